@@ -1,0 +1,184 @@
+//! What the configuration means once every rule has been checked: the desired state of the balancer.
+//!
+//! `config` parses text, this module validates it (all errors at once), `plan` compares it with what
+//! runs. A value of these types is always consistent; nothing below re-checks it.
+
+use std::{net::{IpAddr, SocketAddr}, time::Duration};
+
+/// The whole desired state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Model {
+    /// Where the packet program attaches.
+    pub interface: Interface,
+    /// Source addresses and ports for services that rewrite the source.
+    pub nat: Nat,
+    /// Address of the metrics page; `None` is off.
+    pub http: Option<SocketAddr>,
+    /// Secret that keys every hash; the same on each node. `None`: random, kept while the maps live.
+    pub secret: Option<String>,
+    /// Map sizes.
+    pub limits: Limits,
+    /// Services in file order; names and (address, port, protocol) are unique.
+    pub services: Vec<Service>,
+}
+
+/// Where the packet program attaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// At least one name.
+    pub names: Vec<String>,
+    /// Which XDP hook to use.
+    pub mode: AttachMode,
+    /// Add each service address to the first interface, and announce it.
+    pub claim: bool,
+}
+
+/// Which XDP hook to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttachMode {
+    /// Driver where the driver supports it, else generic; says which.
+    Auto,
+    /// In the driver, before a socket buffer exists.
+    Driver,
+    /// After the socket buffer was made: works everywhere, slow.
+    Generic,
+}
+
+/// Source addresses and ports of rewritten connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nat {
+    /// Empty: the first interface's own addresses, one for each family.
+    pub source: Vec<IpAddr>,
+    /// First and last port, inclusive; outside the kernel's own `ip_local_port_range`.
+    pub ports: (u16, u16),
+}
+
+/// Map sizes, all in entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections remembered (`FLOWS`), rounded up to a power of two of 4-way buckets.
+    pub flows: u32,
+    /// Sessions of clients not yet proven (`AFFINITY`).
+    pub affinity: u32,
+    /// Sessions of proven clients (`PINS`).
+    pub pins: u32,
+    /// Services (`SERVICES`).
+    pub services: u32,
+    /// Backends of all services together (`BACKENDS`, `HEALTH`).
+    pub backends: u32,
+    /// Slots of all services together (`SLOTS`), both the live and the spare ranges.
+    pub slots: u32,
+    /// Source-rewritten connections at once (`BINDINGS`), rounded up to whole port ranges.
+    pub nat_connections: u32,
+}
+
+/// One virtual address, port and protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Unique, stable name.
+    pub name: String,
+    /// The virtual address.
+    pub address: IpAddr,
+    /// The virtual port, never 0.
+    pub port: u16,
+    /// Transport.
+    pub protocol: Protocol,
+    /// How packets reach a backend.
+    pub forwarding: Forwarding,
+    /// What keeps a client on its backend.
+    pub persistence: Persistence,
+    /// How backends are probed.
+    pub health: Health,
+    /// Slots in the service's table: a power of two.
+    pub slots: u32,
+    /// At least one; names unique in the service.
+    pub backends: Vec<Backend>,
+}
+
+/// Transport protocol of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+/// How packets reach a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forwarding {
+    /// Rewrite the destination; the source too unless `preserve_client`.
+    Nat {
+        /// Leave the client's address in place (backends route replies through the balancer).
+        preserve_client: bool,
+    },
+    /// Rewrite only the MAC addresses; the backend answers the client directly.
+    Dsr,
+}
+
+/// What keeps a client on its backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Persistence {
+    /// What identifies a client.
+    pub by: PersistBy,
+    /// A session without traffic for this long is forgotten. Slides with traffic.
+    pub idle_timeout: Duration,
+    /// A session older than this is chosen anew at its next connection. `None`: no bound.
+    pub max_lifetime: Option<Duration>,
+}
+
+/// What identifies a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PersistBy {
+    /// Nothing beyond the connection itself.
+    Connection,
+    /// The client's address, cut to a prefix of these lengths (bits).
+    ClientIp {
+        /// 1..=32.
+        prefix_v4: u8,
+        /// 1..=128.
+        prefix_v6: u8,
+    },
+}
+
+/// How backends are probed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// The probe itself.
+    pub check: Check,
+    /// Between the starts of two probes.
+    pub interval: Duration,
+    /// A probe that takes longer has failed. Not above `interval`.
+    pub timeout: Duration,
+    /// Consecutive passes that bring a backend up.
+    pub rise: u32,
+    /// Consecutive failures that take a backend down.
+    pub fall: u32,
+}
+
+/// The probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Check {
+    /// Always up.
+    None,
+    /// The TCP handshake completes.
+    Tcp,
+    /// `GET path` answers 2xx or 3xx.
+    Http {
+        /// Absolute path.
+        path: String,
+    },
+}
+
+/// A server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backend {
+    /// Unique in its service; identity, together with the address and port.
+    pub name: String,
+    /// Same family as the service.
+    pub address: IpAddr,
+    /// Never 0; for `dsr` always the service's port.
+    pub port: u16,
+    /// Relative share of new clients, 1..=65535.
+    pub weight: u32,
+}

@@ -1,0 +1,2 @@
+//! Everything that is more than `cargo X`.
+fn main() {}
