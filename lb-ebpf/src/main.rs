@@ -1,3 +1,56 @@
-//! The XDP program.
+//! The XDP program: an entry point over [`lb_common::engine`], with BPF maps for tables.
 #![no_std]
 #![no_main]
+
+mod frame;
+mod maps;
+mod tables;
+
+use aya_ebpf::{bindings::xdp_action, helpers::bpf_redirect, macros::xdp, programs::XdpContext};
+use lb_common::engine::{self, Verdict};
+
+use crate::{frame::XdpFrame, tables::BpfTables};
+
+/// Balances what is for a service, passes everything else.
+#[xdp(frags)]
+fn limpet(ctx: XdpContext) -> u32 {
+    let mut frame = XdpFrame::new(&ctx);
+    let ingress = frame.ingress_index();
+    let (reason, verdict) = engine::process(&mut frame, &BpfTables);
+    log(&ctx, reason);
+    match verdict {
+        Verdict::Pass => xdp_action::XDP_PASS,
+        Verdict::Drop => xdp_action::XDP_DROP,
+        Verdict::Send { ifindex } if ifindex == ingress => xdp_action::XDP_TX,
+        // SAFETY: the helper takes plain numbers; it returns XDP_REDIRECT or XDP_ABORTED.
+        Verdict::Send { ifindex } => unsafe { bpf_redirect(ifindex, 0) as u32 },
+    }
+}
+
+/// Passes everything. A veth delivers packets that its peer sent with XDP_TX or redirect only if it
+/// has an XDP program itself; the demo and the tests attach this one.
+#[xdp(frags)]
+fn limpet_pass(_ctx: XdpContext) -> u32 {
+    xdp_action::XDP_PASS
+}
+
+#[cfg(feature = "log")]
+#[inline(always)]
+fn log(ctx: &XdpContext, reason: lb_common::reason::Reason) {
+    aya_log_ebpf::debug!(ctx, "{}", reason.name());
+}
+
+#[cfg(not(feature = "log"))]
+#[inline(always)]
+fn log(_ctx: &XdpContext, _reason: lb_common::reason::Reason) {}
+
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
+    // Nothing on the packet path panics: indexing is checked away by the compiler or goes through
+    // `Option`. A panic that stayed in would be a loop that the verifier refuses.
+    loop {}
+}
+
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

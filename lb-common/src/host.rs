@@ -1,0 +1,199 @@
+//! The host engine: the packet path over plain collections, for tests, benches and forecasts.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, HashMap},
+    ops::Deref,
+    rc::Rc,
+};
+
+use crate::{
+    frame::{Frame, Wire},
+    net::Ip,
+    reason::Reason,
+    settings::Settings,
+    state::{
+        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Traffic,
+    },
+    tables::{Store, Tables},
+    time::Tick,
+};
+
+/// A packet in memory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HostFrame {
+    /// The bytes, from the Ethernet header on.
+    pub bytes: Vec<u8>,
+    /// Interface it came in by.
+    pub ingress: u32,
+}
+
+impl Frame for HostFrame {
+    fn read<T: Wire>(&self, offset: usize) -> Option<T> {
+        let bytes = self.bytes.get(offset..offset.checked_add(size_of::<T>())?)?;
+        // SAFETY: the slice has the size of a `T`, any bytes are a `T` (`Wire`), unaligned is fine.
+        Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
+    }
+
+    fn write<T: Wire>(&mut self, offset: usize, value: T) -> Option<()> {
+        let bytes = self.bytes.get_mut(offset..offset.checked_add(size_of::<T>())?)?;
+        // SAFETY: the slice has the size of a `T`, unaligned is fine.
+        unsafe { bytes.as_mut_ptr().cast::<T>().write_unaligned(value) };
+        Some(())
+    }
+
+    fn holds(&self, bytes: usize) -> bool {
+        self.bytes.len() >= bytes
+    }
+
+    fn ingress(&self) -> u32 {
+        self.ingress
+    }
+}
+
+/// All tables, in plain collections. The fields are the maps; tests and the daemon's double fill
+/// them directly.
+#[derive(Debug, Default)]
+pub struct HostTables {
+    /// The time; stands still until it is set.
+    pub now: Cell<Tick>,
+    /// As loaded.
+    pub settings: Settings,
+    /// `FLOWS`.
+    pub flows: Vec<Bucket>,
+    /// `BINDINGS`.
+    pub bindings: Vec<Binding>,
+    /// Where the next walk over ports begins.
+    pub cursor: Cell<u32>,
+    /// `SERVICES`.
+    pub services: BTreeMap<ServiceKey, Service>,
+    /// `SLOTS`.
+    pub slots: Vec<u32>,
+    /// `BACKENDS`.
+    pub backends: Vec<Backend>,
+    /// `HEALTH`.
+    pub health: Vec<u32>,
+    /// `SOURCES`.
+    pub sources: Vec<Ip>,
+    /// `PINS` and `AFFINITY`, by [`Store`].
+    pub sessions: [RefCell<HashMap<SessionKey, Rc<Session>>>; 2],
+    /// Entries each of `PINS` and `AFFINITY` takes; neither evicts here.
+    pub session_limit: [usize; 2],
+    /// `COUNTERS`.
+    pub counters: RefCell<BTreeMap<Reason, u64>>,
+    /// `TRAFFIC`.
+    pub traffic: RefCell<BTreeMap<BackendId, Traffic>>,
+}
+
+impl HostTables {
+    /// Empty tables with the geometry of `settings`.
+    pub fn new(settings: Settings) -> Self {
+        let buckets = settings.bucket_mask.get() as usize + 1;
+        let bindings = (settings.lane_mask.get() as usize + 1) * settings.port_count.get() as usize;
+        Self {
+            settings,
+            flows: std::iter::repeat_with(Bucket::default).take(buckets).collect(),
+            bindings: std::iter::repeat_with(Binding::default).take(bindings).collect(),
+            session_limit: [usize::MAX; 2],
+            ..Self::default()
+        }
+    }
+}
+
+/// A reference to an entry in place, or a counted one to an entry of a growing map.
+#[derive(Debug)]
+pub enum HostRef<'a, V> {
+    /// In place.
+    Borrowed(&'a V),
+    /// Counted.
+    Counted(Rc<V>),
+}
+
+impl<V> Deref for HostRef<'_, V> {
+    type Target = V;
+
+    fn deref(&self) -> &V {
+        match self {
+            Self::Borrowed(value) => value,
+            Self::Counted(value) => value,
+        }
+    }
+}
+
+const fn store_index(store: Store) -> usize {
+    match store {
+        Store::Pins => 0,
+        Store::Affinity => 1,
+    }
+}
+
+impl Tables for HostTables {
+    type Ref<'a, V: 'a> = HostRef<'a, V>;
+
+    fn now(&self) -> Tick {
+        self.now.get()
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn bucket(&self, index: u32) -> Option<HostRef<'_, Bucket>> {
+        self.flows.get(index as usize).map(HostRef::Borrowed)
+    }
+
+    fn binding(&self, index: u32) -> Option<HostRef<'_, Binding>> {
+        self.bindings.get(index as usize).map(HostRef::Borrowed)
+    }
+
+    fn next_port(&self) -> u32 {
+        let next = self.cursor.get();
+        self.cursor.set(next.wrapping_add(1));
+        next
+    }
+
+    fn service(&self, key: &ServiceKey) -> Option<HostRef<'_, Service>> {
+        self.services.get(key).map(HostRef::Borrowed)
+    }
+
+    fn slot(&self, index: u32) -> Option<BackendId> {
+        self.slots.get(index as usize).copied().map(BackendId)
+    }
+
+    fn backend(&self, id: BackendId) -> Option<HostRef<'_, Backend>> {
+        self.backends.get(id.0 as usize).map(HostRef::Borrowed)
+    }
+
+    fn health(&self, id: BackendId) -> Health {
+        self.health.get(id.0 as usize).map_or(Health::Absent, |&word| Health::from_word(word))
+    }
+
+    fn source(&self, index: u8) -> Option<Ip> {
+        self.sources.get(usize::from(index)).copied()
+    }
+
+    fn session(&self, store: Store, key: &SessionKey) -> Option<HostRef<'_, Session>> {
+        self.sessions[store_index(store)].borrow().get(key).cloned().map(HostRef::Counted)
+    }
+
+    fn insert_session(&self, store: Store, key: &SessionKey, pin: Pin) -> bool {
+        let mut sessions = self.sessions[store_index(store)].borrow_mut();
+        let room = sessions.len() < self.session_limit[store_index(store)] || sessions.contains_key(key);
+        if room {
+            sessions.insert(*key, Rc::new(pin.into()));
+        }
+        room
+    }
+
+    fn remove_session(&self, store: Store, key: &SessionKey) {
+        self.sessions[store_index(store)].borrow_mut().remove(key);
+    }
+
+    fn count(&self, reason: Reason) {
+        *self.counters.borrow_mut().entry(reason).or_default() += 1;
+    }
+
+    fn traffic(&self, id: BackendId, add: impl FnOnce(&mut Traffic)) {
+        add(self.traffic.borrow_mut().entry(id).or_default());
+    }
+}

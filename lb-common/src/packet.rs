@@ -1,0 +1,62 @@
+//! What parsing yields: the small value that the decision works on.
+
+use crate::net::{Address, Be16, Mac};
+
+/// Length of an Ethernet header without tags.
+pub const ETHERNET: usize = 14;
+
+/// One end of a flow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct End<A> {
+    /// Address.
+    pub address: A,
+    /// Port.
+    pub port: Be16,
+}
+
+/// A TCP or UDP packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Packet<A: Address> {
+    /// The sender.
+    pub source: End<A>,
+    /// The receiver.
+    pub destination: End<A>,
+    /// Ethernet address of the last hop.
+    pub source_mac: Mac,
+    /// Ethernet address it was sent to: ours.
+    pub destination_mac: Mac,
+    /// [`crate::net::protocol::TCP`] or [`crate::net::protocol::UDP`].
+    pub protocol: u8,
+    /// TCP flags; 0 for UDP.
+    pub tcp: TcpFlags,
+    /// Offset of the transport header in the frame.
+    pub transport: usize,
+    /// Bytes from the IP header on, as that header says.
+    pub bytes: u32,
+    /// Interface it came in by.
+    pub ingress: u32,
+}
+
+/// The flags byte of a TCP header (RFC 9293 section 3.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(transparent)]
+pub struct TcpFlags(pub u8);
+
+impl TcpFlags {
+    const FIN: u8 = 0x01;
+    const SYN: u8 = 0x02;
+    const RST: u8 = 0x04;
+    const ACK: u8 = 0x10;
+
+    /// The first segment of a connection: SYN without ACK.
+    #[inline(always)]
+    pub const fn opens(self) -> bool {
+        self.0 & (Self::SYN | Self::ACK) == Self::SYN
+    }
+
+    /// FIN or RST: the connection is going away.
+    #[inline(always)]
+    pub const fn closes(self) -> bool {
+        self.0 & (Self::FIN | Self::RST) != 0
+    }
+}

@@ -1,0 +1,109 @@
+//! Why a packet met its fate, and what else is worth counting: the index into `COUNTERS`, the key
+//! in `status`, the label in `/metrics`. One list.
+
+/// What a [`Reason`] says of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// The packet went on to the local network stack, untouched.
+    Pass,
+    /// The packet was sent on.
+    Forward,
+    /// The packet was dropped.
+    Drop,
+    /// Not a packet's fate: something that happened on the way.
+    Event,
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $kind:ident $variant:ident $name:literal;)+) => {
+        /// A counter. Exactly one of the kinds `Pass`, `Forward` and `Drop` is counted a packet.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+        #[repr(u32)]
+        pub enum Reason {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Reason {
+            /// Every reason, by index.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Its name in `status` and `/metrics`.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// What it says of a packet.
+            pub const fn kind(self) -> Kind {
+                match self { $(Self::$variant => Kind::$kind),+ }
+            }
+
+            /// One line for people.
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+)),+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Neither IPv4 nor IPv6 directly after the Ethernet header.
+    Pass NotIp "not_ip";
+    /// No service at this address, port and protocol.
+    Pass NotOurs "not_ours";
+    /// A protocol other than TCP and UDP to a service address: the kernel answers pings there.
+    Pass OtherProtocol "other_protocol";
+    /// Sent on to a backend.
+    Forward ToBackend "to_backend";
+    /// Sent back to a client.
+    Forward ToClient "to_client";
+    /// Headers to a service that contradict themselves or end before they should.
+    Drop Malformed "malformed";
+    /// A fragment to a service address.
+    Drop Fragment "fragment";
+    /// IPv6 extension headers to a service address.
+    Drop ExtensionHeader "extension_header";
+    /// No backend of the service is up.
+    Drop NoBackend "no_backend";
+    /// The backend's next hop is not resolved.
+    Drop NoNextHop "no_next_hop";
+    /// Every source port towards the backend is in use.
+    Drop NoSourcePort "no_source_port";
+    /// A connection was entered into the flow table.
+    Event FlowNew "flow_new";
+    /// A live flow of a client not proven made room for another.
+    Event FlowDisplacedStranger "flow_displaced_stranger";
+    /// A live flow of a proven client made room for another.
+    Event FlowDisplacedProven "flow_displaced_proven";
+    /// A flow's backend had gone down; the flow was decided anew.
+    Event FlowBackendDown "flow_backend_down";
+    /// A TCP segment without SYN met no flow: decided by session or hash.
+    Event TcpMidstream "tcp_midstream";
+    /// A session was stored for a client not yet proven.
+    Event SessionNew "session_new";
+    /// A session moved to the proven ones.
+    Event SessionProven "session_proven";
+    /// A session moved because its backend is down or gone.
+    Event SessionMovedDown "session_moved_down";
+    /// A session ended by its idle timeout or lifetime and was chosen anew.
+    Event SessionExpired "session_expired";
+    /// A proven client's session found no room in `PINS`; it stays among the unproven.
+    Event PinsFull "pins_full";
+}
+
+impl Reason {
+    /// Number of counters.
+    pub const COUNT: usize = Self::ALL.len();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices_and_names_are_unique() {
+        for (at, reason) in Reason::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, at);
+            assert_eq!(Reason::ALL.iter().filter(|r| r.name() == reason.name()).count(), 1);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Route -> bytes: Ethernet addresses, IP addresses, ports and checksums, in place.
+
+use crate::{
+    checksum::Delta,
+    frame::{Frame, Wire},
+    net::{Address, V4, V6, protocol},
+    packet::{ETHERNET, Packet},
+    stage::Route,
+};
+use core::mem::offset_of;
+use network_types::{
+    ip::{Ipv4Hdr, Ipv6Hdr},
+    tcp::TcpHdr,
+    udp::UdpHdr,
+};
+
+/// Where things stand in a family's header.
+pub trait Layout: Address + Wire {
+    /// Offset of the source address in the frame; the destination follows it directly.
+    const SOURCE: usize;
+    /// Offset of the header's own checksum in the frame, where the family has one.
+    const CHECKSUM: Option<usize>;
+}
+
+impl Layout for V4 {
+    const SOURCE: usize = ETHERNET + offset_of!(Ipv4Hdr, src_addr);
+    const CHECKSUM: Option<usize> = Some(ETHERNET + offset_of!(Ipv4Hdr, check));
+}
+
+impl Layout for V6 {
+    const SOURCE: usize = ETHERNET + offset_of!(Ipv6Hdr, src_addr);
+    const CHECKSUM: Option<usize> = None;
+}
+
+/// Writes what the route says. `None` if a header is not wholly accessible; the packet is then half
+/// rewritten and must be dropped.
+///
+/// The transport checksum covers the addresses through the pseudo-header of either family, and the
+/// IPv4 header's own covers them too, so the sum of address changes serves both.
+#[inline(always)]
+pub fn apply<A: Layout, F: Frame>(frame: &mut F, packet: &Packet<A>, to: &Route<A>) -> Option<()> {
+    frame.write_mac(0, to.target_mac)?;
+    frame.write_mac(6, to.source_mac)?;
+    if !to.rewrites_ends {
+        return Some(());
+    }
+    let addresses = Delta::NONE
+        .address(packet.source.address, to.source.address)
+        .address(packet.destination.address, to.destination.address);
+    let all = addresses
+        .word16(packet.source.port.raw(), to.source.port.raw())
+        .word16(packet.destination.port.raw(), to.destination.port.raw());
+
+    if let Some(at) = A::CHECKSUM {
+        let new = addresses.apply(frame.read(at)?);
+        frame.write(at, new)?;
+    }
+    frame.write(A::SOURCE, to.source.address)?;
+    frame.write(A::SOURCE + size_of::<A>(), to.destination.address)?;
+
+    frame.write(packet.transport, to.source.port)?;
+    frame.write(packet.transport + 2, to.destination.port)?;
+    let is_tcp = packet.protocol == protocol::TCP;
+    let at = packet.transport + if is_tcp { offset_of!(TcpHdr, check) } else { offset_of!(UdpHdr, check) };
+    let old: u16 = frame.read(at)?;
+    frame.write(at, if is_tcp { all.apply(old) } else { all.apply_udp(old) })
+}

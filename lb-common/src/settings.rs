@@ -1,0 +1,65 @@
+//! What the daemon fixes when it loads the program: hash keys and table geometry.
+//!
+//! The values live in the program's read-only data. They are read through volatile loads, as the
+//! compiler would otherwise fold in the zeros that stand in the object file.
+
+/// A 32-bit constant that is set at load time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Fixed(u32);
+
+impl Fixed {
+    /// The constant's value.
+    pub const fn new(value: u32) -> Self {
+        Self(value)
+    }
+
+    /// Its value as loaded.
+    #[inline(always)]
+    pub fn get(&self) -> u32 {
+        // SAFETY: the pointer is a live reference's.
+        unsafe { core::ptr::read_volatile(&raw const self.0) }
+    }
+}
+
+/// Number of 32-bit words in the hash key.
+pub const KEY_WORDS: usize = 12;
+
+/// Everything that is fixed at load time. Plain `u32`s only, so it has no padding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Settings {
+    /// Key of every hash (see [`crate::hash`]); the same on each node.
+    pub key: [Fixed; KEY_WORDS],
+    /// Number of `FLOWS` buckets less one; the number is a power of two.
+    pub bucket_mask: Fixed,
+    /// Number of port ranges in `BINDINGS` less one; the number is a power of two.
+    pub lane_mask: Fixed,
+    /// First port of the source-port range, host order.
+    pub port_first: Fixed,
+    /// Ports in the range.
+    pub port_count: Fixed,
+}
+
+impl Settings {
+    /// What stands in the object file.
+    pub const ZERO: Self = Self {
+        key: [Fixed(0); KEY_WORDS],
+        bucket_mask: Fixed(0),
+        lane_mask: Fixed(0),
+        port_first: Fixed(0),
+        port_count: Fixed(0),
+    };
+
+    /// Fills in the daemon's choices. `buckets` and `lanes` must be powers of two.
+    pub fn new(key: [u32; KEY_WORDS], buckets: u32, lanes: u32, ports: (u16, u16)) -> Self {
+        debug_assert!(buckets.is_power_of_two() && lanes.is_power_of_two() && ports.0 <= ports.1);
+        Self {
+            key: key.map(Fixed::new),
+            bucket_mask: Fixed::new(buckets - 1),
+            lane_mask: Fixed::new(lanes - 1),
+            port_first: Fixed::new(u32::from(ports.0)),
+            port_count: Fixed::new(u32::from(ports.1 - ports.0) + 1),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! A packet without a flow: find its service, its session or slot, and enter the flow.
+
+use super::{Step, nat, select, session};
+use crate::{
+    hash,
+    net::{Address, protocol},
+    packet::Packet,
+    reason::Reason,
+    state::{
+        BackendId, Bucket, Forwarding, Phase, Pin, Service, ServiceKey, SessionKey, Target,
+        flow::{Displaced, Entry},
+    },
+    tables::Tables,
+    time::Tick,
+};
+
+/// Decides where a new connection goes and remembers it.
+#[inline(never)]
+pub fn connect<A: Address, T: Tables>(
+    packet: &Packet<A>,
+    tables: &T,
+    bucket: &Bucket,
+    hash: u64,
+) -> Step<Target> {
+    let destination = packet.destination;
+    let service = tables
+        .service(&ServiceKey::new(destination.address.widen(), destination.port, packet.protocol))
+        .ok_or(Reason::NotOurs)?;
+    if packet.protocol == protocol::TCP && !packet.tcp.opens() {
+        tables.count(Reason::TcpMidstream);
+    }
+    let now = tables.now();
+    let key = session::key(&service, packet.source.address.widen());
+    let id = choose(tables, &service, key.as_ref(), hash, now).ok_or(Reason::NoBackend)?;
+    let backend = tables.backend(id).ok_or(Reason::NoBackend)?;
+
+    let target = match backend.forwarding() {
+        Forwarding::Dsr => Target::direct(id),
+        _ => nat::bind(packet, tables, id, hash).ok_or(Reason::NoSourcePort)?,
+    };
+    if backend.forwarding() == Forwarding::NatPreserve {
+        nat::insert_reply(packet, tables, &backend, target, now);
+    }
+    match bucket.insert(hash, Entry::new(target, Phase::New, now), backend.generation, now) {
+        Displaced::Nothing => {}
+        Displaced::Stranger => tables.count(Reason::FlowDisplacedStranger),
+        Displaced::Proven => tables.count(Reason::FlowDisplacedProven),
+    }
+    tables.count(Reason::FlowNew);
+    tables.traffic(id, |figures| figures.connections += 1);
+    // A TCP client has its session stored when it comes back with an ACK: until then the hash gives
+    // the same answer, and a flood of SYNs costs no session. A datagram client may never come back
+    // from the same port.
+    if packet.protocol == protocol::UDP
+        && let Some(key) = &key
+    {
+        session::store(tables, &service, key, Pin::new(id, backend.generation, now), false);
+    }
+    Ok(target)
+}
+
+/// First the promise, then the function.
+#[inline(never)]
+fn choose<T: Tables>(
+    tables: &T,
+    service: &Service,
+    key: Option<&SessionKey>,
+    tuple: u64,
+    now: Tick,
+) -> Option<BackendId> {
+    let Some(key) = key else {
+        return select::by_hash(tables, service, tuple);
+    };
+    let by_hash = || select::by_hash(tables, service, hash::client(tables.settings(), key.scope, key.client));
+    let Some((_, stored)) = session::find(tables, key) else {
+        return by_hash();
+    };
+    let mut pin = stored.load();
+    if pin.expired(now, service.idle_ticks, service.lifetime_ticks) {
+        tables.count(Reason::SessionExpired);
+        return by_hash();
+    }
+    if session::valid(tables, &pin) {
+        return Some(pin.backend);
+    }
+    pin.backend = by_hash()?;
+    pin.generation = tables.backend(pin.backend)?.generation;
+    stored.store(pin);
+    tables.count(Reason::SessionMovedDown);
+    Some(pin.backend)
+}

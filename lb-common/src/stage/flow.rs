@@ -1,0 +1,122 @@
+//! The established path: a packet of a connection that the flow table knows.
+
+use super::{Route, Step, nat, session};
+use crate::{
+    net::Address,
+    packet::{End, Packet},
+    reason::Reason,
+    state::{
+        Backend, Forwarding, Phase, Target,
+        binding::{Stage, Stamp},
+        flow::{Entry, Way},
+    },
+    tables::Tables,
+    time::Tick,
+};
+
+/// The target of the flow that `way` may hold; `None` if it holds none that is still good.
+#[inline(always)]
+pub fn follow<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, way: &Way, hash: u64) -> Option<Target> {
+    let entry = way.entry();
+    let target = entry.target();
+    let id = target.backend();
+    let backend = tables.backend(id)?;
+    if !way.holds(hash, entry, backend.generation) {
+        return None;
+    }
+    if target.is_reply() {
+        return Some(target);
+    }
+    if !tables.health(id).serves() {
+        tables.count(Reason::FlowBackendDown);
+        return None;
+    }
+    let now = tables.now();
+    // Once a tick, and while a connection is young or old, there is more to do than to forward.
+    if entry.idle(now) != 0 || entry.phase() != Phase::Proven || packet.tcp.closes() {
+        let phase = keep(packet, tables, &backend, entry, now)?;
+        way.refresh(Entry::new(target, phase, now));
+    }
+    Some(target)
+}
+
+/// Renews what a connection holds (its port, its session) and says which phase it is in now;
+/// `None` if the connection no longer owns its port, or a SYN begins another in its place.
+#[inline(never)]
+fn keep<A: Address, T: Tables>(
+    packet: &Packet<A>,
+    tables: &T,
+    backend: &Backend,
+    entry: Entry,
+    now: Tick,
+) -> Option<Phase> {
+    if packet.tcp.opens() && entry.phase() == Phase::Closing {
+        return None;
+    }
+    let target = entry.target();
+    let came_back = if backend.forwarding() == Forwarding::Dsr {
+        // Replies don't pass here. Traffic in a later tick than the first is the best sign there is.
+        entry.idle(now) != 0
+    } else {
+        let ours = nat::source(tables, backend, target.source());
+        let binding = tables.binding(nat::index(tables.settings(), ours, backend, target.port()))?;
+        let bound = binding.read()?;
+        if bound.client != packet.source.address.widen() || bound.client_port != packet.source.port {
+            return None;
+        }
+        let stage = match binding.stamp().stage() {
+            _ if packet.tcp.closes() => Stage::Closing,
+            Stage::Free => return None,
+            stage => stage,
+        };
+        binding.touch(Stamp::new(now, stage, packet.protocol));
+        stage == Stage::Answered
+    };
+    if backend.forwarding() == Forwarding::NatPreserve && entry.idle(now) != 0 {
+        nat::insert_reply(packet, tables, backend, target, now);
+    }
+
+    let phase = match entry.phase() {
+        _ if packet.tcp.closes() => Phase::Closing,
+        // A SYN again is a retransmission, not a sign of life.
+        phase @ (Phase::Closing | Phase::Proven) => phase,
+        Phase::New if packet.tcp.opens() => Phase::New,
+        Phase::New | Phase::Seen if came_back => Phase::Proven,
+        Phase::New | Phase::Seen => Phase::Seen,
+    };
+    if entry.idle(now) != 0 || (phase > entry.phase()) {
+        session::keep(packet, tables, target.backend(), backend, phase == Phase::Proven, now);
+    }
+    Some(phase)
+}
+
+/// The route to a flow's backend, counted in its figures.
+#[inline(always)]
+pub fn to_backend<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: Target) -> Step<Route<A>> {
+    let backend = tables.backend(target.backend()).ok_or(Reason::NoBackend)?;
+    if backend.target_mac.is_zero() {
+        return Err(Reason::NoNextHop);
+    }
+    let mut source = packet.source;
+    if backend.forwarding() == Forwarding::Nat {
+        source.address = A::narrow(tables.source(target.source()).ok_or(Reason::NoSourcePort)?);
+        source.port = nat::port(tables.settings(), target.port());
+    }
+    let rewrites_ends = backend.forwarding() != Forwarding::Dsr;
+    let mut destination = packet.destination;
+    if rewrites_ends {
+        destination = End { address: A::narrow(backend.address), port: backend.port };
+    }
+    tables.traffic(target.backend(), |figures| {
+        figures.packets += 1;
+        figures.bytes += u64::from(packet.bytes);
+    });
+    Ok(Route {
+        ifindex: backend.ifindex,
+        source_mac: backend.source_mac,
+        target_mac: backend.target_mac,
+        source,
+        destination,
+        rewrites_ends,
+    })
+}

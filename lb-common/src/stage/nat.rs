@@ -1,0 +1,117 @@
+//! Source ports: which binding a connection uses, and how it gets one.
+
+use crate::{
+    hash,
+    net::{Address, Be16, Ip},
+    packet::Packet,
+    settings::Settings,
+    state::{
+        Backend, BackendId, Bound, Forwarding, Phase, Target,
+        flow::{Entry, bucket_index},
+    },
+    tables::Tables,
+    time::Tick,
+};
+
+/// Ports tried before a connection is refused. With 94 % of them in use at random, all of these are
+/// taken once in 2,700 times.
+const PROBES: u32 = 128;
+/// Distance between two tries: prime, and far enough to leave another CPU's run of ports behind.
+const STRIDE: u32 = 12_289;
+
+/// The port at `offset` in the configured range.
+#[inline(always)]
+pub fn port(settings: &Settings, offset: u16) -> Be16 {
+    Be16::new((settings.port_first.get() + u32::from(offset)) as u16)
+}
+
+/// Index in `BINDINGS` for what a reply carries.
+#[inline(always)]
+pub fn index_of(settings: &Settings, ours: Ip, backend: Ip, port: Be16, protocol: u8, offset: u16) -> u32 {
+    let lane = hash::lane(settings, ours, backend, port, protocol) & settings.lane_mask.get();
+    lane * settings.port_count.get() + u32::from(offset)
+}
+
+/// Index in `BINDINGS` of a connection to `backend`; `ours` is the rewritten source, `None` where
+/// the client's is kept.
+#[inline(always)]
+pub fn index(settings: &Settings, ours: Option<Ip>, backend: &Backend, offset: u16) -> u32 {
+    index_of(settings, ours.unwrap_or_default(), backend.address, backend.port, backend.protocol, offset)
+}
+
+/// Index in `BINDINGS` of a connection whose client address is kept; `None` if its backend is gone.
+#[inline(always)]
+pub fn kept_index<T: Tables>(tables: &T, target: Target) -> Option<u32> {
+    let backend = tables.backend(target.backend())?;
+    Some(index(tables.settings(), None, &backend, target.port()))
+}
+
+/// Our address in a connection to `backend`, `None` where the client's is kept.
+#[inline(always)]
+pub fn source<T: Tables>(tables: &T, backend: &Backend, source: u8) -> Option<Ip> {
+    match backend.forwarding() {
+        Forwarding::Nat => tables.source(source),
+        _ => None,
+    }
+}
+
+/// Takes a free port for a new connection and writes its way back; `None` if all that were tried
+/// are in use.
+#[inline(never)]
+pub fn bind<A: Address, T: Tables>(
+    packet: &Packet<A>,
+    tables: &T,
+    id: BackendId,
+    hash: u64,
+) -> Option<Target> {
+    let backend = &*tables.backend(id)?;
+    let now = tables.now();
+    let settings = tables.settings();
+    let chosen = match backend.source_count {
+        0 | 1 => backend.source_first,
+        // A fair share without a division: the high half of a 32-bit product.
+        count => backend.source_first + ((u64::from((hash >> 40) as u16) * u64::from(count)) >> 16) as u8,
+    };
+    let ours = source(tables, backend, chosen);
+    let base = index(settings, ours, backend, 0);
+    let mut at = tables.next_port();
+    for _ in 0..PROBES {
+        let offset = at.checked_rem(settings.port_count.get())?;
+        at = at.wrapping_add(STRIDE);
+        let binding = tables.binding(base + offset)?;
+        let stamp = binding.stamp();
+        if stamp.is_free(now) && binding.claim(stamp, now, packet.protocol) {
+            binding.write(&Bound {
+                client: packet.source.address.widen(),
+                client_port: packet.source.port,
+                protocol: packet.protocol,
+                backend: id,
+                source: chosen,
+                generation: backend.generation,
+                ifindex: packet.ingress,
+                client_mac: packet.source_mac,
+                local_mac: packet.destination_mac,
+            });
+            return Some(Target::bound(id, chosen, offset as u16));
+        }
+    }
+    None
+}
+
+/// Enters the way back of a connection whose client address is kept: its replies don't carry a port
+/// of ours, so they are recognised by their own tuple.
+#[inline(never)]
+pub fn insert_reply<A: Address, T: Tables>(
+    packet: &Packet<A>,
+    tables: &T,
+    backend: &Backend,
+    target: Target,
+    now: Tick,
+) {
+    let settings = tables.settings();
+    let from = (A::narrow(backend.address), backend.port);
+    let hash = hash::tuple(settings, from, (packet.source.address, packet.source.port), packet.protocol);
+    if let Some(bucket) = tables.bucket(bucket_index(hash, settings.bucket_mask.get())) {
+        bucket.insert(hash, Entry::new(target.reply(), Phase::Proven, now), backend.generation, now);
+    }
+}

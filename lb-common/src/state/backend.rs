@@ -1,0 +1,134 @@
+//! `BACKENDS`, `HEALTH` and `TRAFFIC`: what the packet path must know of a server.
+
+use super::{Plain, layout};
+use crate::net::{Be16, Ip, Mac};
+
+/// Index into `BACKENDS`, `HEALTH` and `TRAFFIC`. 0 is nobody: an all-zero entry names no backend.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
+#[repr(transparent)]
+pub struct BackendId(pub u32);
+
+impl BackendId {
+    /// No backend: the value of an empty slot.
+    pub const NONE: Self = Self(0);
+    /// Ids take 20 bits of a flow entry.
+    pub const MAX: u32 = (1 << 20) - 1;
+
+    /// True for [`BackendId::NONE`].
+    #[inline(always)]
+    pub const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// What to do with a packet for a backend: address, next hop, and how to forward. One cache line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Backend {
+    /// The server's address.
+    pub address: Ip,
+    /// The virtual address of the service it belongs to.
+    pub service_address: Ip,
+    /// Ethernet address of the next hop; zero while unresolved.
+    pub target_mac: Mac,
+    /// Our Ethernet address on the way there.
+    pub source_mac: Mac,
+    /// Bumped whenever this index is given to another (service, name, address, port). Flows and
+    /// sessions carry the generation they were made with and die with it. Never 0 once used.
+    pub generation: u32,
+    /// Interface towards the next hop.
+    pub ifindex: u32,
+    /// The server's port.
+    pub port: Be16,
+    /// The service's port.
+    pub service_port: Be16,
+    /// A [`Forwarding`] as a number.
+    pub forwarding: u8,
+    /// Index in `SOURCES` of the first source address of this family.
+    pub source_first: u8,
+    /// Number of source addresses of this family; 0 unless the source is rewritten.
+    pub source_count: u8,
+    /// The service's protocol.
+    pub protocol: u8,
+}
+layout!(Backend, size = 64, align = 8);
+// SAFETY: integers only; their sizes add up to 64, so there is no padding.
+unsafe impl Plain for Backend {}
+
+/// How packets reach a backend.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Forwarding {
+    /// Rewrite both source and destination.
+    Nat = 0,
+    /// Rewrite the destination, keep the client's address.
+    NatPreserve = 1,
+    /// Rewrite the Ethernet addresses only (direct server return).
+    Dsr = 2,
+}
+
+impl Backend {
+    /// The forwarding mode; the daemon writes no other numbers than those of [`Forwarding`].
+    #[inline(always)]
+    pub const fn forwarding(&self) -> Forwarding {
+        match self.forwarding {
+            0 => Forwarding::Nat,
+            1 => Forwarding::NatPreserve,
+            _ => Forwarding::Dsr,
+        }
+    }
+}
+
+/// A backend's state, as a number in `HEALTH`. Writing it is the whole of a fail-over: every use
+/// checks it, the slot table follows later.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(u32)]
+pub enum Health {
+    /// The index is unused, or its recipe is being rewritten.
+    #[default]
+    Absent = 0,
+    /// Takes new clients.
+    Up = 1,
+    /// Keeps its connections and sessions, takes no new clients.
+    Draining = 2,
+    /// Failed its checks: nothing is sent there.
+    Down = 3,
+}
+
+impl Health {
+    /// From the number in the map; unknown numbers are [`Health::Absent`].
+    #[inline(always)]
+    pub const fn from_word(word: u32) -> Self {
+        match word {
+            1 => Self::Up,
+            2 => Self::Draining,
+            3 => Self::Down,
+            _ => Self::Absent,
+        }
+    }
+
+    /// May established flows and live sessions go there?
+    #[inline(always)]
+    pub const fn serves(self) -> bool {
+        matches!(self, Self::Up | Self::Draining)
+    }
+}
+
+/// Figures of one backend on one CPU. Bytes are those of the IP packets, without Ethernet headers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Traffic {
+    /// Packets from clients.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Packets back to clients (none in `dsr`: replies don't pass here).
+    pub reply_packets: u64,
+    /// Their bytes.
+    pub reply_bytes: u64,
+    /// Connections made, datagram flows included.
+    pub connections: u64,
+}
+layout!(Traffic, size = 40, align = 8);
+// SAFETY: integers only, no padding.
+unsafe impl Plain for Traffic {}

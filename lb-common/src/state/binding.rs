@@ -1,0 +1,268 @@
+//! `BINDINGS`: the way back for connections whose replies pass through the balancer.
+//!
+//! An array. A reply to a source-rewritten connection carries our source port, and together with
+//! the lane (a hash of our address and the backend's address and port, see [`crate::hash::lane`])
+//! the port *is* the index. Two backends whose lanes differ use the same port at once.
+//!
+//! Concurrency: a port is claimed by compare-and-swap on its stamp, so that one CPU wins; only the
+//! winner writes the other words. A reader that comes in between finds a guard that doesn't fit the
+//! words (each word is folded in with its own multiplier) and treats the binding as absent.
+
+use super::{BackendId, Plain, layout};
+use crate::{
+    net::{Be16, Ip, Mac, protocol::UDP},
+    shared::Word,
+    time::Tick,
+};
+
+/// One source port: free, or bound to a connection. One cache line.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Binding {
+    /// Last use (tick, low half), [`Stage`] (bits 32..34) and "is UDP" (bit 34).
+    stamp: Word,
+    /// The connection, see [`Bound`].
+    words: [Word; 6],
+    /// Guard over the words.
+    guard: Word,
+}
+layout!(Binding, size = 64, align = 8);
+// SAFETY: eight shared words; every bit pattern is an entry, valid or not.
+unsafe impl Plain for Binding {}
+
+/// The connection behind a source port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Bound {
+    /// The client's address.
+    pub client: Ip,
+    /// The client's port.
+    pub client_port: Be16,
+    /// Transport protocol.
+    pub protocol: u8,
+    /// The backend.
+    pub backend: BackendId,
+    /// Index in `SOURCES` of our address in it; 0 where the client's address is kept.
+    pub source: u8,
+    /// The backend's generation when the connection was made.
+    pub generation: u32,
+    /// Interface that the client's packets come in by.
+    pub ifindex: u32,
+    /// Ethernet address that they come from: the last hop.
+    pub client_mac: Mac,
+    /// Ethernet address that they come to: ours.
+    pub local_mac: Mac,
+}
+
+/// What has passed over a binding.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum Stage {
+    /// The port is free, whatever the stamp says.
+    Free = 0,
+    /// A FIN or RST was seen on either side.
+    Closing = 1,
+    /// Only the client has spoken.
+    Asked = 2,
+    /// The backend has answered.
+    Answered = 3,
+}
+
+/// A stamp as read at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stamp(u64);
+
+impl Stamp {
+    /// A stamp of this moment.
+    #[inline(always)]
+    pub const fn new(now: Tick, stage: Stage, protocol: u8) -> Self {
+        Self(now.0 as u64 | (stage as u64) << 32 | ((protocol == UDP) as u64) << 34)
+    }
+
+    /// May the port be given to another connection? Once it has been idle for longer than its stage
+    /// and protocol allow: TCP answered 2 h (Linux's keepalive time), UDP answered 3 min (Linux's
+    /// `nf_conntrack_udp_timeout_stream` is 2), unanswered 1 min, closing 4 s.
+    #[inline(always)]
+    pub const fn is_free(self, now: Tick) -> bool {
+        let limit = match self.stage() {
+            Stage::Free => return true,
+            Stage::Closing => 4,
+            Stage::Asked => 60,
+            Stage::Answered if self.0 & 1 << 34 != 0 => 170,
+            Stage::Answered => 6_800,
+        };
+        now.since(self.seen()) > limit
+    }
+
+    /// The last use.
+    #[inline(always)]
+    pub const fn seen(self) -> Tick {
+        Tick(self.0 as u32)
+    }
+
+    /// What has passed.
+    #[inline(always)]
+    pub const fn stage(self) -> Stage {
+        match (self.0 >> 32) & 3 {
+            0 => Stage::Free,
+            1 => Stage::Closing,
+            2 => Stage::Asked,
+            _ => Stage::Answered,
+        }
+    }
+}
+
+/// Odd random multipliers, one for each word: the products don't wait for each other.
+const FOLD: [u64; 6] = [
+    0xff51_afd7_ed55_8ccd,
+    0xc4ce_b9fe_1a85_ec53,
+    0x9e37_79b9_7f4a_7c15,
+    0xbf58_476d_1ce4_e5b9,
+    0x94d0_49bb_1331_11eb,
+    0xd6e8_feb8_6659_fd93,
+];
+
+#[inline(always)]
+const fn fold(words: &[u64; 6]) -> u64 {
+    let mut sum = 0u64;
+    let mut at = 0;
+    while at < words.len() {
+        sum = sum.wrapping_add(words[at].wrapping_mul(FOLD[at]));
+        at += 1;
+    }
+    // Never zero, so that an all-zero entry is not valid.
+    sum | 1
+}
+
+impl Bound {
+    #[inline(always)]
+    fn words(&self) -> [u64; 6] {
+        let Self {
+            client,
+            client_port,
+            protocol,
+            backend,
+            source,
+            generation,
+            ifindex,
+            client_mac,
+            local_mac,
+        } = *self;
+        let [high, low] = client.words();
+        [
+            high,
+            low,
+            u64::from(backend.0) | u64::from(generation) << 32,
+            u64::from(ifindex) | u64::from(protocol) << 32 | u64::from(source) << 40,
+            client_mac.raw() | u64::from(client_port.raw()) << 48,
+            local_mac.raw(),
+        ]
+    }
+
+    #[inline(always)]
+    fn from_words(words: &[u64; 6]) -> Self {
+        let [a, b, c, d, e, f] = *words;
+        Self {
+            client: Ip::from_words([a, b]),
+            client_port: Be16::from_raw((e >> 48) as u16),
+            protocol: (d >> 32) as u8,
+            backend: BackendId(c as u32),
+            source: (d >> 40) as u8,
+            generation: (c >> 32) as u32,
+            ifindex: d as u32,
+            client_mac: Mac::from_raw(e),
+            local_mac: Mac::from_raw(f),
+        }
+    }
+}
+
+impl Binding {
+    /// The stamp of this moment.
+    #[inline(always)]
+    pub fn stamp(&self) -> Stamp {
+        Stamp(self.stamp.load())
+    }
+
+    /// Renews the stamp.
+    #[inline(always)]
+    pub fn touch(&self, stamp: Stamp) {
+        self.stamp.store(stamp.0);
+    }
+
+    /// Takes the port for a new connection if nothing changed since `seen` was read; true if this
+    /// CPU got it and must [`Binding::write`] now.
+    #[inline(always)]
+    pub fn claim(&self, seen: Stamp, now: Tick, protocol: u8) -> bool {
+        self.stamp.claim(seen.0, Stamp::new(now, Stage::Asked, protocol).0)
+    }
+
+    /// Writes the connection. Only after a successful [`Binding::claim`].
+    #[inline(always)]
+    pub fn write(&self, bound: &Bound) {
+        let words = bound.words();
+        for (cell, word) in self.words.iter().zip(words) {
+            cell.store(word);
+        }
+        self.guard.store(fold(&words));
+    }
+
+    /// The connection, unless none was written or one is being written.
+    #[inline(always)]
+    pub fn read(&self) -> Option<Bound> {
+        let [a, b, c, d, e, f] = &self.words;
+        let words = [a.load(), b.load(), c.load(), d.load(), e.load(), f.load()];
+        (self.guard.load() == fold(&words)).then(|| Bound::from_words(&words))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bound(n: u8) -> Bound {
+        Bound {
+            client: Ip::from_bytes([n; 16]),
+            client_port: Be16::new(1000 + u16::from(n)),
+            protocol: 6,
+            backend: BackendId(u32::from(n)),
+            source: n,
+            generation: 3,
+            ifindex: 9,
+            client_mac: Mac::from_bytes([n; 6]),
+            local_mac: Mac::from_bytes([2; 6]),
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let binding = Binding::default();
+        assert_eq!(binding.read(), None);
+        binding.write(&bound(5));
+        assert_eq!(binding.read(), Some(bound(5)));
+    }
+
+    #[test]
+    fn any_mixture_of_two_connections_is_refused() {
+        let (a, b) = (bound(1).words(), bound(2).words());
+        for mixture in 1..63u32 {
+            let binding = Binding::default();
+            binding.write(&bound(1));
+            for at in 0..6 {
+                let word = if mixture & (1 << at) != 0 { b[at] } else { a[at] };
+                binding.words[at].store(word);
+            }
+            match binding.read() {
+                None => {}
+                // The words in which both agree may be anybody's.
+                Some(read) => assert_eq!(read, bound(1), "mixture {mixture:06b}"),
+            }
+        }
+    }
+
+    #[test]
+    fn one_claimant_wins() {
+        let binding = Binding::default();
+        let seen = binding.stamp();
+        assert!(binding.claim(seen, Tick(5), 6));
+        assert!(!binding.claim(seen, Tick(5), 6));
+    }
+}

@@ -1,0 +1,347 @@
+//! `FLOWS`: the microflow cache. One 64-byte bucket, one cache line, holds four connections.
+//!
+//! A way is two words:
+//!
+//! ```text
+//! check   bits  0..32  tag: low half of the tuple's hash
+//!         bits 32..64  guard: high half of the hash ^ digest(target, generation)
+//! value   bits  0..48  target: backend (20), source index (8), kind (4), source port (16)
+//!         bits 48..64  phase (2) and age (14): the tick of the last refresh
+//! ```
+//!
+//! *Why two CPUs can't make a false entry:* each word is written whole, so a reader may see the
+//! check of one writer with the value of another, but then the guard, which binds the hash to the
+//! target, does not fit, and the way counts as empty. The guard leaves phase and age out, so that
+//! they can be refreshed in place. It takes the backend's *generation* in, without storing it: a
+//! flow of a backend that is gone stops matching the moment its index is given to another. (The
+//! same trick as in the transposition tables of chess programs: Hyatt and Mann, 2002.)
+//!
+//! *What a false hit takes:* 64 bits of keyed hash are compared (tag and guard), of which the bucket
+//! index fixes some; with 2^17 buckets a packet of an unknown tuple hits by chance once in 2^45.
+
+use super::{BackendId, Plain, layout};
+use crate::{shared::Word, time::Tick};
+
+/// Ways in a bucket.
+pub const WAYS: usize = 4;
+
+/// Four connections in one cache line.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub struct Bucket {
+    /// The ways, in no order.
+    pub ways: [Way; WAYS],
+}
+layout!(Bucket, size = 64, align = 64);
+// SAFETY: eight shared words; every bit pattern is an entry, valid or not.
+unsafe impl Plain for Bucket {}
+
+/// One connection.
+#[derive(Debug, Default)]
+#[repr(C)]
+pub struct Way {
+    /// Tag and guard.
+    check: Word,
+    /// Target, phase and age.
+    value: Word,
+}
+
+/// Where a connection goes: the part of a way that never changes while it lives. 48 bits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Target(u64);
+
+impl Target {
+    const REPLY: u64 = 1 << 28;
+    const MASK: u64 = (1 << 48) - 1;
+
+    /// A target without a binding (`dsr`).
+    #[inline(always)]
+    pub const fn direct(backend: BackendId) -> Self {
+        Self(backend.0 as u64)
+    }
+
+    /// A target with a binding at `port` (an offset in the port range) of the lane that source
+    /// address `source` leads to.
+    #[inline(always)]
+    pub const fn bound(backend: BackendId, source: u8, port: u16) -> Self {
+        Self(backend.0 as u64 | (source as u64) << 20 | (port as u64) << 32)
+    }
+
+    /// The same binding, seen from the backend.
+    #[inline(always)]
+    #[must_use]
+    pub const fn reply(self) -> Self {
+        Self(self.0 | Self::REPLY)
+    }
+
+    /// The backend.
+    #[inline(always)]
+    pub const fn backend(self) -> BackendId {
+        BackendId(self.0 as u32 & BackendId::MAX)
+    }
+
+    /// Index of the source address in `SOURCES`.
+    #[inline(always)]
+    pub const fn source(self) -> u8 {
+        (self.0 >> 20) as u8
+    }
+
+    /// Offset of the source port in the configured range.
+    #[inline(always)]
+    pub const fn port(self) -> u16 {
+        (self.0 >> 32) as u16
+    }
+
+    /// True if this entry is for packets from the backend to the client.
+    #[inline(always)]
+    pub const fn is_reply(self) -> bool {
+        self.0 & Self::REPLY != 0
+    }
+}
+
+/// How far a connection has come. Replacement prefers lower phases.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[repr(u8)]
+pub enum Phase {
+    /// A FIN or RST was seen: the next SYN starts afresh.
+    Closing = 0,
+    /// One packet was seen.
+    New = 1,
+    /// The client came again, but may have forged its address.
+    Seen = 2,
+    /// The client has shown that it receives what the backend sends.
+    Proven = 3,
+}
+
+impl Phase {
+    #[inline(always)]
+    const fn from_bits(bits: u64) -> Self {
+        match bits & 3 {
+            0 => Self::Closing,
+            1 => Self::New,
+            2 => Self::Seen,
+            _ => Self::Proven,
+        }
+    }
+}
+
+/// A way's value as read at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Entry(u64);
+
+impl Entry {
+    const AGE_MASK: u64 = (1 << 14) - 1;
+
+    /// An entry that was refreshed at `now`.
+    #[inline(always)]
+    pub const fn new(target: Target, phase: Phase, now: Tick) -> Self {
+        Self(target.0 | (phase as u64) << 48 | (now.0 as u64 & Self::AGE_MASK) << 50)
+    }
+
+    /// Where the connection goes.
+    #[inline(always)]
+    pub const fn target(self) -> Target {
+        Target(self.0 & Target::MASK)
+    }
+
+    /// How far it has come.
+    #[inline(always)]
+    pub const fn phase(self) -> Phase {
+        Phase::from_bits(self.0 >> 48)
+    }
+
+    /// Ticks since the last refresh, modulo 2^14 (4.9 hours).
+    #[inline(always)]
+    pub const fn idle(self, now: Tick) -> u32 {
+        ((now.0 as u64).wrapping_sub(self.0 >> 50) & Self::AGE_MASK) as u32
+    }
+
+    /// True for a way that was never written, or was cleared.
+    #[inline(always)]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// What a replacement would lose: a lower rank is replaced first. Empty, then closing, new,
+    /// seen, proven; within a phase the longest idle.
+    #[inline(always)]
+    const fn rank(self, now: Tick) -> u32 {
+        if self.is_empty() {
+            return 0;
+        }
+        ((self.phase() as u32 + 1) << 14) | (Self::AGE_MASK as u32 - self.idle(now))
+    }
+}
+
+/// Binds a tuple's hash to a target of a generation. See the module's text.
+#[inline(always)]
+const fn check(hash: u64, target: Target, generation: u32) -> u64 {
+    let digest = target.0.wrapping_mul(0xff51_afd7_ed55_8ccd).wrapping_add((generation as u64) << 32);
+    hash ^ (digest & 0xffff_ffff_0000_0000)
+}
+
+/// Index of the bucket that a tuple's hash leads to.
+#[inline(always)]
+pub const fn bucket_index(hash: u64, mask: u32) -> u32 {
+    (hash >> 32) as u32 & mask
+}
+
+impl Way {
+    /// The entry of this moment.
+    #[inline(always)]
+    pub fn entry(&self) -> Entry {
+        Entry(self.value.load())
+    }
+
+    /// True if this way holds `entry` for the tuple with this hash, and the entry's backend has
+    /// this generation.
+    #[inline(always)]
+    pub fn holds(&self, hash: u64, entry: Entry, generation: u32) -> bool {
+        self.check.load() == check(hash, entry.target(), generation)
+    }
+
+    /// Renews age and phase in place.
+    ///
+    /// If another CPU replaces the way at this very moment, its check meets our value: the guard
+    /// fails, and the other connection is looked up anew at its next packet.
+    #[inline(always)]
+    pub fn refresh(&self, entry: Entry) {
+        self.value.store(entry.0);
+    }
+
+    /// Fills the way.
+    #[inline(always)]
+    pub fn fill(&self, hash: u64, entry: Entry, generation: u32) {
+        self.check.store(check(hash, entry.target(), generation));
+        self.value.store(entry.0);
+    }
+
+    /// Empties the way: the daemon's sweep, before the 14-bit age wraps.
+    pub fn clear(&self) {
+        self.value.store(0);
+    }
+}
+
+/// What an insertion displaced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Displaced {
+    /// Nothing of worth: an empty way, an older entry of the same tuple, or one past its timeout.
+    Nothing,
+    /// A live connection of a client not proven.
+    Stranger,
+    /// A live connection of a proven client.
+    Proven,
+}
+
+impl Bucket {
+    /// A flow without packets for this many ticks (5 min) counts as dead when it is displaced.
+    const LIVE: u32 = 280;
+
+    /// The way whose tag fits, if any. Whether its guard fits is for [`Way::holds`] to say, once the
+    /// backend's generation is known.
+    #[inline(always)]
+    pub fn candidate(&self, hash: u64) -> Option<&Way> {
+        self.ways.iter().find(|way| way.check.load() as u32 == hash as u32)
+    }
+
+    /// Stores a connection in the way that is worth least; the tuple's own old way before any.
+    #[inline(always)]
+    pub fn insert(&self, hash: u64, entry: Entry, generation: u32, now: Tick) -> Displaced {
+        if let Some(own) = self.candidate(hash) {
+            own.fill(hash, entry, generation);
+            return Displaced::Nothing;
+        }
+        let mut victim = &self.ways[0];
+        let mut least = victim.entry().rank(now);
+        for way in &self.ways[1..] {
+            let rank = way.entry().rank(now);
+            if rank < least {
+                (victim, least) = (way, rank);
+            }
+        }
+        let old = victim.entry();
+        victim.fill(hash, entry, generation);
+        if old.is_empty() || old.phase() == Phase::Closing || old.idle(now) > Self::LIVE {
+            Displaced::Nothing
+        } else if old.phase() == Phase::Proven {
+            Displaced::Proven
+        } else {
+            Displaced::Stranger
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: Tick = Tick(100_000);
+
+    fn entry(backend: u32, phase: Phase, now: Tick) -> Entry {
+        Entry::new(Target::direct(BackendId(backend)), phase, now)
+    }
+
+    fn find(bucket: &Bucket, hash: u64, generation: u32) -> Option<Entry> {
+        let way = bucket.candidate(hash)?;
+        let entry = way.entry();
+        way.holds(hash, entry, generation).then_some(entry)
+    }
+
+    proptest! {
+        #[test]
+        fn fields_survive_packing(backend in 1..=BackendId::MAX, source in any::<u8>(), port in any::<u16>(), idle in 0u32..16384) {
+            let target = Target::bound(BackendId(backend), source, port);
+            let then = Tick(NOW.0 - idle);
+            let entry = Entry::new(target.reply(), Phase::Seen, then);
+            prop_assert_eq!(entry.target().backend(), BackendId(backend));
+            prop_assert_eq!(entry.target().source(), source);
+            prop_assert_eq!(entry.target().port(), port);
+            prop_assert!(entry.target().is_reply() && !target.is_reply());
+            prop_assert_eq!(entry.phase(), Phase::Seen);
+            prop_assert_eq!(entry.idle(NOW), idle);
+        }
+
+        #[test]
+        fn a_torn_way_does_not_match(h1 in any::<u64>(), h2 in any::<u64>(), b1 in 1u32..1000, b2 in 1u32..1000) {
+            prop_assume!(b1 != b2 && h1 != h2);
+            let torn = Way::default();
+            torn.fill(h1, entry(b1, Phase::New, NOW), 1);
+            torn.refresh(entry(b2, Phase::New, NOW));
+            prop_assert!(!torn.holds(h1, torn.entry(), 1));
+        }
+    }
+
+    #[test]
+    fn a_new_generation_ends_the_flow() {
+        let bucket = Bucket::default();
+        bucket.insert(42, entry(7, Phase::New, NOW), 3, NOW);
+        assert!(find(&bucket, 42, 3).is_some());
+        assert!(find(&bucket, 42, 4).is_none());
+    }
+
+    #[test]
+    fn strangers_go_before_proven_and_the_oldest_first() {
+        let bucket = Bucket::default();
+        let ages = [(1, Phase::Proven, 50), (2, Phase::New, 1), (3, Phase::New, 9), (4, Phase::Proven, 2)];
+        for (hash, phase, idle) in ages {
+            let then = Tick(NOW.0 - idle);
+            assert_eq!(bucket.insert(hash, entry(9, phase, then), 1, then), Displaced::Nothing);
+        }
+        let add = |hash| bucket.insert(hash, entry(9, Phase::Proven, NOW), 1, NOW);
+        assert_eq!(add(5), Displaced::Stranger);
+        assert!(find(&bucket, 3, 1).is_none() && find(&bucket, 2, 1).is_some());
+        assert_eq!(add(6), Displaced::Stranger);
+        assert_eq!(add(7), Displaced::Proven);
+        assert!(find(&bucket, 1, 1).is_none() && find(&bucket, 4, 1).is_some());
+    }
+
+    #[test]
+    fn a_tuple_never_takes_two_ways() {
+        let bucket = Bucket::default();
+        bucket.insert(42, entry(7, Phase::New, NOW), 3, NOW);
+        bucket.insert(42, entry(8, Phase::New, NOW), 3, NOW);
+        assert_eq!(find(&bucket, 42, 3).unwrap().target().backend(), BackendId(8));
+        assert_eq!(bucket.ways.iter().filter(|w| !w.entry().is_empty()).count(), 1);
+    }
+}

@@ -1,0 +1,37 @@
+//! What the maps hold. Every type is plain data with a layout asserted at compile time; the daemon
+//! and the packet program share it byte for byte.
+//!
+//! [`LAYOUT_VERSION`] is part of the pin path: change it whenever a type in here, a map's kind or
+//! the meaning of a field changes.
+
+pub mod backend;
+pub mod binding;
+pub mod flow;
+pub mod service;
+pub mod session;
+
+pub use backend::{Backend, BackendId, Forwarding, Health, Traffic};
+pub use binding::{Binding, Bound};
+pub use flow::{Bucket, Phase, Target};
+pub use service::{PersistBy, Service, ServiceKey};
+pub use session::{Pin, Session, SessionKey};
+
+/// Version of the layout of all pinned maps.
+pub const LAYOUT_VERSION: u32 = 1;
+
+/// Asserts a type's size and alignment at compile time.
+macro_rules! layout {
+    ($type:ty, size = $size:expr, align = $align:expr) => {
+        const _: () = assert!(size_of::<$type>() == $size && align_of::<$type>() == $align);
+    };
+}
+pub(crate) use layout;
+
+/// Plain old data: a map's key or value.
+///
+/// # Safety
+/// The type has no padding, no pointers, and every bit pattern is a value of it.
+pub unsafe trait Plain: 'static {}
+
+// SAFETY: a plain integer.
+unsafe impl Plain for u32 {}

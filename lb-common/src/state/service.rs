@@ -1,0 +1,83 @@
+//! `SERVICES`: virtual address, port and protocol -> how clients stick and where the slots are.
+
+use super::{Plain, layout};
+use crate::net::{Be16, Ip};
+
+/// Key of `SERVICES`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+#[repr(C)]
+pub struct ServiceKey {
+    /// The virtual address.
+    pub address: Ip,
+    /// The virtual port.
+    pub port: Be16,
+    /// Transport protocol.
+    pub protocol: u8,
+    /// Always 0.
+    pub reserved: [u8; 5],
+}
+layout!(ServiceKey, size = 24, align = 8);
+// SAFETY: integers and bytes; their sizes add up to 24, so there is no padding.
+unsafe impl Plain for ServiceKey {}
+
+impl ServiceKey {
+    /// The key of a service.
+    #[inline(always)]
+    pub const fn new(address: Ip, port: Be16, protocol: u8) -> Self {
+        Self { address, port, protocol, reserved: [0; 5] }
+    }
+
+    /// The entry that marks an address as belonging to some service: how packets without a usable
+    /// port (fragments, other protocols) are told from other people's. Port and protocol 0.
+    #[inline(always)]
+    pub const fn any_port(address: Ip) -> Self {
+        Self::new(address, Be16::new(0), 0)
+    }
+}
+
+/// Value of `SERVICES`. Written whole by the daemon; changing `slots_base` is what swaps a slot
+/// table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Service {
+    /// Scope of its sessions: a keyed digest of the service's name, stable over restarts.
+    pub scope: u64,
+    /// Bits of the client's address that identify a client.
+    pub client_mask: Ip,
+    /// First slot in `SLOTS`.
+    pub slots_base: u32,
+    /// Number of slots less one; the number is a power of two.
+    pub slots_mask: u32,
+    /// Sessions without traffic for this many ticks are forgotten.
+    pub idle_ticks: u32,
+    /// Sessions older than this many ticks end at the next connection; 0: no bound.
+    pub lifetime_ticks: u32,
+    /// A [`PersistBy`] as a number.
+    pub persist_by: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+layout!(Service, size = 48, align = 8);
+// SAFETY: integers and bytes, no padding.
+unsafe impl Plain for Service {}
+
+/// What identifies a client.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum PersistBy {
+    /// Nothing beyond the connection: no sessions are stored.
+    Connection = 0,
+    /// The masked client address.
+    ClientIp = 1,
+}
+
+impl Service {
+    /// What identifies a client; the daemon writes no other numbers than those of [`PersistBy`].
+    #[inline(always)]
+    pub const fn persist_by(&self) -> PersistBy {
+        match self.persist_by {
+            0 => PersistBy::Connection,
+            _ => PersistBy::ClientIp,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The tables that the decision reads and writes, as a trait: BPF maps in the kernel, plain
+//! collections on the host, system calls in `explain`.
+
+use core::ops::Deref;
+
+use crate::{
+    net::Ip,
+    reason::Reason,
+    settings::Settings,
+    state::{
+        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Traffic,
+    },
+    time::Tick,
+};
+
+/// Which map a session is in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Store {
+    /// `PINS`: proven clients, never evicted.
+    Pins,
+    /// `AFFINITY`: the others, least recently used first.
+    Affinity,
+}
+
+/// Read and write access to everything the packet path knows.
+///
+/// A method that takes an index returns `None` beyond the table's end; the kernel's verifier wants
+/// the check, and callers drop or pass the packet.
+pub trait Tables {
+    /// How an entry is referred to: a plain reference where entries stay in place.
+    type Ref<'a, V: 'a>: Deref<Target = V>
+    where
+        Self: 'a;
+
+    /// The coarse clock.
+    fn now(&self) -> Tick;
+    /// What was fixed at load time.
+    fn settings(&self) -> &Settings;
+
+    /// A bucket of `FLOWS`.
+    fn bucket(&self, index: u32) -> Option<Self::Ref<'_, Bucket>>;
+    /// An entry of `BINDINGS`.
+    fn binding(&self, index: u32) -> Option<Self::Ref<'_, Binding>>;
+    /// The next port to try in this CPU's walk over a port range: a number that goes up by one with
+    /// each call on a CPU and starts at a different place on each.
+    fn next_port(&self) -> u32;
+
+    /// An entry of `SERVICES`.
+    fn service(&self, key: &ServiceKey) -> Option<Self::Ref<'_, Service>>;
+    /// An entry of `SLOTS`.
+    fn slot(&self, index: u32) -> Option<BackendId>;
+    /// An entry of `BACKENDS`.
+    fn backend(&self, id: BackendId) -> Option<Self::Ref<'_, Backend>>;
+    /// An entry of `HEALTH`; [`Health::Absent`] beyond its end.
+    fn health(&self, id: BackendId) -> Health;
+    /// An entry of `SOURCES`.
+    fn source(&self, index: u8) -> Option<Ip>;
+
+    /// A stored session.
+    fn session(&self, store: Store, key: &SessionKey) -> Option<Self::Ref<'_, Session>>;
+    /// Stores a session; false if the map refuses.
+    fn insert_session(&self, store: Store, key: &SessionKey, pin: Pin) -> bool;
+    /// Forgets a session.
+    fn remove_session(&self, store: Store, key: &SessionKey);
+
+    /// Counts one `reason`.
+    fn count(&self, reason: Reason);
+    /// Adds to a backend's figures.
+    fn traffic(&self, id: BackendId, add: impl FnOnce(&mut Traffic));
+}

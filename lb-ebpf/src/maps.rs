@@ -1,0 +1,86 @@
+//! All maps, one sentence each: key -> value, who writes, who reads. Sizes here are placeholders;
+//! the daemon sets them from `[limits]` at load time. All are pinned.
+
+use aya_ebpf::{
+    btf_maps::{Array, HashMap, LruHashMap, PerCpuArray},
+    macros::btf_map,
+};
+use lb_common::{
+    net::Ip,
+    reason::Reason,
+    settings::Settings,
+    state::{Backend, Binding, Bucket, Service, ServiceKey, Session, SessionKey, Traffic},
+};
+
+/// The daemon maps the array into its memory (Linux 5.5); its elements then start on a page, so
+/// that each bucket is one cache line.
+const MMAPABLE: usize = 0x400;
+
+/// Hash of a tuple -> its connection, four ways a bucket; written here, scanned by the daemon.
+#[btf_map]
+pub(crate) static FLOWS: Array<Bucket, 1, MMAPABLE> = Array::new();
+
+/// Source port (and lane) -> the connection it belongs to; written here, scanned by the daemon.
+#[btf_map]
+pub(crate) static BINDINGS: Array<Binding, 1, MMAPABLE> = Array::new();
+
+/// (scope, client) -> backend, for clients not yet proven; written here, read by the daemon.
+#[btf_map]
+pub(crate) static AFFINITY: LruHashMap<SessionKey, Session, 1> = LruHashMap::new();
+
+/// (scope, client) -> backend, for proven clients; written here, swept and read by the daemon.
+#[btf_map]
+pub(crate) static PINS: HashMap<SessionKey, Session, 1> = HashMap::new();
+
+/// (address, port, protocol) -> settings and slots of a service; written by the daemon.
+#[btf_map]
+pub(crate) static SERVICES: HashMap<ServiceKey, Service, 1> = HashMap::new();
+
+/// Slot -> backend id, a range for each service; written by the daemon.
+#[btf_map]
+pub(crate) static SLOTS: Array<u32, 1> = Array::new();
+
+/// Backend id -> how to reach it; written by the daemon.
+#[btf_map]
+pub(crate) static BACKENDS: Array<Backend, 1> = Array::new();
+
+/// Backend id -> up, draining or down; written by the daemon.
+#[btf_map]
+pub(crate) static HEALTH: Array<u32, 1> = Array::new();
+
+/// Index -> a source address of rewritten connections; written by the daemon.
+#[btf_map]
+pub(crate) static SOURCES: Array<Ip, 256> = Array::new();
+
+/// 0 -> this CPU's place in its walk over source ports; written here.
+#[btf_map]
+pub(crate) static CURSOR: PerCpuArray<u32, 1> = PerCpuArray::new();
+
+/// Reason -> number of times; written here, read by the daemon.
+#[btf_map]
+pub(crate) static COUNTERS: PerCpuArray<u64, { Reason::COUNT }> = PerCpuArray::new();
+
+/// Backend id -> packets, bytes, connections; written here, read by the daemon.
+#[btf_map]
+pub(crate) static TRAFFIC: PerCpuArray<Traffic, 1> = PerCpuArray::new();
+
+/// Fixed at load time by the daemon; see [`Settings`].
+#[unsafe(no_mangle)]
+pub(crate) static SETTINGS: Constant<Settings> = Constant::new(Settings::ZERO);
+
+/// Read-only data that the loader overwrites. `MaybeUninit` keeps the compiler from drawing
+/// conclusions from the bytes in the object file.
+#[repr(transparent)]
+pub(crate) struct Constant<T>(core::mem::MaybeUninit<T>);
+
+impl<T> Constant<T> {
+    const fn new(value: T) -> Self {
+        Self(core::mem::MaybeUninit::new(value))
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self) -> &T {
+        // SAFETY: initialised by `new` and overwritten only before the program runs.
+        unsafe { self.0.assume_init_ref() }
+    }
+}

@@ -1,0 +1,132 @@
+//! [`Tables`] by BPF maps.
+
+use aya_ebpf::{
+    bindings::BPF_ANY,
+    helpers::{bpf_get_smp_processor_id, generated::bpf_ktime_get_coarse_ns},
+};
+use lb_common::{
+    net::Ip,
+    reason::Reason,
+    settings::Settings,
+    state::{
+        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Traffic,
+    },
+    tables::{Store, Tables},
+    time::Tick,
+};
+
+use crate::maps::{
+    AFFINITY, BACKENDS, BINDINGS, COUNTERS, CURSOR, FLOWS, HEALTH, PINS, SERVICES, SETTINGS, SLOTS, SOURCES,
+    TRAFFIC,
+};
+
+/// The maps of this program.
+pub(crate) struct BpfTables;
+
+impl Tables for BpfTables {
+    type Ref<'a, V: 'a> = &'a V;
+
+    #[inline(always)]
+    fn now(&self) -> Tick {
+        // SAFETY: the helper takes nothing and returns a number.
+        Tick::from_nanos(unsafe { bpf_ktime_get_coarse_ns() })
+    }
+
+    #[inline(always)]
+    fn settings(&self) -> &Settings {
+        SETTINGS.get()
+    }
+
+    #[inline(always)]
+    fn bucket(&self, index: u32) -> Option<&Bucket> {
+        FLOWS.get(index)
+    }
+
+    #[inline(always)]
+    fn binding(&self, index: u32) -> Option<&Binding> {
+        BINDINGS.get(index)
+    }
+
+    #[inline(always)]
+    fn next_port(&self) -> u32 {
+        let Some(cursor) = CURSOR.get_ptr_mut(0) else { return 0 };
+        // SAFETY: this CPU's own element; the program is not preempted by itself.
+        let next = unsafe { *cursor };
+        // SAFETY: as above.
+        unsafe { *cursor = next.wrapping_add(1) };
+        // CPUs start a large odd step apart, so that their runs of ports rarely meet.
+        // SAFETY: the helper takes nothing and returns a number.
+        next.wrapping_add(unsafe { bpf_get_smp_processor_id() }.wrapping_mul(15_877))
+    }
+
+    #[inline(always)]
+    fn service(&self, key: &ServiceKey) -> Option<&Service> {
+        // SAFETY: the daemon replaces values whole and RCU keeps this one for as long as we run.
+        unsafe { SERVICES.get(key) }
+    }
+
+    #[inline(always)]
+    fn slot(&self, index: u32) -> Option<BackendId> {
+        SLOTS.get(index).copied().map(BackendId)
+    }
+
+    #[inline(always)]
+    fn backend(&self, id: BackendId) -> Option<&Backend> {
+        BACKENDS.get(id.0)
+    }
+
+    #[inline(always)]
+    fn health(&self, id: BackendId) -> Health {
+        HEALTH.get(id.0).map_or(Health::Absent, |&word| Health::from_word(word))
+    }
+
+    #[inline(always)]
+    fn source(&self, index: u8) -> Option<Ip> {
+        SOURCES.get(u32::from(index)).copied()
+    }
+
+    #[inline(always)]
+    fn session(&self, store: Store, key: &SessionKey) -> Option<&Session> {
+        // SAFETY: a session's words are shared cells; an element recycled under us is read as
+        // another client's session for this one packet at worst, and its flow is made accordingly.
+        match store {
+            Store::Pins => unsafe { PINS.get(key) },
+            // SAFETY: as above.
+            Store::Affinity => unsafe { AFFINITY.get(key) },
+        }
+    }
+
+    #[inline(always)]
+    fn insert_session(&self, store: Store, key: &SessionKey, pin: Pin) -> bool {
+        let session = Session::from(pin);
+        match store {
+            Store::Pins => PINS.insert(key, &session, BPF_ANY.into()).is_ok(),
+            Store::Affinity => AFFINITY.insert(key, &session, BPF_ANY.into()).is_ok(),
+        }
+    }
+
+    #[inline(always)]
+    fn remove_session(&self, store: Store, key: &SessionKey) {
+        // An absent key is what the caller wants.
+        let _absent = match store {
+            Store::Pins => PINS.remove(key),
+            Store::Affinity => AFFINITY.remove(key),
+        };
+    }
+
+    #[inline(always)]
+    fn count(&self, reason: Reason) {
+        if let Some(counter) = COUNTERS.get_ptr_mut(reason as u32) {
+            // SAFETY: this CPU's own element.
+            unsafe { *counter += 1 };
+        }
+    }
+
+    #[inline(always)]
+    fn traffic(&self, id: BackendId, add: impl FnOnce(&mut Traffic)) {
+        if let Some(figures) = TRAFFIC.get_ptr_mut(id.0) {
+            // SAFETY: this CPU's own element, and no other reference to it lives meanwhile.
+            add(unsafe { &mut *figures });
+        }
+    }
+}
