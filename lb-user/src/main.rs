@@ -1,2 +1,27 @@
-//! `limpet`.
-fn main() {}
+//! `limpet`: parses the command line, runs the command, and prints what went wrong with all its causes.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use lb_user::{
+    cli::{Cli, Command},
+    commands,
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    dispatch(&cli).unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        for cause in error.chain().skip(1) {
+            eprintln!("  caused by: {cause}");
+        }
+        ExitCode::FAILURE
+    })
+}
+
+fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
+    match &cli.command {
+        Command::Check(args) => commands::check::run(args),
+        _ => anyhow::bail!("not wired yet"),
+    }
+}

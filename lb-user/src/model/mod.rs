@@ -3,7 +3,20 @@
 //! `config` parses text, this module validates it (all errors at once), `plan` compares it with what
 //! runs. A value of these types is always consistent; nothing below re-checks it.
 
-use std::{net::{IpAddr, SocketAddr}, time::Duration};
+mod limits;
+mod nat;
+mod policy;
+mod rules;
+mod service;
+mod validate;
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+pub(crate) use self::validate::validate;
 
 /// The whole desired state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +38,7 @@ pub struct Model {
 /// Where the packet program attaches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
-    /// At least one name.
+    /// At least one name; none only where the file has no services and no `[interface]`.
     pub names: Vec<String>,
     /// Which XDP hook to use.
     pub mode: AttachMode,
@@ -102,6 +115,15 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
+    }
 }
 
 /// How packets reach a backend.

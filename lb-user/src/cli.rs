@@ -1,0 +1,275 @@
+//! What can be typed: the commands, their options and their help.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Where the daemon listens for commands unless told otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/limpet/limpet.sock";
+/// Where maps and links are pinned: one directory for each daemon below this one.
+const PINS_ROOT: &str = "/sys/fs/bpf/limpet";
+
+/// An XDP load balancer that keeps every client on its backend.
+#[derive(Debug, Parser)]
+#[command(name = "limpet", version)]
+pub struct Cli {
+    /// Control socket of the daemon
+    ///
+    /// `run` makes it, the other commands talk to it. Several daemons live side by side on one host if each
+    /// has its own socket.
+    #[arg(long, global = true, env = "LIMPET_SOCKET", value_name = "PATH", default_value = DEFAULT_SOCKET)]
+    pub socket: PathBuf,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon in the foreground
+    ///
+    /// Attaches the packet program, fills its tables from the configuration and keeps them up to date. Started
+    /// again after a crash or an upgrade, it adopts what runs: no connection is lost. SIGHUP or `limpet
+    /// reload` applies a changed file. After SIGTERM or Ctrl-C the packet program goes on without the daemon,
+    /// unless --detach-on-exit is given.
+    #[command(after_help = "Examples:\n  limpet run --config /etc/limpet.toml")]
+    Run(RunArgs),
+    /// Validate a configuration file
+    ///
+    /// Prints every error of the file with its line and column and what to do about it. Needs no rights and no
+    /// daemon, and changes nothing. Exits with 0 if the file is good, else with 1.
+    #[command(after_help = "Examples:\n  limpet check --config /etc/limpet.toml\n  \
+                            limpet check --config new.toml --json | jq .errors")]
+    Check(CheckArgs),
+    /// Show services, backends, health, sessions and counters
+    #[command(after_help = "Examples:\n  limpet status\n  limpet status --json | jq .drops")]
+    Status(StatusArgs),
+    /// Say which backend a client gets, and why
+    ///
+    /// Asks the tables that the packet program uses: whether an open connection, a live session or the hash
+    /// decides, how long the session still lives, and what the hash alone would say. Changes nothing.
+    #[command(
+        after_help = "Examples:\n  limpet explain --service web --client 198.51.100.7\n  \
+                            limpet explain --service web --client 198.51.100.7:40112\n  \
+                            limpet explain --service web --client [2001:db8::7]:40112"
+    )]
+    Explain(ExplainArgs),
+    /// Apply the daemon's changed configuration file
+    ///
+    /// The daemon reads again the file it was started with. If the file has errors they are printed and what
+    /// runs goes on unchanged.
+    #[command(after_help = "Examples:\n  limpet reload")]
+    Reload(ReloadArgs),
+    /// Show it all in a network of namespaces
+    ///
+    /// Builds clients, a balancer and backends on this host without touching its own interfaces, and sends real
+    /// traffic: clients stay on their backends, one backend dies, only its clients move, it comes back. Then it
+    /// stays up to be played with until Ctrl-C, and removes everything. Needs root.
+    #[command(after_help = "Examples:\n  limpet demo\n  limpet demo --once")]
+    Demo(DemoArgs),
+}
+
+/// Options of `limpet run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Detach the packet program at SIGTERM or Ctrl-C
+    #[arg(long)]
+    pub detach_on_exit: bool,
+    /// Directory on a bpf file system where maps and links are pinned
+    /// [default: named after the socket, below /sys/fs/bpf/limpet]
+    #[arg(long, value_name = "DIR")]
+    pub pins: Option<PathBuf>,
+}
+
+impl RunArgs {
+    /// Where maps and links are pinned for the daemon with this control socket.
+    #[must_use]
+    pub fn pins_dir(&self, socket: &Path) -> PathBuf {
+        self.pins.clone().unwrap_or_else(|| default_pins(socket))
+    }
+}
+
+/// A directory named after the socket's whole path, so that two daemons on one host never share their maps:
+/// `/run/limpet/limpet.sock` -> `/sys/fs/bpf/limpet/run-limpet-limpet_sock`.
+fn default_pins(socket: &Path) -> PathBuf {
+    let socket = std::path::absolute(socket).unwrap_or_else(|_| socket.to_owned());
+    let name = socket.to_string_lossy();
+    let safe = |letter: char| match letter {
+        '/' => '-',
+        // A bpf file system refuses dots in names.
+        letter if letter.is_ascii_alphanumeric() || letter == '-' => letter,
+        _ => '_',
+    };
+    Path::new(PINS_ROOT).join(
+        name.trim_start_matches('/')
+            .chars()
+            .map(safe)
+            .collect::<String>(),
+    )
+}
+
+/// Options of `limpet check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `limpet status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `limpet explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Name of the service
+    #[arg(long, value_name = "SERVICE")]
+    pub service: String,
+    /// Address of the client, with a port to ask about one connection; IPv6 with a port in brackets
+    #[arg(long, value_name = "ADDR[:PORT]")]
+    pub client: Client,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `limpet reload`.
+#[derive(Debug, Args)]
+pub struct ReloadArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `limpet demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Show one round, remove everything, and exit with 1 if anything was not as promised
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// A client, or one of its connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    /// Its address.
+    pub address: IpAddr,
+    /// The source port of the connection in question, never 0.
+    pub port: Option<u16>,
+}
+
+impl FromStr for Client {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(text);
+        if let Ok(address) = bare.parse() {
+            return Ok(Self {
+                address,
+                port: None,
+            });
+        }
+        match text.parse::<SocketAddr>() {
+            Ok(socket) if socket.port() != 0 => Ok(Self {
+                address: socket.ip(),
+                port: Some(socket.port()),
+            }),
+            Ok(_) => Err(
+                "no connection comes from port 0; leave the port out to ask about the client"
+                    .into(),
+            ),
+            Err(_) => Err(
+                "give 198.51.100.7, 198.51.100.7:40112, 2001:db8::7 or [2001:db8::7]:40112".into(),
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn clients_with_and_without_ports() {
+        for (text, address, port) in [
+            ("198.51.100.7", "198.51.100.7", None),
+            ("198.51.100.7:80", "198.51.100.7", Some(80)),
+            ("2001:db8::7", "2001:db8::7", None),
+            ("[2001:db8::7]", "2001:db8::7", None),
+            ("[2001:db8::7]:80", "2001:db8::7", Some(80)),
+        ] {
+            assert_eq!(
+                text.parse(),
+                Ok(Client {
+                    address: address.parse().unwrap(),
+                    port
+                }),
+                "{text}"
+            );
+        }
+        for bad in [
+            "",
+            "web",
+            "198.51.100.7:0",
+            "198.51.100.7:65536",
+            "198.51.100.256",
+            "[::1",
+        ] {
+            assert!(bad.parse::<Client>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn pins_follow_the_socket_unless_given() {
+        let mut args = RunArgs {
+            config: "f".into(),
+            detach_on_exit: false,
+            pins: None,
+        };
+        let of = |args: &RunArgs, socket| args.pins_dir(Path::new(socket)).display().to_string();
+        assert_eq!(
+            of(&args, DEFAULT_SOCKET),
+            "/sys/fs/bpf/limpet/run-limpet-limpet_sock"
+        );
+        assert_ne!(
+            of(&args, "/run/a/limpet.sock"),
+            of(&args, "/run/b/limpet.sock")
+        );
+        args.pins = Some("/sys/fs/bpf/mine".into());
+        assert_eq!(of(&args, DEFAULT_SOCKET), "/sys/fs/bpf/mine");
+    }
+
+    #[test]
+    fn the_socket_is_a_flag_of_every_command() {
+        for line in ["limpet --socket /s status", "limpet status --socket /s"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(cli.socket, Path::new("/s"));
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Every default and every bound of the configuration. `docs/configuration.md` shows the same values; a
+//! test compares the two.
+
+use std::{ops::RangeInclusive, time::Duration};
+
+use super::raw::{CheckType, Forwarding, PersistBy};
+use crate::model::{AttachMode, Limits, Protocol};
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+const DAY: u64 = 24 * 60 * 60;
+
+/// `interface.mode`.
+pub(crate) const MODE: AttachMode = AttachMode::Auto;
+/// `interface.claim`.
+pub(crate) const CLAIM: bool = true;
+
+/// `nat.ports`. Below the kernel's usual `ip_local_port_range` (32768-60999).
+pub(crate) const NAT_PORTS: (u16, u16) = (1024, 32767);
+/// Ports below this belong to well-known services of the host.
+pub(crate) const NAT_FIRST_PORT: u16 = 1024;
+/// Fewer ports would leave a CPU's slice too small to be of use.
+pub(crate) const NAT_MIN_PORTS: u32 = 1024;
+
+/// Characters of `hash.secret`.
+pub(crate) const SECRET_LENGTH: RangeInclusive<usize> = 16..=1024;
+
+/// `limits`. Together under 64 MiB of maps: 8 MiB of flows (16 bytes each), 20 of sessions (at most 160
+/// each, both kinds), 8 of source-rewritten connections (64 each), 4 of slots (4 each).
+pub(crate) const LIMITS: Limits = Limits {
+    flows: 524_288,
+    affinity: 65_536,
+    pins: 65_536,
+    services: 1024,
+    backends: 4096,
+    slots: 1_048_576,
+    // Four ranges of the default `nat.ports`.
+    nat_connections: 126_976,
+};
+/// `limits.flows`; the upper bound is 4 GiB.
+pub(crate) const FLOWS: RangeInclusive<u32> = 1024..=1 << 28;
+/// `limits.affinity` and `limits.pins`; the upper bound is 2.5 GiB each.
+pub(crate) const SESSIONS: RangeInclusive<u32> = 1024..=1 << 24;
+/// `limits.services`.
+pub(crate) const SERVICES: RangeInclusive<u32> = 1..=65_535;
+/// `limits.backends`.
+pub(crate) const BACKENDS: RangeInclusive<u32> = 1..=65_535;
+/// `limits.slots`; the lower bound is the live and the spare range of the smallest service.
+pub(crate) const ALL_SLOTS: RangeInclusive<u32> = 2 * *SLOTS_RANGE.start()..=1 << 26;
+/// `limits.nat_connections`; the upper bound is 1 GiB.
+pub(crate) const NAT_CONNECTIONS: RangeInclusive<u32> = 1024..=1 << 24;
+
+/// `service.protocol`.
+pub(crate) const PROTOCOL: Protocol = Protocol::Tcp;
+/// `service.forwarding`.
+pub(crate) const FORWARDING: Forwarding = Forwarding::Nat;
+/// `service.preserve_client`.
+pub(crate) const PRESERVE_CLIENT: bool = false;
+/// `service.slots`.
+pub(crate) const SLOTS: u32 = 4096;
+/// `service.slots`, a power of two.
+pub(crate) const SLOTS_RANGE: RangeInclusive<u32> = 256..=65_536;
+/// With fewer slots a backend, shares would stray too far from the weights.
+pub(crate) const MIN_SLOTS_PER_BACKEND: u32 = 16;
+
+/// `service.persistence.by`.
+pub(crate) const BY: PersistBy = PersistBy::ClientIp;
+/// `service.persistence.prefix_v4`.
+pub(crate) const PREFIX_V4: u8 = 32;
+/// `service.persistence.prefix_v6`: what a provider gives one customer.
+pub(crate) const PREFIX_V6: u8 = 64;
+/// `service.persistence.idle_timeout`.
+pub(crate) const IDLE_TIMEOUT: Duration = seconds(30 * 60);
+/// `service.persistence.idle_timeout`.
+pub(crate) const IDLE_TIMEOUT_RANGE: RangeInclusive<Duration> = seconds(1)..=seconds(30 * DAY);
+/// `service.persistence.max_lifetime`; no bound by default.
+pub(crate) const MAX_LIFETIME_RANGE: RangeInclusive<Duration> = seconds(1)..=seconds(365 * DAY);
+
+/// `service.health.type` of a protocol: a UDP server need not listen on TCP.
+pub(crate) const fn health_check(protocol: Protocol) -> CheckType {
+    match protocol {
+        Protocol::Tcp => CheckType::Tcp,
+        Protocol::Udp => CheckType::None,
+    }
+}
+/// `service.health.path`.
+pub(crate) const HEALTH_PATH: &str = "/";
+/// `service.health.interval`.
+pub(crate) const HEALTH_INTERVAL: Duration = seconds(2);
+/// `service.health.timeout`.
+pub(crate) const HEALTH_TIMEOUT: Duration = seconds(1);
+/// `service.health.interval` and `timeout`.
+pub(crate) const HEALTH_TIME_RANGE: RangeInclusive<Duration> =
+    Duration::from_millis(100)..=seconds(7 * DAY);
+/// `service.health.rise`.
+pub(crate) const RISE: u32 = 2;
+/// `service.health.fall`.
+pub(crate) const FALL: u32 = 3;
+/// `service.health.rise` and `fall`.
+pub(crate) const RISE_FALL_RANGE: RangeInclusive<u32> = 1..=100;
+
+/// `service.backend.weight`.
+pub(crate) const WEIGHT: u32 = 100;
+/// `service.backend.weight`.
+pub(crate) const MAX_WEIGHT: u32 = 65_535;

@@ -1,0 +1,135 @@
+//! The file's content with each value well-typed, within its own bounds and aware of where it stands. How
+//! values go together is for [`crate::model`] to judge.
+//!
+//! `None` is a setting without default that the file lacks, or one with an error that has been reported.
+
+mod service;
+
+use std::net::{IpAddr, SocketAddr};
+
+pub(crate) use self::service::{
+    Backend, CheckType, Forwarding, Health, PersistBy, Persistence, Service,
+};
+use super::{defaults, reader::Reader, report::At, values};
+use crate::model::AttachMode;
+
+/// The whole file.
+pub(crate) struct File {
+    pub(crate) interface: Interface,
+    pub(crate) nat: Nat,
+    pub(crate) listen: Option<At<SocketAddr>>,
+    pub(crate) secret: Option<At<String>>,
+    pub(crate) limits: Limits,
+    pub(crate) services: Vec<Service>,
+}
+
+/// `[interface]`
+pub(crate) struct Interface {
+    /// The file has such a table.
+    pub(crate) given: bool,
+    pub(crate) names: Option<At<Vec<At<String>>>>,
+    pub(crate) mode: Option<At<AttachMode>>,
+    pub(crate) claim: Option<At<bool>>,
+}
+
+/// `[nat]`
+pub(crate) struct Nat {
+    pub(crate) source: Option<At<Vec<At<IpAddr>>>>,
+    pub(crate) ports: Option<At<(u16, u16)>>,
+}
+
+/// `[limits]`
+pub(crate) struct Limits {
+    pub(crate) flows: Option<At<u32>>,
+    pub(crate) affinity: Option<At<u32>>,
+    pub(crate) pins: Option<At<u32>>,
+    pub(crate) services: Option<At<u32>>,
+    pub(crate) backends: Option<At<u32>>,
+    pub(crate) slots: Option<At<u32>>,
+    pub(crate) nat_connections: Option<At<u32>>,
+}
+
+impl File {
+    pub(super) fn read(mut root: Reader<'_>) -> Self {
+        let given = root.has("interface");
+        let mut http = root.table("http", "[http]");
+        let mut hash = root.table("hash", "[hash]");
+        let services = root.tables("service", "[[service]]").given();
+        let file = Self {
+            interface: Interface::read(root.table("interface", "[interface]"), given),
+            nat: Nat::read(root.table("nat", "[nat]")),
+            listen: http
+                .parsed("listen", values::A_SOCKET, values::listen)
+                .given(),
+            secret: hash.string("secret").given(),
+            limits: Limits::read(root.table("limits", "[limits]")),
+            services: services
+                .into_iter()
+                .flat_map(|it| it.value)
+                .map(Service::read)
+                .collect(),
+        };
+        for reader in [http, hash, root] {
+            reader.finish();
+        }
+        file
+    }
+}
+
+impl Interface {
+    fn read(mut table: Reader<'_>, given: bool) -> Self {
+        table.require(&["names"]);
+        let expected = "interface names in quotes such as [\"eth0\"]";
+        let modes = [
+            ("auto", AttachMode::Auto),
+            ("driver", AttachMode::Driver),
+            ("generic", AttachMode::Generic),
+        ];
+        let interface = Self {
+            given,
+            names: table
+                .list("names", expected, |name| Ok(name.to_owned()))
+                .given(),
+            mode: table.one_of("mode", &modes).or(defaults::MODE),
+            claim: table.boolean("claim").or(defaults::CLAIM),
+        };
+        table.finish();
+        interface
+    }
+}
+
+impl Nat {
+    fn read(mut table: Reader<'_>) -> Self {
+        let nat = Self {
+            source: table
+                .list("source", values::AN_ADDRESS, values::address)
+                .or(Vec::new()),
+            ports: table
+                .parsed("ports", values::A_PORT_RANGE, values::ports)
+                .or(defaults::NAT_PORTS),
+        };
+        table.finish();
+        nat
+    }
+}
+
+impl Limits {
+    fn read(mut table: Reader<'_>) -> Self {
+        let mut limit = |key, bounds, default| table.integer(key, bounds).or(default);
+        let limits = Self {
+            flows: limit("flows", defaults::FLOWS, defaults::LIMITS.flows),
+            affinity: limit("affinity", defaults::SESSIONS, defaults::LIMITS.affinity),
+            pins: limit("pins", defaults::SESSIONS, defaults::LIMITS.pins),
+            services: limit("services", defaults::SERVICES, defaults::LIMITS.services),
+            backends: limit("backends", defaults::BACKENDS, defaults::LIMITS.backends),
+            slots: limit("slots", defaults::ALL_SLOTS, defaults::LIMITS.slots),
+            nat_connections: limit(
+                "nat_connections",
+                defaults::NAT_CONNECTIONS,
+                defaults::LIMITS.nat_connections,
+            ),
+        };
+        table.finish();
+        limits
+    }
+}

@@ -1,0 +1,217 @@
+//! `[[service]]` and the tables in it.
+
+use std::{net::IpAddr, time::Duration};
+
+use crate::{
+    config::{
+        defaults,
+        reader::Reader,
+        report::{At, Place},
+        values,
+    },
+    model::Protocol,
+};
+
+/// `[[service]]`
+pub(crate) struct Service {
+    pub(crate) place: Place,
+    pub(crate) name: Option<At<String>>,
+    pub(crate) address: Option<At<IpAddr>>,
+    pub(crate) port: Option<At<u16>>,
+    pub(crate) protocol: Option<At<Protocol>>,
+    pub(crate) forwarding: Option<At<Forwarding>>,
+    pub(crate) preserve_client: Option<At<bool>>,
+    pub(crate) slots: Option<At<u32>>,
+    pub(crate) persistence: Persistence,
+    pub(crate) health: Health,
+    pub(crate) backends: Option<At<Vec<Backend>>>,
+}
+
+/// The words of `forwarding`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Forwarding {
+    Nat,
+    Dsr,
+}
+
+/// `[service.persistence]`
+pub(crate) struct Persistence {
+    pub(crate) by: Option<At<PersistBy>>,
+    pub(crate) prefix_v4: Option<At<u8>>,
+    pub(crate) prefix_v6: Option<At<u8>>,
+    pub(crate) idle_timeout: Option<At<Duration>>,
+    pub(crate) max_lifetime: Option<At<Duration>>,
+    /// There is only one so far.
+    pub(crate) on_down: Option<At<()>>,
+}
+
+/// The words of `by`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PersistBy {
+    Connection,
+    ClientIp,
+}
+
+/// `[service.health]`
+pub(crate) struct Health {
+    pub(crate) check: Option<At<CheckType>>,
+    pub(crate) path: Option<At<String>>,
+    pub(crate) interval: Option<At<Duration>>,
+    pub(crate) timeout: Option<At<Duration>>,
+    pub(crate) rise: Option<At<u32>>,
+    pub(crate) fall: Option<At<u32>>,
+}
+
+/// The words of `type`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CheckType {
+    None,
+    Tcp,
+    Http,
+}
+
+/// `[[service.backend]]`
+pub(crate) struct Backend {
+    pub(crate) place: Place,
+    pub(crate) name: Option<At<String>>,
+    pub(crate) address: Option<At<IpAddr>>,
+    pub(crate) port: Option<At<u16>>,
+    pub(crate) weight: Option<At<u32>>,
+}
+
+impl Service {
+    /// The backends as far as the file has any.
+    pub(crate) fn backends(&self) -> &[Backend] {
+        self.backends
+            .as_ref()
+            .map_or(&[], |backends| &backends.value)
+    }
+
+    pub(super) fn read(mut table: Reader<'_>) -> Self {
+        table.require(&["name", "address", "port", "backend"]);
+        let protocols = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp)];
+        let name = table.string("name").given();
+        let address = table
+            .parsed("address", values::AN_ADDRESS, values::address)
+            .given();
+        let port = table.integer("port", 1..=u16::MAX).given();
+        let protocol = table.one_of("protocol", &protocols).or(defaults::PROTOCOL);
+        let service_port = port.as_ref().map(|port| port.value);
+        // Only read to refuse every other word: there is one so far.
+        table.one_of("scheduler", &[("hash", ())]);
+        let service = Self {
+            place: table.place().clone(),
+            forwarding: table
+                .one_of(
+                    "forwarding",
+                    &[("nat", Forwarding::Nat), ("dsr", Forwarding::Dsr)],
+                )
+                .or(defaults::FORWARDING),
+            preserve_client: table
+                .boolean("preserve_client")
+                .or(defaults::PRESERVE_CLIENT),
+            slots: table
+                .integer("slots", defaults::SLOTS_RANGE)
+                .or(defaults::SLOTS),
+            persistence: Persistence::read(table.table("persistence", "[service.persistence]")),
+            health: Health::read(
+                table.table("health", "[service.health]"),
+                protocol.as_ref().map(|protocol| protocol.value),
+            ),
+            backends: table
+                .tables("backend", "[[service.backend]]")
+                .given()
+                .map(|it| it.map(|tables| Backend::read_all(tables, service_port))),
+            name,
+            address,
+            port,
+            protocol,
+        };
+        table.finish();
+        service
+    }
+}
+
+impl Persistence {
+    fn read(mut table: Reader<'_>) -> Self {
+        let persistence = Self {
+            by: table
+                .one_of(
+                    "by",
+                    &[
+                        ("client-ip", PersistBy::ClientIp),
+                        ("connection", PersistBy::Connection),
+                    ],
+                )
+                .or(defaults::BY),
+            prefix_v4: table.integer("prefix_v4", 1..=32).or(defaults::PREFIX_V4),
+            prefix_v6: table.integer("prefix_v6", 1..=128).or(defaults::PREFIX_V6),
+            idle_timeout: table
+                .duration("idle_timeout", &defaults::IDLE_TIMEOUT_RANGE)
+                .or(defaults::IDLE_TIMEOUT),
+            max_lifetime: table
+                .duration("max_lifetime", &defaults::MAX_LIFETIME_RANGE)
+                .given(),
+            on_down: table.one_of("on_down", &[("repin", ())]).given(),
+        };
+        table.finish();
+        persistence
+    }
+}
+
+impl Health {
+    /// The type's default depends on the protocol.
+    fn read(mut table: Reader<'_>, protocol: Option<Protocol>) -> Self {
+        let types = [
+            ("tcp", CheckType::Tcp),
+            ("http", CheckType::Http),
+            ("none", CheckType::None),
+        ];
+        let time = &defaults::HEALTH_TIME_RANGE;
+        let health = Self {
+            check: table
+                .one_of("type", &types)
+                .or_maybe(protocol.map(defaults::health_check)),
+            path: table.string("path").or(defaults::HEALTH_PATH.to_owned()),
+            interval: table
+                .duration("interval", time)
+                .or(defaults::HEALTH_INTERVAL),
+            timeout: table.duration("timeout", time).or(defaults::HEALTH_TIMEOUT),
+            rise: table
+                .integer("rise", defaults::RISE_FALL_RANGE)
+                .or(defaults::RISE),
+            fall: table
+                .integer("fall", defaults::RISE_FALL_RANGE)
+                .or(defaults::FALL),
+        };
+        table.finish();
+        health
+    }
+}
+
+impl Backend {
+    fn read_all(tables: Vec<Reader<'_>>, service_port: Option<u16>) -> Vec<Self> {
+        tables
+            .into_iter()
+            .map(|table| Self::read(table, service_port))
+            .collect()
+    }
+
+    /// The port's default is the service's.
+    fn read(mut table: Reader<'_>, service_port: Option<u16>) -> Self {
+        table.require(&["name", "address"]);
+        let backend = Self {
+            place: table.place().clone(),
+            name: table.string("name").given(),
+            address: table
+                .parsed("address", values::AN_ADDRESS, values::address)
+                .given(),
+            port: table.integer("port", 1..=u16::MAX).or_maybe(service_port),
+            weight: table
+                .integer("weight", 0..=defaults::MAX_WEIGHT)
+                .or(defaults::WEIGHT),
+        };
+        table.finish();
+        backend
+    }
+}

@@ -1,0 +1,386 @@
+//! Properties: nothing panics, and what is written is what is meant.
+
+use std::{
+    fmt::Write,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use humantime::format_duration;
+use proptest::{collection::vec, option, prelude::*, sample::select};
+
+use super::super::defaults;
+use super::{GOOD, parse};
+use crate::model::{
+    AttachMode, Backend, Check, Forwarding, Health, Interface, Limits, Model, Nat, PersistBy,
+    Persistence, Protocol, Service,
+};
+
+/// Lines that each mean something, in files that as a whole mostly do not.
+fn line() -> impl Strategy<Value = String> {
+    let keys: Vec<_> = GOOD
+        .iter()
+        .filter_map(|line| Some(line.split_once(" = ")?.0))
+        .collect();
+    let values: Vec<_> = GOOD
+        .iter()
+        .filter_map(|line| Some(line.split_once(" = ")?.1))
+        .collect();
+    let odd = [
+        "[]",
+        "{}",
+        "0",
+        "-1",
+        "1e9",
+        "nan",
+        "''",
+        "'\u{e9}'",
+        "[[1]]",
+        "1979-05-27",
+        "{name = 1}",
+    ];
+    prop_oneof![
+        3 => select(GOOD).prop_map(str::to_owned),
+        2 => (select(keys.clone()), select(values)).prop_map(|(key, value)| format!("{key} = {value}")),
+        1 => (select(keys), select(odd.to_vec())).prop_map(|(key, value)| format!("{key} = {value}")),
+        1 => select(&["[service]", "service = 1", "[service.health.type]", "[[interface]]"][..])
+            .prop_map(str::to_owned),
+    ]
+}
+
+/// The lines of the good file, with some replaced.
+fn bent() -> impl Strategy<Value = String> {
+    vec((0..GOOD.len(), line()), 0..5).prop_map(|changes| {
+        let mut lines: Vec<_> = GOOD.iter().map(ToString::to_string).collect();
+        for (at, line) in changes {
+            lines[at] = line;
+        }
+        lines.join("\n")
+    })
+}
+
+fn check_places(text: &str) {
+    let Err(errors) = parse(text, "f") else {
+        return;
+    };
+    assert!(!errors.as_slice().is_empty());
+    for error in errors.as_slice() {
+        let line = text
+            .split('\n')
+            .nth(error.line.unwrap() - 1)
+            .expect("the line is in the file");
+        assert!(error.column.unwrap() <= line.chars().count() + 1, "{error}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_text_gets_an_answer(text in any::<String>()) {
+        check_places(&text);
+    }
+
+    #[test]
+    fn lines_in_any_order_get_an_answer(lines in vec(line(), 0..40)) {
+        check_places(&lines.join("\n"));
+    }
+
+    #[test]
+    fn a_bent_file_gets_an_answer(text in bent()) {
+        check_places(&text);
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_meant(model in model()) {
+        let text = written(&model);
+        prop_assert_eq!(parse(&text, "f").map_err(|errors| format!("{errors}\n{text}")), Ok(model));
+    }
+}
+
+/// A length of time in milliseconds, which the file can express.
+fn time(low: Duration, high: Duration) -> impl Strategy<Value = Duration> {
+    let [low, high] = [low, high].map(|bound| u64::try_from(bound.as_millis()).unwrap());
+    (low..=high).prop_map(Duration::from_millis)
+}
+
+fn persistence() -> impl Strategy<Value = Persistence> {
+    let (low, high) = defaults::IDLE_TIMEOUT_RANGE.into_inner();
+    let longest = *defaults::MAX_LIFETIME_RANGE.end();
+    let by_client = (1..=32u8, 1..=128u8, time(low, high))
+        .prop_flat_map(move |it| (Just(it), option::of(time(it.2, longest))))
+        .prop_map(
+            |((prefix_v4, prefix_v6, idle_timeout), max_lifetime)| Persistence {
+                by: PersistBy::ClientIp {
+                    prefix_v4,
+                    prefix_v6,
+                },
+                idle_timeout,
+                max_lifetime,
+            },
+        );
+    let by_connection = Persistence {
+        by: PersistBy::Connection,
+        idle_timeout: defaults::IDLE_TIMEOUT,
+        max_lifetime: None,
+    };
+    prop_oneof![by_client, Just(by_connection)]
+}
+
+fn health() -> impl Strategy<Value = Health> {
+    let (low, high) = defaults::HEALTH_TIME_RANGE.into_inner();
+    let check = prop_oneof![
+        Just(Check::Tcp),
+        "/[!-~]{0,20}".prop_map(|path| Check::Http { path }),
+    ];
+    let probed = (check, time(low, high), 1..=100u32, 1..=100u32)
+        .prop_flat_map(move |it| (time(low, it.1), Just(it)))
+        .prop_map(|(timeout, (check, interval, rise, fall))| Health {
+            check,
+            interval,
+            timeout,
+            rise,
+            fall,
+        });
+    let unprobed = Health {
+        check: Check::None,
+        interval: defaults::HEALTH_INTERVAL,
+        timeout: defaults::HEALTH_TIMEOUT,
+        rise: defaults::RISE,
+        fall: defaults::FALL,
+    };
+    prop_oneof![probed, Just(unprobed)]
+}
+
+/// A service without name, with backends and addresses numbered by `index` so that none occurs twice.
+fn service(index: u8) -> impl Strategy<Value = Service> {
+    let protocol = select(&[Protocol::Tcp, Protocol::Udp][..]);
+    let forwarding = prop_oneof![
+        any::<bool>().prop_map(|preserve_client| Forwarding::Nat { preserve_client }),
+        Just(Forwarding::Dsr),
+    ];
+    let names = "[A-Za-z0-9._-]{1,60}";
+    let backends = vec((names, 1..=u16::MAX, 1..=u32::from(u16::MAX)), 1..8);
+    let head = (
+        any::<bool>(),
+        1..=u16::MAX,
+        protocol,
+        forwarding,
+        8..=14u32,
+        names,
+    );
+    (head, persistence(), health(), backends).prop_map(
+        move |(head, persistence, health, backends)| {
+            let (v6, port, protocol, forwarding, slots, name) = head;
+            let address = |net: u8, host: u8| match v6 {
+                true => IpAddr::from(Ipv6Addr::new(
+                    0x2001,
+                    0xdb8,
+                    0,
+                    net.into(),
+                    0,
+                    0,
+                    0,
+                    host.into(),
+                )),
+                false => IpAddr::from(Ipv4Addr::new(10, net, 0, host)),
+            };
+            let backend = |(host, (name, own_port, weight)): (u8, (String, u16, u32))| Backend {
+                name: format!("{name}-{host}"),
+                address: address(index, host),
+                port: if forwarding == Forwarding::Dsr {
+                    port
+                } else {
+                    own_port
+                },
+                weight,
+            };
+            Service {
+                name: format!("{name}-{index}"),
+                address: address(200, index),
+                port,
+                protocol,
+                forwarding,
+                persistence,
+                health,
+                slots: 1 << slots,
+                backends: (1..).zip(backends).map(backend).collect(),
+            }
+        },
+    )
+}
+
+fn model() -> impl Strategy<Value = Model> {
+    let mode = select(&[AttachMode::Auto, AttachMode::Driver, AttachMode::Generic][..]);
+    let interface =
+        (vec("[a-z0-9]{1,13}", 1..4), mode, any::<bool>()).prop_map(|(names, mode, claim)| {
+            Interface {
+                names: names
+                    .iter()
+                    .enumerate()
+                    .map(|(index, name)| format!("{name}-{index}"))
+                    .collect(),
+                mode,
+                claim,
+            }
+        });
+    let sources = [
+        vec![],
+        vec![
+            "10.255.0.1".parse().unwrap(),
+            "2001:db8:ff::1".parse().unwrap(),
+        ],
+    ];
+    let nat = (select(sources.to_vec()), 1024..=64_000u16, 1024..=u16::MAX).prop_map(
+        |(source, first, width)| Nat {
+            source,
+            ports: (first, first.saturating_add(width)),
+        },
+    );
+    let limits = (1024..=1u32 << 28, 1024..=1u32 << 24, 1024..=1u32 << 24).prop_map(
+        |(flows, affinity, pins)| Limits {
+            flows,
+            affinity,
+            pins,
+            nat_connections: pins,
+            services: 100,
+            backends: 1000,
+            slots: 1 << 20,
+        },
+    );
+    let http = option::of((any::<Ipv4Addr>(), 1..=u16::MAX).prop_map(SocketAddr::from));
+    let secret = option::of("[ -&(-~\u{e9}]{16,40}");
+    let services = (0..4u8).prop_flat_map(|count| (1..=count).map(service).collect::<Vec<_>>());
+    (interface, nat, http, secret, limits, services)
+        .prop_map(|(interface, nat, http, secret, limits, services)| Model {
+            interface,
+            nat,
+            http,
+            secret,
+            limits,
+            services,
+        })
+        // A range that ends at the last port can be narrower than what was asked for.
+        .prop_filter("wide enough", |model| {
+            model.nat.ports.1 - model.nat.ports.0 >= 1023
+        })
+}
+
+/// The model as a file that says everything aloud.
+fn written(model: &Model) -> String {
+    let Model {
+        interface,
+        nat,
+        http,
+        secret,
+        limits,
+        services,
+    } = model;
+    let Limits {
+        flows,
+        affinity,
+        pins,
+        services: most_services,
+        backends,
+        slots,
+        nat_connections,
+    } = limits;
+    let mode = format!("{:?}", interface.mode).to_lowercase();
+    let sources: Vec<_> = nat.source.iter().map(ToString::to_string).collect();
+    let mut text = format!(
+        "[interface]\nnames = {:?}\nmode = '{mode}'\nclaim = {}\n\
+         [nat]\nsource = {sources:?}\nports = '{}-{}'\n\
+         [limits]\nflows = {flows}\naffinity = {affinity}\npins = {pins}\nservices = {most_services}\n\
+         backends = {backends}\nslots = {slots}\nnat_connections = {nat_connections}\n",
+        interface.names, interface.claim, nat.ports.0, nat.ports.1,
+    );
+    if let Some(listen) = http {
+        writeln!(text, "[http]\nlisten = '{listen}'").unwrap();
+    }
+    if let Some(secret) = secret {
+        writeln!(text, "[hash]\nsecret = '{secret}'").unwrap();
+    }
+    for service in services {
+        write_service(&mut text, service);
+    }
+    text
+}
+
+fn write_service(text: &mut String, service: &Service) {
+    let Service {
+        name,
+        address,
+        port,
+        protocol,
+        forwarding,
+        persistence,
+        health,
+        slots,
+        backends,
+    } = service;
+    writeln!(
+        text,
+        "[[service]]\nname = '{name}'\naddress = '{address}'\nport = {port}\nprotocol = '{protocol}'\nslots = {slots}"
+    )
+    .unwrap();
+    match forwarding {
+        Forwarding::Dsr => writeln!(text, "forwarding = 'dsr'"),
+        Forwarding::Nat { preserve_client } => {
+            writeln!(
+                text,
+                "forwarding = 'nat'\npreserve_client = {preserve_client}"
+            )
+        }
+    }
+    .unwrap();
+    let Persistence {
+        by,
+        idle_timeout,
+        max_lifetime,
+    } = persistence;
+    writeln!(text, "[service.persistence]").unwrap();
+    match by {
+        PersistBy::Connection => writeln!(text, "by = 'connection'"),
+        PersistBy::ClientIp { prefix_v4, prefix_v6 } => writeln!(
+            text,
+            "by = 'client-ip'\nprefix_v4 = {prefix_v4}\nprefix_v6 = {prefix_v6}\nidle_timeout = '{}'",
+            format_duration(*idle_timeout)
+        ),
+    }
+    .unwrap();
+    if let Some(lifetime) = max_lifetime {
+        writeln!(text, "max_lifetime = '{}'", format_duration(*lifetime)).unwrap();
+    }
+    let Health {
+        check,
+        interval,
+        timeout,
+        rise,
+        fall,
+    } = health;
+    let probe = format!(
+        "interval = '{}'\ntimeout = '{}'\nrise = {rise}\nfall = {fall}",
+        format_duration(*interval),
+        format_duration(*timeout)
+    );
+    match check {
+        Check::None => writeln!(text, "[service.health]\ntype = 'none'"),
+        Check::Tcp => writeln!(text, "[service.health]\ntype = 'tcp'\n{probe}"),
+        Check::Http { path } => writeln!(
+            text,
+            "[service.health]\ntype = 'http'\npath = {path:?}\n{probe}"
+        ),
+    }
+    .unwrap();
+    for Backend {
+        name,
+        address,
+        port,
+        weight,
+    } in backends
+    {
+        writeln!(
+            text,
+            "[[service.backend]]\nname = '{name}'\naddress = '{address}'\nport = {port}\nweight = {weight}"
+        )
+        .unwrap();
+    }
+}

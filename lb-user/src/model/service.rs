@@ -1,0 +1,189 @@
+//! Rules for one `[[service]]` and its backends.
+
+use super::{Backend, Forwarding, Service, policy, rules};
+use crate::config::{defaults, raw, report::Report};
+
+pub(super) fn service(raw: &raw::Service, report: &Report<'_>) -> Option<Service> {
+    if let Some(name) = &raw.name {
+        rules::name(name, report);
+    }
+    if let Some(address) = &raw.address {
+        rules::host_address(address, "the address of a service", report);
+    }
+    if raw
+        .forwarding
+        .as_ref()
+        .is_some_and(|forwarding| forwarding.value == raw::Forwarding::Dsr)
+    {
+        rules::no_effect(
+            raw.preserve_client.as_ref(),
+            r#"forwarding = "dsr""#,
+            report,
+        );
+    }
+    slots(raw, report);
+    backend_set(raw, report);
+    // Each part reports its own errors, so none may keep another from being looked at.
+    let backends: Vec<_> = raw
+        .backends()
+        .iter()
+        .map(|raw_backend| backend(raw_backend, raw, report))
+        .collect();
+    let persistence = policy::persistence(&raw.persistence, report);
+    let health = policy::health(&raw.health, report);
+    Some(Service {
+        name: raw.name.as_ref()?.value.clone(),
+        address: raw.address.as_ref()?.value,
+        port: raw.port.as_ref()?.value,
+        protocol: raw.protocol.as_ref()?.value,
+        forwarding: forwarding(raw)?,
+        persistence: persistence?,
+        health: health?,
+        slots: raw.slots.as_ref()?.value,
+        backends: backends.into_iter().collect::<Option<_>>()?,
+    })
+}
+
+/// How packets reach a backend, from the two settings that say it.
+pub(super) fn forwarding(raw: &raw::Service) -> Option<Forwarding> {
+    Some(match raw.forwarding.as_ref()?.value {
+        raw::Forwarding::Dsr => Forwarding::Dsr,
+        raw::Forwarding::Nat => Forwarding::Nat {
+            preserve_client: raw.preserve_client.as_ref()?.value,
+        },
+    })
+}
+
+fn slots(raw: &raw::Service, report: &Report<'_>) {
+    let Some(slots) = &raw.slots else { return };
+    if !slots.value.is_power_of_two() {
+        let above = slots.value.next_power_of_two();
+        report.error(
+            &slots.place,
+            format!("slots = {} is not a power of two", slots.value),
+            format!("use {} or {above}", above / 2),
+        );
+    }
+    let most = *defaults::SLOTS_RANGE.end() / defaults::MIN_SLOTS_PER_BACKEND;
+    let backends = u32::try_from(raw.backends().len()).unwrap_or(u32::MAX);
+    let wanted = backends.saturating_mul(defaults::MIN_SLOTS_PER_BACKEND);
+    if backends > most {
+        let message = format!("{backends} backends are too many for one service");
+        report.error(
+            &raw.place,
+            message,
+            format!("keep to {most}; spread the others over more services"),
+        );
+    } else if wanted > slots.value {
+        report.error(
+            &slots.place,
+            format!(
+                "{} slots{} are too few for {backends} backends",
+                slots.value,
+                slots.remark()
+            ),
+            format!(
+                "set slots = {}: shares follow the weights only with {} slots a backend",
+                wanted.next_power_of_two(),
+                defaults::MIN_SLOTS_PER_BACKEND,
+            ),
+        );
+    }
+}
+
+/// Rules for the backends of a service together.
+fn backend_set(raw: &raw::Service, report: &Report<'_>) {
+    if let Some(backends) = &raw.backends
+        && backends.value.is_empty()
+    {
+        let help = "add a [[service.backend]] with a name and an address, or remove the service";
+        report.error(&backends.place, "the service has no backends", help);
+    }
+    rules::unique(
+        raw.backends()
+            .iter()
+            .filter_map(|backend| backend.name.as_ref())
+            .map(|name| (&name.value, &name.place)),
+        |name| format!("the service already has a backend named {name:?}"),
+        "give each backend of a service its own name",
+        report,
+    );
+    let endpoints = raw.backends().iter().filter_map(|backend| {
+        let address = backend.address.as_ref()?;
+        let port = backend.port.as_ref()?;
+        Some(((address.value, port.value), &address.place))
+    });
+    rules::unique(
+        endpoints,
+        |(address, port)| {
+            format!("the service already has a backend with address {address} and port {port}")
+        },
+        "list each server once; its weight sets its share",
+        report,
+    );
+}
+
+fn backend(raw: &raw::Backend, service: &raw::Service, report: &Report<'_>) -> Option<Backend> {
+    if let Some(name) = &raw.name {
+        rules::name(name, report);
+    }
+    if let Some(address) = &raw.address {
+        rules::host_address(address, "the address of a backend", report);
+        if let Some(virtual_address) = &service.address {
+            let family = rules::family(virtual_address.value);
+            if !rules::same_family(address.value, virtual_address.value) {
+                report.error(
+                    &address.place,
+                    format!(
+                        "backend {} is of another family than its {family} service",
+                        address.value
+                    ),
+                    format!(
+                        "give an {family} address, or put the backend into a service of its family"
+                    ),
+                );
+            } else if address.value == virtual_address.value {
+                report.error(
+                    &address.place,
+                    format!("{} is the address of the service itself", address.value),
+                    "give the backend's own address",
+                );
+            }
+        }
+    }
+    if let Some(weight) = &raw.weight
+        && weight.value == 0
+    {
+        let help = format!(
+            "remove the backend instead, or give a weight in 1..={}",
+            defaults::MAX_WEIGHT
+        );
+        report.error(
+            &weight.place,
+            "weight 0 would leave the backend without clients",
+            help,
+        );
+    }
+    if let (Some(port), Some(service_port)) = (&raw.port, &service.port)
+        && forwarding(service) == Some(Forwarding::Dsr)
+        && port.value != service_port.value
+    {
+        report.error(
+            &port.place,
+            format!(
+                "port {} differs from the service's port {}, and \"dsr\" rewrites no port",
+                port.value, service_port.value
+            ),
+            format!(
+                "remove port, and let the backend listen on {}",
+                service_port.value
+            ),
+        );
+    }
+    Some(Backend {
+        name: raw.name.as_ref()?.value.clone(),
+        address: raw.address.as_ref()?.value,
+        port: raw.port.as_ref()?.value,
+        weight: raw.weight.as_ref()?.value,
+    })
+}
