@@ -1,2 +1,74 @@
-//! Everything that is more than `cargo X`.
-fn main() {}
+//! Everything that is more than `cargo X`: each subcommand is a file, and CI calls the same ones.
+
+mod bench;
+mod bpf;
+mod build;
+mod linker;
+mod packages;
+mod process;
+mod rights;
+mod run;
+mod setup;
+mod test;
+mod toolchain;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::workspace::Workspace;
+
+/// Builds, runs and tests Limpet
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Find out what is there and install what is missing; the other subcommands do so when needed
+    Setup,
+    /// Build the packet program and the `limpet` that carries it
+    Build(build::Args),
+    /// Build `limpet`, then become it: the demo, or what the arguments say
+    Run(run::Args),
+    /// Lint and test, rung by rung: host, packet program, kernel and namespaces
+    Test(test::Args),
+    /// Measure the packet program in the kernel, as ratios to an empty one
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    match dispatch(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<()> {
+    let workspace = Workspace::find()?;
+    match command {
+        Command::Setup => setup::run(&workspace),
+        Command::Build(args) => build::run(&workspace, &args),
+        Command::Run(args) => run::run(&workspace, &args),
+        Command::Test(args) => test::run(&workspace, &args),
+        Command::Bench(args) => bench::run(&workspace, &args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

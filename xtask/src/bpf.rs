@@ -1,0 +1,75 @@
+//! Compiling the packet program.
+
+use std::{env::consts::ARCH, fs, path::PathBuf, process::Command};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    process,
+    setup::BpfTools,
+    workspace::{self, Workspace},
+};
+
+const TARGET: &str = "bpfel-unknown-none";
+
+/// Compiles the packet program to where `limpet`'s build script looks for it.
+///
+/// # Errors
+/// If it does not compile, or the object can't be written.
+pub(crate) fn build(workspace: &Workspace, tools: &BpfTools, log: bool) -> Result<PathBuf> {
+    let mut cargo = cargo(workspace, tools, "build");
+    if log {
+        cargo.args(["--features", "log"]);
+    }
+    let built = workspace::executable(&mut cargo, "limpet-bpf").context("the packet program")?;
+    let object = workspace.bpf_object();
+    let new = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
+    // An untouched file spares `limpet` a rebuild.
+    if fs::read(&object).ok().as_deref() != Some(&new) {
+        fs::write(&object, new).with_context(|| format!("cannot write {}", object.display()))?;
+    }
+    Ok(object)
+}
+
+/// Lints the packet program.
+pub(crate) fn clippy(workspace: &Workspace, tools: &BpfTools) -> Result<()> {
+    process::run(cargo(workspace, tools, "clippy").args(["--", "-D", "warnings"]))
+}
+
+/// A Cargo subcommand on the packet program, by stable Rust with the unstable `build-std`.
+fn cargo(workspace: &Workspace, tools: &BpfTools, subcommand: &str) -> Command {
+    let mut cargo = tools.toolchain.command("cargo");
+    workspace.prepare(&mut cargo);
+    cargo
+        .args([
+            subcommand,
+            "--package=lb-ebpf",
+            "--release",
+            "--target",
+            TARGET,
+        ])
+        .args(["-Z", "build-std=core", "--target-dir"])
+        .arg(workspace.target.join("bpf"))
+        // `1`, not a crate's name: dependencies use unstable features too.
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", &tools.linker)
+        .env("CARGO_ENCODED_RUSTFLAGS", rustflags());
+    cargo
+}
+
+/// The compiler's flags, as `CARGO_ENCODED_RUSTFLAGS` wants them.
+fn rustflags() -> String {
+    [
+        // Tells aya whose `pt_regs` and calling convention the kernel has.
+        &format!("--cfg=bpf_target_arch=\"{ARCH}\""),
+        // The linker makes BTF from debug information; BTF maps are nothing without it.
+        "-Cdebuginfo=2",
+        "-Clink-arg=--btf",
+        // BPF's third instruction set has the atomic operations that flows are claimed with.
+        "-Ctarget-cpu=v3",
+        // Packet headers are aligned to nothing; without this feature of LLVM 22 each field is
+        // loaded byte by byte. The verifier allows it on both architectures.
+        "-Clink-arg=--cpu-features=+allows-misaligned-mem-access",
+    ]
+    .join("\x1f")
+}
