@@ -38,8 +38,8 @@ pub(crate) fn install(workspace: &Workspace, toolchain: &Toolchain) -> Result<Pa
         ])
         .arg("--root")
         .arg(root(workspace, toolchain))
-        .arg("--target-dir")
-        .arg(workspace.target.join("tools/build"));
+        // Cargo's default for what it installs: a temporary directory.
+        .env_remove("CARGO_TARGET_DIR");
     if *toolchain == Toolchain::Debian {
         cargo
             .args(["--no-default-features", "--features=llvm-22"])

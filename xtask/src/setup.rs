@@ -8,7 +8,7 @@ use anyhow::{Context as _, Error, Result, bail};
 
 use crate::{
     linker, packages, process, rights,
-    toolchain::{LLVM, Probe, Toolchain, rustup},
+    toolchain::{KNOWN_GOOD, LLVM, Probe, Toolchain, rustup},
     workspace::Workspace,
 };
 
@@ -146,8 +146,8 @@ fn bpf_toolchain(tell: Tell) -> Result<(Toolchain, Probe)> {
     }
     bail!(
         "no toolchain for the packet program; install one with LLVM {LLVM} and rust-src by hand \
-         (`rustup toolchain install 1.95.0 --component rust-src`). Tried {}",
-        reasons.join("; ")
+         (`rustup toolchain install {KNOWN_GOOD} --component rust-src`). Tried:\n  {}",
+        reasons.join("\n  ")
     )
 }
 

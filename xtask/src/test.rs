@@ -47,10 +47,12 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     summary.add("host", host(workspace, args).into());
     if !args.host {
         heading("packet program", "needs a BPF toolchain");
-        let tools = packet_program(workspace, args);
-        let kernel = kernel(workspace, args, tools.is_ok());
-        summary.add("packet program", tools.map(drop).into());
-        summary.add("kernel, namespaces", kernel);
+        let tools = packet_program(workspace);
+        let is_built = tools.is_ok();
+        let linted = tools.and_then(|tools| packet_lints(workspace, args, &tools));
+        summary.add("packet program", linted.into());
+        heading("kernel, namespaces", "needs root, nginx and other programs");
+        summary.add("kernel, namespaces", kernel(workspace, args, is_built));
     }
     summary.print();
     summary.verdict()
@@ -75,22 +77,22 @@ fn host(workspace: &Workspace, args: &Args) -> Result<()> {
     execute(args.apply(workspace.cargo().arg("test")))
 }
 
-fn packet_program(workspace: &Workspace, args: &Args) -> Result<BpfTools> {
+fn packet_program(workspace: &Workspace) -> Result<BpfTools> {
     let tools = setup::bpf_tools(workspace, Tell::Changes)?;
     build::packet_program(workspace, &tools, false)?;
-    if args.filter.is_none() {
-        ensure!(
-            tools.has_clippy,
-            "no clippy in {}; install it by hand",
-            tools.toolchain
-        );
-        bpf::clippy(workspace, &tools)?;
-    }
     Ok(tools)
 }
 
+fn packet_lints(workspace: &Workspace, args: &Args, tools: &BpfTools) -> Result<()> {
+    if args.filter.is_some() {
+        return Ok(());
+    }
+    let toolchain = &tools.toolchain;
+    ensure!(tools.has_clippy, "no clippy in {toolchain}; add it by hand");
+    bpf::clippy(workspace, tools)
+}
+
 fn kernel(workspace: &Workspace, args: &Args, is_built: bool) -> Outcome {
-    heading("kernel, namespaces", "needs root, nginx and other programs");
     let reason = if !is_built {
         "there is no packet program"
     } else if !rights::is_root() {

@@ -5,6 +5,7 @@
 
 use std::{
     env,
+    ffi::OsString,
     fmt::{self, Display},
     path::{Path, PathBuf},
     process::Command,
@@ -17,7 +18,7 @@ use crate::{packages, process};
 /// The LLVM of rustc 1.95: bitcode is read reliably only by the version that wrote it.
 pub(crate) const LLVM: u32 = 22;
 /// Installed where the toolchain in use has another LLVM: what we develop with.
-const KNOWN_GOOD: &str = "1.95.0";
+pub(crate) const KNOWN_GOOD: &str = "1.95.0";
 /// The same in Debian, where rustup's server can't be reached. `llvm-22-dev` is for the linker.
 const DEBIAN: [&str; 5] = [
     "rustc-web",
@@ -84,7 +85,10 @@ impl Toolchain {
             command.env_remove(key);
         }
         if *self == Self::Debian {
-            command.env("RUSTC", "/usr/bin/rustc");
+            // Cargo looks there for rustc and for its own subcommands; rustup's may come first.
+            let mut path = OsString::from("/usr/bin:");
+            path.push(env::var_os("PATH").unwrap_or_default());
+            command.env("PATH", path);
         }
         command
     }
