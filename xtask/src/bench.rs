@@ -23,12 +23,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     let tools = setup::bpf_tools(workspace, Tell::Changes)?;
     build::packet_program(workspace, &tools, false)?;
     let mut cargo = workspace.cargo();
-    cargo.args([
-        "build",
-        "--release",
-        "--package=limpet-tests",
-        "--bin=bench",
-    ]);
+    cargo.args(["build", "--release", "--package=limpet-tests", "--bin=bench"]);
     let bench = workspace::executable(&mut cargo, "bench")?;
     setup::for_run(Tell::Changes)?;
     Err(rights::exec_as_root(&bench, &args.args))

@@ -41,13 +41,7 @@ fn cargo(workspace: &Workspace, tools: &BpfTools, subcommand: &str) -> Command {
     let mut cargo = tools.toolchain.command("cargo");
     workspace.prepare(&mut cargo);
     cargo
-        .args([
-            subcommand,
-            "--package=lb-ebpf",
-            "--release",
-            "--target",
-            TARGET,
-        ])
+        .args([subcommand, "--package=lb-ebpf", "--release", "--target", TARGET])
         .args(["-Z", "build-std=core", "--target-dir"])
         .arg(workspace.target.join("bpf"))
         // `1`, not a crate's name: dependencies use unstable features too.

@@ -17,9 +17,7 @@ pub(crate) fn find(workspace: &Workspace, toolchain: &Toolchain) -> Option<PathB
     let own = root(workspace, toolchain).join("bin/bpf-linker");
     // Others' linkers take their LLVM from a rustup toolchain, and Debian's is not there.
     let others = process::find("bpf-linker").filter(|_| *toolchain != Toolchain::Debian);
-    std::iter::once(own)
-        .chain(others)
-        .find(|linker| version(linker).as_deref() == Some(VERSION))
+    std::iter::once(own).chain(others).find(|linker| version(linker).as_deref() == Some(VERSION))
 }
 
 /// Builds the bpf-linker for this toolchain, which takes a minute or two. It goes to the target
@@ -28,28 +26,18 @@ pub(crate) fn install(workspace: &Workspace, toolchain: &Toolchain) -> Result<Pa
     let mut cargo = toolchain.command("cargo");
     workspace.prepare(&mut cargo);
     cargo
-        .args([
-            "install",
-            "bpf-linker",
-            "--locked",
-            "--force",
-            "--version",
-            VERSION,
-        ])
+        .args(["install", "bpf-linker", "--locked", "--force", "--version", VERSION])
         .arg("--root")
         .arg(root(workspace, toolchain))
         // Cargo's default for what it installs: a temporary directory.
         .env_remove("CARGO_TARGET_DIR");
     if *toolchain == Toolchain::Debian {
-        cargo
-            .args(["--no-default-features", "--features=llvm-22"])
-            .env("LLVM_PREFIX", "/usr/lib/llvm-22");
+        cargo.args(["--no-default-features", "--features=llvm-22"]).env("LLVM_PREFIX", "/usr/lib/llvm-22");
     }
     process::run(&mut cargo).with_context(|| {
         format!("bpf-linker {VERSION} can't be built; install it by hand, so that it is in PATH")
     })?;
-    find(workspace, toolchain)
-        .with_context(|| format!("bpf-linker {VERSION} is installed, but does not run"))
+    find(workspace, toolchain).with_context(|| format!("bpf-linker {VERSION} is installed, but does not run"))
 }
 
 /// Where we install the linker for this toolchain.

@@ -15,11 +15,7 @@ pub(crate) struct Package {
 }
 
 const fn package(name: &'static str, program: &'static str) -> Package {
-    Package {
-        name,
-        program,
-        service: None,
-    }
+    Package { name, program, service: None }
 }
 
 /// What the demo, and whoever plays with it, uses.
@@ -27,16 +23,8 @@ pub(crate) const RUN: &[Package] = &[package("iproute2", "ip"), package("ethtool
 
 /// What the tests use besides.
 pub(crate) const TEST: &[Package] = &[
-    Package {
-        name: "nginx-light",
-        program: "nginx",
-        service: Some("nginx"),
-    },
-    Package {
-        name: "haproxy",
-        program: "haproxy",
-        service: Some("haproxy"),
-    },
+    Package { name: "nginx-light", program: "nginx", service: Some("nginx") },
+    Package { name: "haproxy", program: "haproxy", service: Some("haproxy") },
     package("nftables", "nft"),
     package("curl", "curl"),
     package("tcpdump", "tcpdump"),
@@ -74,11 +62,7 @@ pub(crate) fn ensure(packages: &[&Package]) -> Result<String> {
 /// `apt-get install`, with a fresh list of packages if the one there does not do.
 pub(crate) fn install(names: &[&str]) -> Result<()> {
     let by_hand = || format!("install these packages by hand: {}", names.join(" "));
-    ensure!(
-        process::find("apt-get").next().is_some(),
-        "no apt-get here; {}",
-        by_hand()
-    );
+    ensure!(process::find("apt-get").next().is_some(), "no apt-get here; {}", by_hand());
     // The run level keeps Debian's scripts from starting services where there is no systemd.
     let mut words = vec![
         "DEBIAN_FRONTEND=noninteractive",
@@ -90,8 +74,7 @@ pub(crate) fn install(names: &[&str]) -> Result<()> {
     ];
     words.extend(names);
     if process::read(&mut rights::as_root(&words)?).is_err() {
-        process::run(&mut rights::as_root(&["apt-get", "--quiet", "update"])?)
-            .with_context(by_hand)?;
+        process::run(&mut rights::as_root(&["apt-get", "--quiet", "update"])?).with_context(by_hand)?;
         process::run(&mut rights::as_root(&words)?).with_context(by_hand)?;
     }
     Ok(())
@@ -102,11 +85,5 @@ fn stop(service: &str) -> Result<()> {
     if !Path::new("/run/systemd/system").is_dir() {
         return Ok(());
     }
-    process::run(&mut rights::as_root(&[
-        "systemctl",
-        "--quiet",
-        "disable",
-        "--now",
-        service,
-    ])?)
+    process::run(&mut rights::as_root(&["systemctl", "--quiet", "disable", "--now", service])?)
 }

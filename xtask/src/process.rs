@@ -10,9 +10,7 @@ const SYSTEM_DIRS: [&str; 2] = ["/usr/sbin", "/sbin"];
 /// Runs `command` with our output as its own; an error unless it exits with 0.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let shown = show(command);
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start `{shown}`"))?;
+    let status = command.status().with_context(|| format!("cannot start `{shown}`"))?;
     ensure!(status.success(), "`{shown}` failed ({status})");
     Ok(())
 }
@@ -21,9 +19,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 /// standard error, unless it exits with 0.
 pub(crate) fn read(command: &mut Command) -> Result<String> {
     let shown = show(command);
-    let output = command
-        .output()
-        .with_context(|| format!("cannot start `{shown}`"))?;
+    let output = command.output().with_context(|| format!("cannot start `{shown}`"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!("`{shown}` failed ({}): {}", output.status, said.trim());

@@ -38,10 +38,7 @@ pub(crate) fn as_root(words: &[&str]) -> Result<Command> {
         sudo.arg("env");
         sudo
     } else {
-        bail!(
-            "needs root, and there is no sudo here; run as root: {}",
-            words.join(" ")
-        );
+        bail!("needs root, and there is no sudo here; run as root: {}", words.join(" "));
     };
     command.args(words);
     Ok(command)

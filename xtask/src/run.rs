@@ -34,11 +34,7 @@ fn route(args: &[OsString]) -> Vec<OsString> {
         Some(first) if first.as_encoded_bytes().starts_with(b"-") => Some("run"),
         Some(_) => None,
     };
-    subcommand
-        .map(OsString::from)
-        .into_iter()
-        .chain(args.iter().cloned())
-        .collect()
+    subcommand.map(OsString::from).into_iter().chain(args.iter().cloned()).collect()
 }
 
 #[cfg(test)]

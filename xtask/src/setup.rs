@@ -95,20 +95,13 @@ pub(crate) fn bpf_tools(workspace: &Workspace, tell: Tell) -> Result<BpfTools> {
         }
         None => {
             let version = linker::VERSION;
-            Tell::installing(
-                "bpf-linker",
-                &format!("building {version}, takes a minute or two"),
-            );
+            Tell::installing("bpf-linker", &format!("building {version}, takes a minute or two"));
             let linker = linker::install(workspace, &toolchain)?;
             Tell::done("bpf-linker", &format!("{version} ({})", linker.display()));
             linker
         }
     };
-    Ok(BpfTools {
-        has_clippy: probe.has_subcommand("clippy"),
-        toolchain,
-        linker,
-    })
+    Ok(BpfTools { has_clippy: probe.has_subcommand("clippy"), toolchain, linker })
 }
 
 fn bpf_toolchain(tell: Tell) -> Result<(Toolchain, Probe)> {
@@ -119,10 +112,7 @@ fn bpf_toolchain(tell: Tell) -> Result<(Toolchain, Probe)> {
         Ok::<_, Error>(probe)
     };
     let describe = |toolchain: &Toolchain, probe: &Probe| {
-        format!(
-            "in {toolchain} (rustc {}, LLVM {})",
-            probe.release, probe.llvm
-        )
+        format!("in {toolchain} (rustc {}, LLVM {})", probe.release, probe.llvm)
     };
     for toolchain in &candidates {
         if let Ok(probe) = ready(toolchain) {
@@ -212,8 +202,6 @@ mod tests {
         assert!(!is_bpffs_mounted(sysfs));
         assert!(!is_bpffs_mounted("tmpfs /sys/fs/bpf tmpfs rw 0 0\n"));
         assert!(!is_bpffs_mounted("bpf /mnt/bpf bpf rw 0 0\n"));
-        assert!(is_bpffs_mounted(&format!(
-            "{sysfs}none /sys/fs/bpf bpf rw,relatime 0 0\n"
-        )));
+        assert!(is_bpffs_mounted(&format!("{sysfs}none /sys/fs/bpf bpf rw,relatime 0 0\n")));
     }
 }

@@ -20,13 +20,7 @@ pub(crate) const LLVM: u32 = 22;
 /// Installed where the toolchain in use has another LLVM: what we develop with.
 pub(crate) const KNOWN_GOOD: &str = "1.95.0";
 /// The same in Debian, where rustup's server can't be reached. `llvm-22-dev` is for the linker.
-const DEBIAN: [&str; 5] = [
-    "rustc-web",
-    "cargo-web",
-    "rust-web-src",
-    "rust-web-clippy",
-    "llvm-22-dev",
-];
+const DEBIAN: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-clippy", "llvm-22-dev"];
 
 /// Where a toolchain comes from.
 #[derive(Clone, PartialEq, Eq)]
@@ -56,11 +50,7 @@ impl Toolchain {
 
     /// The ones that might do, best first.
     pub(crate) fn candidates() -> Vec<Self> {
-        let mut all = vec![
-            Self::active(),
-            Self::Rustup(KNOWN_GOOD.to_owned()),
-            Self::Debian,
-        ];
+        let mut all = vec![Self::active(), Self::Rustup(KNOWN_GOOD.to_owned()), Self::Debian];
         all.dedup();
         all
     }
@@ -76,12 +66,7 @@ impl Toolchain {
             Self::Path => Command::new(program),
             Self::Debian => Command::new(Path::new("/usr/bin").join(program)),
         };
-        for key in [
-            "RUSTC",
-            "RUSTDOC",
-            "RUSTC_WORKSPACE_WRAPPER",
-            "LD_LIBRARY_PATH",
-        ] {
+        for key in ["RUSTC", "RUSTDOC", "RUSTC_WORKSPACE_WRAPPER", "LD_LIBRARY_PATH"] {
             command.env_remove(key);
         }
         if *self == Self::Debian {
@@ -134,12 +119,7 @@ impl Toolchain {
 impl Probe {
     /// An error unless bpf-linker reads what this toolchain writes.
     pub(crate) fn ensure_llvm(&self) -> Result<()> {
-        ensure!(
-            self.llvm == LLVM,
-            "rustc {} has LLVM {}, bpf-linker needs {LLVM}",
-            self.release,
-            self.llvm
-        );
+        ensure!(self.llvm == LLVM, "rustc {} has LLVM {}, bpf-linker needs {LLVM}", self.release, self.llvm);
         Ok(())
     }
 
@@ -153,10 +133,7 @@ impl Probe {
 
     /// Whether the toolchain has this subcommand of Cargo.
     pub(crate) fn has_subcommand(&self, name: &str) -> bool {
-        self.sysroot
-            .join("bin")
-            .join(format!("cargo-{name}"))
-            .is_file()
+        self.sysroot.join("bin").join(format!("cargo-{name}")).is_file()
     }
 }
 
@@ -177,17 +154,13 @@ pub(crate) fn rustup(args: &[&str]) -> Result<()> {
 
 /// The value of a line `name: value`.
 fn field<'a>(about: &'a str, name: &str) -> Option<&'a str> {
-    about
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    about.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
 /// The major number of a version such as `22.1.2`.
 fn major(version: &str) -> Result<u32> {
     let number = version.split('.').next().unwrap_or(version);
-    number
-        .parse()
-        .with_context(|| format!("`{version}` is not a version"))
+    number.parse().with_context(|| format!("`{version}` is not a version"))
 }
 
 #[cfg(test)]

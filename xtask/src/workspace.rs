@@ -22,22 +22,16 @@ pub(crate) struct Workspace {
 impl Workspace {
     /// Asks Cargo, which knows `CARGO_TARGET_DIR` and everybody's configuration.
     pub(crate) fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .context("xtask has no parent directory")?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask has no parent directory")?;
         let mut cargo = Command::new("cargo");
         cargo
             .args(["metadata", "--no-deps", "--offline", "--format-version=1"])
             .arg("--manifest-path")
             .arg(root.join("Cargo.toml"));
         let metadata: Value = serde_json::from_str(&process::read(&mut cargo)?)?;
-        let target = metadata["target_directory"]
-            .as_str()
-            .context("`cargo metadata` names no target directory")?;
-        Ok(Self {
-            root: root.to_owned(),
-            target: target.into(),
-        })
+        let target =
+            metadata["target_directory"].as_str().context("`cargo metadata` names no target directory")?;
+        Ok(Self { root: root.to_owned(), target: target.into() })
     }
 
     /// Cargo of the toolchain that runs this, at the root of the workspace.
@@ -58,13 +52,7 @@ impl Workspace {
         let ours = env::vars_os().map(|(key, _)| key).filter(|key| {
             let key = key.to_string_lossy();
             key.starts_with("CARGO_PKG_")
-                || [
-                    "CARGO",
-                    "CARGO_MANIFEST_DIR",
-                    "CARGO_MANIFEST_PATH",
-                    "LD_LIBRARY_PATH",
-                ]
-                .contains(&&*key)
+                || ["CARGO", "CARGO_MANIFEST_DIR", "CARGO_MANIFEST_PATH", "LD_LIBRARY_PATH"].contains(&&*key)
         });
         for key in ours {
             command.env_remove(key);
@@ -85,15 +73,9 @@ impl Workspace {
 pub(crate) fn executable(cargo: &mut Command, name: &str) -> Result<PathBuf> {
     cargo.arg("--message-format=json-render-diagnostics");
     let shown = process::show(cargo);
-    let output = cargo
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("cannot start `{shown}`"))?;
-    ensure!(
-        output.status.success(),
-        "`{shown}` failed ({})",
-        output.status
-    );
+    let output =
+        cargo.stderr(Stdio::inherit()).output().with_context(|| format!("cannot start `{shown}`"))?;
+    ensure!(output.status.success(), "`{shown}` failed ({})", output.status);
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
