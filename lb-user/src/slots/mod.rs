@@ -59,40 +59,49 @@ pub fn fill(members: &[Member], slots: u32, seed: [u8; 16]) -> Vec<u32> {
         return table;
     }
     let keys: Vec<SlotKey> = (0..slots).map(|slot| SlotKey::new(slot, seed)).collect();
-    let proposal = |slot: u32, open: &[u32], candidates: &[Candidate]| {
-        let mut best = None;
-        let mut bound = u64::MAX;
-        // `open` is in order of name, so that of two equal scores the first name wins.
-        for &c in open {
-            if let Some(score) = candidates[c as usize]
-                .scorer
-                .score_below(keys[slot as usize], bound)
-            {
-                bound = score;
-                best = Some(Reverse((score, slot, c)));
-            }
-        }
-        best
+    let mut open: Vec<Open> = candidates
+        .iter()
+        .enumerate()
+        .map(|(c, candidate)| (c as u32, candidate.scorer))
+        .collect();
+    let proposal = |slot: u32, open: &[Open]| {
+        best(keys[slot as usize], open).map(|(score, c)| Reverse((score, slot, c)))
     };
 
-    let mut open: Vec<u32> = (0..candidates.len() as u32).collect();
     let mut proposals: BinaryHeap<_> = (0..slots)
-        .filter_map(|slot| proposal(slot, &open, &candidates))
+        .filter_map(|slot| proposal(slot, &open))
         .collect();
     while let Some(Reverse((_, slot, c))) = proposals.pop() {
         let candidate = &mut candidates[c as usize];
         if candidate.room == 0 {
             // The rooms add up to all slots or more, so a free slot always finds another.
-            proposals.extend(proposal(slot, &open, &candidates));
+            proposals.extend(proposal(slot, &open));
             continue;
         }
         table[slot as usize] = candidate.id;
         candidate.room -= 1;
         if candidate.room == 0 {
-            open.retain(|&other| other != c);
+            open.retain(|&(other, _)| other != c);
         }
     }
     table
+}
+
+/// A candidate with room left, by its index.
+type Open = (u32, Scorer);
+
+/// The best score a slot has with an open candidate. Of two equal ones the first wins, which is the
+/// first by name.
+fn best(slot: SlotKey, open: &[Open]) -> Option<(u64, u32)> {
+    let mut bound = u64::MAX;
+    let mut best = None;
+    for &(c, scorer) in open {
+        if let Some(score) = scorer.score_below(slot, bound) {
+            bound = score;
+            best = Some((score, c));
+        }
+    }
+    best
 }
 
 /// A member while the table is being filled.
