@@ -1,3 +1,4 @@
 //! The control plane.
+pub mod health;
 pub mod model;
 pub mod slots;
