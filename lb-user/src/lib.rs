@@ -2,4 +2,6 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod health;
 pub mod model;
+pub mod slots;
