@@ -53,11 +53,9 @@ pub enum Command {
     ///
     /// Asks the tables that the packet program uses: whether an open connection, a live session or the hash
     /// decides, how long the session still lives, and what the hash alone would say. Changes nothing.
-    #[command(
-        after_help = "Examples:\n  limpet explain --service web --client 198.51.100.7\n  \
+    #[command(after_help = "Examples:\n  limpet explain --service web --client 198.51.100.7\n  \
                             limpet explain --service web --client 198.51.100.7:40112\n  \
-                            limpet explain --service web --client [2001:db8::7]:40112"
-    )]
+                            limpet explain --service web --client [2001:db8::7]:40112")]
     Explain(ExplainArgs),
     /// Apply the daemon's changed configuration file
     ///
@@ -108,12 +106,7 @@ fn default_pins(socket: &Path) -> PathBuf {
         letter if letter.is_ascii_alphanumeric() || letter == '-' => letter,
         _ => '_',
     };
-    Path::new(PINS_ROOT).join(
-        name.trim_start_matches('/')
-            .chars()
-            .map(safe)
-            .collect::<String>(),
-    )
+    Path::new(PINS_ROOT).join(name.trim_start_matches('/').chars().map(safe).collect::<String>())
 }
 
 /// Options of `limpet check`.
@@ -178,28 +171,16 @@ impl FromStr for Client {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bare = text
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-            .unwrap_or(text);
+        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
         if let Ok(address) = bare.parse() {
-            return Ok(Self {
-                address,
-                port: None,
-            });
+            return Ok(Self { address, port: None });
         }
         match text.parse::<SocketAddr>() {
-            Ok(socket) if socket.port() != 0 => Ok(Self {
-                address: socket.ip(),
-                port: Some(socket.port()),
-            }),
-            Ok(_) => Err(
-                "no connection comes from port 0; leave the port out to ask about the client"
-                    .into(),
-            ),
-            Err(_) => Err(
-                "give 198.51.100.7, 198.51.100.7:40112, 2001:db8::7 or [2001:db8::7]:40112".into(),
-            ),
+            Ok(socket) if socket.port() != 0 => Ok(Self { address: socket.ip(), port: Some(socket.port()) }),
+            Ok(_) => {
+                Err("no connection comes from port 0; leave the port out to ask about the client".into())
+            }
+            Err(_) => Err("give 198.51.100.7, 198.51.100.7:40112, 2001:db8::7 or [2001:db8::7]:40112".into()),
         }
     }
 }
@@ -224,43 +205,19 @@ mod tests {
             ("[2001:db8::7]", "2001:db8::7", None),
             ("[2001:db8::7]:80", "2001:db8::7", Some(80)),
         ] {
-            assert_eq!(
-                text.parse(),
-                Ok(Client {
-                    address: address.parse().unwrap(),
-                    port
-                }),
-                "{text}"
-            );
+            assert_eq!(text.parse(), Ok(Client { address: address.parse().unwrap(), port }), "{text}");
         }
-        for bad in [
-            "",
-            "web",
-            "198.51.100.7:0",
-            "198.51.100.7:65536",
-            "198.51.100.256",
-            "[::1",
-        ] {
+        for bad in ["", "web", "198.51.100.7:0", "198.51.100.7:65536", "198.51.100.256", "[::1"] {
             assert!(bad.parse::<Client>().is_err(), "{bad}");
         }
     }
 
     #[test]
     fn pins_follow_the_socket_unless_given() {
-        let mut args = RunArgs {
-            config: "f".into(),
-            detach_on_exit: false,
-            pins: None,
-        };
+        let mut args = RunArgs { config: "f".into(), detach_on_exit: false, pins: None };
         let of = |args: &RunArgs, socket| args.pins_dir(Path::new(socket)).display().to_string();
-        assert_eq!(
-            of(&args, DEFAULT_SOCKET),
-            "/sys/fs/bpf/limpet/run-limpet-limpet_sock"
-        );
-        assert_ne!(
-            of(&args, "/run/a/limpet.sock"),
-            of(&args, "/run/b/limpet.sock")
-        );
+        assert_eq!(of(&args, DEFAULT_SOCKET), "/sys/fs/bpf/limpet/run-limpet-limpet_sock");
+        assert_ne!(of(&args, "/run/a/limpet.sock"), of(&args, "/run/b/limpet.sock"));
         args.pins = Some("/sys/fs/bpf/mine".into());
         assert_eq!(of(&args, DEFAULT_SOCKET), "/sys/fs/bpf/mine");
     }

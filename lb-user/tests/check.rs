@@ -31,18 +31,9 @@ fn check(text: &[u8], options: &[&str]) -> (String, Option<i32>, String, String)
     let file = NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
     let path = file.path().display().to_string();
-    let output = limpet()
-        .args(["check", "--config", &path])
-        .args(options)
-        .output()
-        .unwrap();
+    let output = limpet().args(["check", "--config", &path]).args(options).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    (
-        path,
-        output.status.code(),
-        text(output.stdout),
-        text(output.stderr),
-    )
+    (path, output.status.code(), text(output.stdout), text(output.stderr))
 }
 
 fn limpet() -> Command {
@@ -63,10 +54,7 @@ fn a_good_file() {
 #[test]
 fn a_good_file_for_programs() {
     let (_, code, stdout, stderr) = check(GOOD.as_bytes(), &["--json"]);
-    assert_eq!(
-        parsed(&stdout),
-        json!({"ok": true, "errors": [], "services": 2, "backends": 3})
-    );
+    assert_eq!(parsed(&stdout), json!({"ok": true, "errors": [], "services": 2, "backends": 3}));
     assert_eq!((code, stderr.as_str()), (Some(0), ""));
 }
 
@@ -79,9 +67,7 @@ fn one_of_each_is_not_many() {
 
 #[test]
 fn every_error_with_its_place() {
-    let bad = GOOD
-        .replace("port = 80", "prot = 80")
-        .replace("10.0.0.11", "10.0.0.1111");
+    let bad = GOOD.replace("port = 80", "prot = 80").replace("10.0.0.11", "10.0.0.1111");
     let (path, code, stdout, stderr) = check(bad.as_bytes(), &[]);
     assert_eq!((code, stdout.as_str()), (Some(1), ""));
     for error in [
@@ -89,19 +75,14 @@ fn every_error_with_its_place() {
         "10:11: error: \"10.0.0.1111\" is not an IP address\n  in: service \"web\" . backend \"web-1\" . address\n  help: ",
         "14:1: error: unknown key `prot` in [[service]]; did you mean `port`?\n  in: service \"web6\" . prot\n  help: ",
     ] {
-        assert!(
-            stderr.contains(&format!("{path}:{error}")),
-            "{error}\n{stderr}"
-        );
+        assert!(stderr.contains(&format!("{path}:{error}")), "{error}\n{stderr}");
     }
     assert_eq!(stderr.matches(": error: ").count(), 3, "{stderr}");
 }
 
 #[test]
 fn every_error_for_programs() {
-    let bad = GOOD
-        .replace("10.0.0.11", "2001:db8::1")
-        .replace("\"eth0\"", "");
+    let bad = GOOD.replace("10.0.0.11", "2001:db8::1").replace("\"eth0\"", "");
     let (path, code, stdout, stderr) = check(bad.as_bytes(), &["--json"]);
     assert_eq!((code, stderr.as_str()), (Some(1), ""));
     let expected = json!({
@@ -134,32 +115,20 @@ fn every_error_for_programs() {
 fn a_file_that_is_not_text() {
     let (path, code, _, stderr) = check(b"[interface]\nnames = [\"\xff\"]", &[]);
     assert_eq!(code, Some(1));
-    assert!(
-        stderr.starts_with(&format!("{path}:2:11: error: this is not UTF-8 text\n")),
-        "{stderr}"
-    );
+    assert!(stderr.starts_with(&format!("{path}:2:11: error: this is not UTF-8 text\n")), "{stderr}");
 }
 
 #[test]
 fn a_file_that_is_not_there() {
-    let output = limpet()
-        .args(["check", "--config", "/nowhere/limpet.toml"])
-        .output()
-        .unwrap();
+    let output = limpet().args(["check", "--config", "/nowhere/limpet.toml"]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(
         stderr.starts_with("/nowhere/limpet.toml: error: cannot read the file: No such file"),
         "{stderr}"
     );
-    let output = limpet()
-        .args(["check", "--json", "--config", "/nowhere/limpet.toml"])
-        .output()
-        .unwrap();
-    assert_eq!(
-        parsed(&String::from_utf8(output.stdout).unwrap())["errors"][0]["line"],
-        Value::Null
-    );
+    let output = limpet().args(["check", "--json", "--config", "/nowhere/limpet.toml"]).output().unwrap();
+    assert_eq!(parsed(&String::from_utf8(output.stdout).unwrap())["errors"][0]["line"], Value::Null);
 }
 
 #[test]

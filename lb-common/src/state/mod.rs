@@ -35,3 +35,7 @@ pub unsafe trait Plain: 'static {}
 
 // SAFETY: a plain integer.
 unsafe impl Plain for u32 {}
+// SAFETY: plain integers.
+unsafe impl Plain for [u64; 2] {}
+// SAFETY: plain integers.
+unsafe impl Plain for crate::net::Ip {}

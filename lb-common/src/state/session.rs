@@ -53,6 +53,17 @@ impl Pin {
         Self { backend, generation, created: now, seen: now }
     }
 
+    /// From a map value: the two words of a [`Session`].
+    #[inline(always)]
+    pub const fn from_words([home, times]: [u64; 2]) -> Self {
+        Self {
+            backend: BackendId(home as u32),
+            generation: (home >> 32) as u32,
+            created: Tick(times as u32),
+            seen: Tick((times >> 32) as u32),
+        }
+    }
+
     /// True if both name the same backend of the same generation.
     #[inline(always)]
     pub const fn same_home(&self, other: &Self) -> bool {
@@ -82,13 +93,7 @@ impl Session {
     /// moved in between is read with the old times, which the next packet mends.
     #[inline(always)]
     pub fn load(&self) -> Pin {
-        let (home, times) = (self.home.load(), self.times.load());
-        Pin {
-            backend: BackendId(home as u32),
-            generation: (home >> 32) as u32,
-            created: Tick(times as u32),
-            seen: Tick((times >> 32) as u32),
-        }
+        Pin::from_words([self.home.load(), self.times.load()])
     }
 
     /// Replaces the content: the session moves.

@@ -25,29 +25,17 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         (Ok(model), false) => writeln!(io::stdout(), "{file}: ok: {}", summary(model))?,
         (Err(errors), false) => writeln!(io::stderr(), "{errors}")?,
     }
-    Ok(if outcome.is_ok() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// `2 services, 5 backends`.
 fn summary(model: &Model) -> String {
     let count = |number, what| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
-    format!(
-        "{}, {}",
-        count(model.services.len(), "service"),
-        count(backends(model), "backend")
-    )
+    format!("{}, {}", count(model.services.len(), "service"), count(backends(model), "backend"))
 }
 
 fn backends(model: &Model) -> usize {
-    model
-        .services
-        .iter()
-        .map(|service| service.backends.len())
-        .sum()
+    model.services.iter().map(|service| service.backends.len()).sum()
 }
 
 /// The counts are null where the file has errors.

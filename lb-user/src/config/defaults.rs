@@ -91,8 +91,7 @@ pub(crate) const HEALTH_INTERVAL: Duration = seconds(2);
 /// `service.health.timeout`.
 pub(crate) const HEALTH_TIMEOUT: Duration = seconds(1);
 /// `service.health.interval` and `timeout`.
-pub(crate) const HEALTH_TIME_RANGE: RangeInclusive<Duration> =
-    Duration::from_millis(100)..=seconds(7 * DAY);
+pub(crate) const HEALTH_TIME_RANGE: RangeInclusive<Duration> = Duration::from_millis(100)..=seconds(7 * DAY);
 /// `service.health.rise`.
 pub(crate) const RISE: u32 = 2;
 /// `service.health.fall`.

@@ -39,10 +39,7 @@ pub fn load(path: &Path) -> Result<Model, Errors> {
             let valid = error.utf8_error().valid_up_to();
             let text = String::from_utf8_lossy(error.as_bytes());
             let report = Report::new(&file, &text);
-            let place = Place {
-                span: valid..valid,
-                key: String::new(),
-            };
+            let place = Place { span: valid..valid, key: String::new() };
             report.error(&place, "this is not UTF-8 text", "save the file as UTF-8");
             report.finish(None)
         }
@@ -63,15 +60,8 @@ pub fn parse(text: &str, file: &str) -> Result<Model, Errors> {
         }
         Err(error) => {
             let span = error.span().unwrap_or(0..0);
-            let place = Place {
-                span,
-                key: String::new(),
-            };
-            report.error(
-                &place,
-                error.message(),
-                "correct the TOML here; the rest was not checked",
-            );
+            let place = Place { span, key: String::new() };
+            report.error(&place, error.message(), "correct the TOML here; the rest was not checked");
             report.finish(None)
         }
     }

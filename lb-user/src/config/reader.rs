@@ -33,11 +33,7 @@ impl<T> Field<T> {
     /// The value or its default; `None` only where an error has been reported.
     pub(super) fn or(self, default: T) -> Option<At<T>> {
         match self {
-            Self::Absent(place) => Some(At {
-                value: default,
-                place,
-                given: false,
-            }),
+            Self::Absent(place) => Some(At { value: default, place, given: false }),
             Self::Bad => None,
             Self::Given(at) => Some(at),
         }
@@ -76,27 +72,12 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Reads the whole file.
     pub(super) fn root(table: &'a DeTable<'a>, report: &'a Report<'a>) -> Self {
-        let place = Place {
-            span: 0..0,
-            key: String::new(),
-        };
+        let place = Place { span: 0..0, key: String::new() };
         Self::new("the file", Some(table), place, report)
     }
 
-    fn new(
-        head: &'static str,
-        table: Option<&'a DeTable<'a>>,
-        place: Place,
-        report: &'a Report<'a>,
-    ) -> Self {
-        Self {
-            head,
-            table,
-            place,
-            report,
-            known: Vec::new(),
-            missing: Vec::new(),
-        }
+    fn new(head: &'static str, table: Option<&'a DeTable<'a>>, place: Place, report: &'a Report<'a>) -> Self {
+        Self { head, table, place, report, known: Vec::new(), missing: Vec::new() }
     }
 
     /// Where the table begins.
@@ -127,8 +108,7 @@ impl<'a> Reader<'a> {
         expected: &str,
         convert: impl FnOnce(&DeValue<'a>) -> Result<T, String>,
     ) -> Field<T> {
-        self.known
-            .push((key, format!("`{key} = ...` to {}", self.head)));
+        self.known.push((key, format!("`{key} = ...` to {}", self.head)));
         let Some(entry) = self.entry(key) else {
             return Field::Absent(self.place.child(key, self.place.span.clone()));
         };
@@ -140,14 +120,9 @@ impl<'a> Reader<'a> {
             value => convert(value),
         };
         match value {
-            Ok(value) => Field::Given(At {
-                value,
-                place,
-                given: true,
-            }),
+            Ok(value) => Field::Given(At { value, place, given: true }),
             Err(message) => {
-                self.report
-                    .error(&place, message, format!("give {expected}"));
+                self.report.error(&place, message, format!("give {expected}"));
                 Field::Bad
             }
         }
@@ -192,8 +167,7 @@ impl<'a> Reader<'a> {
         key: &'static str,
         bounds: &RangeInclusive<Duration>,
     ) -> Field<Duration> {
-        let [low, high] =
-            [bounds.start(), bounds.end()].map(|&bound| humantime::format_duration(bound));
+        let [low, high] = [bounds.start(), bounds.end()].map(|&bound| humantime::format_duration(bound));
         let expected = format!("a number and unit in quotes such as \"30s\", from {low} to {high}");
         self.parsed(key, &expected, |text| values::duration(key, text, bounds))
     }
@@ -225,34 +199,18 @@ impl<'a> Reader<'a> {
             let read = |(index, item): (usize, &Spanned<DeValue<'_>>)| {
                 let place = place.child(&format!("{key}[{index}]"), item.span());
                 match values::string(key, item.get_ref()).and_then(&parse) {
-                    Ok(value) => Some(At {
-                        value,
-                        place,
-                        given: true,
-                    }),
+                    Ok(value) => Some(At { value, place, given: true }),
                     Err(message) => {
                         report.error(&place, message, format!("give {expected}"));
                         None
                     }
                 }
             };
-            Ok(items
-                .iter()
-                .enumerate()
-                .map(read)
-                .collect::<Option<Vec<_>>>())
+            Ok(items.iter().enumerate().map(read).collect::<Option<Vec<_>>>())
         });
         match field {
             Field::Absent(place) => Field::Absent(place),
-            Field::Given(At {
-                value: Some(value),
-                place,
-                given,
-            }) => Field::Given(At {
-                value,
-                place,
-                given,
-            }),
+            Field::Given(At { value: Some(value), place, given }) => Field::Given(At { value, place, given }),
             Field::Bad | Field::Given(_) => Field::Bad,
         }
     }
@@ -268,18 +226,13 @@ impl<'a> Reader<'a> {
         let table = entry.get_ref().as_table();
         if table.is_none() {
             let message = values::wrong_type(key, "a table", entry.get_ref());
-            self.report
-                .error(&place, message, format!("write it as {head}"));
+            self.report.error(&place, message, format!("write it as {head}"));
         }
         Reader::new(head, table, place, self.report)
     }
 
     /// The tables under `key`, named in errors by their `name`, else by their number.
-    pub(super) fn tables(
-        &mut self,
-        key: &'static str,
-        head: &'static str,
-    ) -> Field<Vec<Reader<'a>>> {
+    pub(super) fn tables(&mut self, key: &'static str, head: &'static str) -> Field<Vec<Reader<'a>>> {
         self.known.push((key, head.to_owned()));
         let Some(entry) = self.entry(key) else {
             return Field::Absent(self.place.child(key, self.place.span.clone()));
@@ -287,31 +240,23 @@ impl<'a> Reader<'a> {
         let place = self.place.child(key, entry.span());
         let DeValue::Array(items) = entry.get_ref() else {
             let message = values::wrong_type(key, "a list of tables", entry.get_ref());
-            self.report
-                .error(&place, message, format!("write it as {head}"));
+            self.report.error(&place, message, format!("write it as {head}"));
             return Field::Bad;
         };
         let read = |(index, item): (usize, &'a Spanned<DeValue<'a>>)| {
             let table = item.get_ref().as_table();
-            let name = table
-                .and_then(|table| table.get("name"))
-                .and_then(|name| name.get_ref().as_str());
+            let name = table.and_then(|table| table.get("name")).and_then(|name| name.get_ref().as_str());
             let number = || format!("{key} #{}", index + 1);
             let label = name.map_or_else(number, |name| format!("{key} {name:?}"));
             let place = self.place.child(&label, item.span());
             if table.is_none() {
                 let message = values::wrong_type(key, "a table", item.get_ref());
-                self.report
-                    .error(&place, message, format!("write it as {head}"));
+                self.report.error(&place, message, format!("write it as {head}"));
             }
             Reader::new(head, table, place, self.report)
         };
         let value = items.iter().enumerate().map(read).collect();
-        Field::Given(At {
-            value,
-            place,
-            given: true,
-        })
+        Field::Given(At { value, place, given: true })
     }
 
     /// Reports keys that nobody asked for, and required keys that are not there.
@@ -339,16 +284,12 @@ impl<'a> Reader<'a> {
     fn unknown(&self, name: &str, span: Range<usize>, nearest: Option<&str>, keys: &[&str]) {
         let shown = name.escape_debug().to_string();
         let message = if is_later_key(self.head, name) {
-            format!(
-                "`{shown}` in {} is not supported by this version",
-                self.head
-            )
+            format!("`{shown}` in {} is not supported by this version", self.head)
         } else {
             let meant = did_you_mean(nearest.map(|key| format!("`{key}`")));
             format!("unknown key `{shown}` in {}{meant}", self.head)
         };
         let help = format!("keys of {}: {}", self.head, keys.join(", "));
-        self.report
-            .error(&self.place.child(&shown, span), message, help);
+        self.report.error(&self.place.child(&shown, span), message, help);
     }
 }

@@ -14,11 +14,7 @@ pub(crate) struct Place {
 impl Place {
     /// The place of a setting inside this one, at `span`.
     pub(crate) fn child(&self, key: &str, span: Range<usize>) -> Self {
-        let key = if self.key.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{} . {key}", self.key)
-        };
+        let key = if self.key.is_empty() { key.to_owned() } else { format!("{} . {key}", self.key) };
         Self { span, key }
     }
 }
@@ -36,11 +32,7 @@ pub(crate) struct At<T> {
 impl<T> At<T> {
     /// Another value at the same place.
     pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> At<U> {
-        At {
-            value: change(self.value),
-            place: self.place,
-            given: self.given,
-        }
+        At { value: change(self.value), place: self.place, given: self.given }
     }
 
     /// A remark for messages about a value that the file does not show.
@@ -61,28 +53,18 @@ impl<'a> Report<'a> {
     pub(crate) fn new(file: &'a str, text: &'a str) -> Self {
         let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);
         let line_starts = std::iter::once(0).chain(after_breaks).collect();
-        Self {
-            file,
-            text,
-            line_starts,
-            errors: RefCell::default(),
-        }
+        Self { file, text, line_starts, errors: RefCell::default() }
     }
 
     /// The line (from 1) of a place.
     pub(crate) fn line(&self, place: &Place) -> usize {
-        self.line_starts
-            .partition_point(|&start| start <= place.span.start)
+        self.line_starts.partition_point(|&start| start <= place.span.start)
     }
 
     /// The column (from 1, in characters) of a place.
     fn column(&self, place: &Place) -> usize {
         let start = self.line_starts[self.line(place) - 1];
-        let before = self
-            .text
-            .as_bytes()
-            .get(start..place.span.start)
-            .unwrap_or_default();
+        let before = self.text.as_bytes().get(start..place.span.start).unwrap_or_default();
         String::from_utf8_lossy(before).chars().count() + 1
     }
 

@@ -24,9 +24,7 @@ pub(super) fn wrong_type(key: &str, expected: &str, found: &DeValue<'_>) -> Stri
 }
 
 pub(super) fn string<'v>(key: &str, value: &'v DeValue<'_>) -> Result<&'v str, String> {
-    value
-        .as_str()
-        .ok_or_else(|| wrong_type(key, "a string", value))
+    value.as_str().ok_or_else(|| wrong_type(key, "a string", value))
 }
 
 pub(super) fn integer<T: TryFrom<i128>>(
@@ -44,20 +42,13 @@ pub(super) fn integer<T: TryFrom<i128>>(
         .ok_or_else(|| format!("{key} {integer} is out of range"))
 }
 
-pub(super) fn duration(
-    key: &str,
-    text: &str,
-    bounds: &RangeInclusive<Duration>,
-) -> Result<Duration, String> {
-    let duration = parse_duration(text)
-        .map_err(|error| format!("{key} {text:?} is not a duration: {error}"))?;
+pub(super) fn duration(key: &str, text: &str, bounds: &RangeInclusive<Duration>) -> Result<Duration, String> {
+    let duration =
+        parse_duration(text).map_err(|error| format!("{key} {text:?} is not a duration: {error}"))?;
     if bounds.contains(&duration) {
         Ok(duration)
     } else {
-        Err(format!(
-            "{key} {} is out of range",
-            format_duration(duration)
-        ))
+        Err(format!("{key} {} is out of range", format_duration(duration)))
     }
 }
 
@@ -65,8 +56,7 @@ pub(super) fn duration(
 pub(super) const AN_ADDRESS: &str = r#"an IPv4 or IPv6 address in quotes such as "192.0.2.10""#;
 
 pub(super) fn address(text: &str) -> Result<IpAddr, String> {
-    text.parse()
-        .map_err(|_| format!("{text:?} is not an IP address"))
+    text.parse().map_err(|_| format!("{text:?} is not an IP address"))
 }
 
 /// What [`listen`] reads, for errors.
@@ -75,17 +65,14 @@ pub(super) const A_SOCKET: &str =
 
 pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     match text.parse::<SocketAddr>() {
-        Ok(address) if address.port() == 0 => {
-            Err(format!("{text:?} has port 0, which nobody could find"))
-        }
+        Ok(address) if address.port() == 0 => Err(format!("{text:?} has port 0, which nobody could find")),
         Ok(address) => Ok(address),
         Err(_) => Err(format!("{text:?} is not an address and port")),
     }
 }
 
 /// What [`ports`] reads, for errors.
-pub(super) const A_PORT_RANGE: &str =
-    r#"the first and the last port in quotes such as "1024-32767""#;
+pub(super) const A_PORT_RANGE: &str = r#"the first and the last port in quotes such as "1024-32767""#;
 
 pub(super) fn ports(text: &str) -> Result<(u16, u16), String> {
     text.split_once('-')

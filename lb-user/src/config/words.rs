@@ -12,16 +12,8 @@ const LATER: &[(&str, &str, &[&str])] = &[
     ("[[service]]", "protocol", &["http"]),
     ("[[service]]", "forwarding", &["ipip", "gue"]),
     ("[[service]]", "scheduler", &["least-sessions"]),
-    (
-        "[service.persistence]",
-        "by",
-        &["quic-cid", "cookie", "header", "query"],
-    ),
-    (
-        "[service.persistence]",
-        "on_down",
-        &["lend", "refuse", "hold"],
-    ),
+    ("[service.persistence]", "by", &["quic-cid", "cookie", "header", "query"]),
+    ("[service.persistence]", "on_down", &["lend", "refuse", "hold"]),
     ("[service.persistence]", "group", &[]),
     ("[service.persistence]", "hold", &[]),
     ("[service.persistence]", "on_drain", &[]),
@@ -34,31 +26,22 @@ const LATER: &[(&str, &str, &[&str])] = &[
 
 /// Whether a later version is to know this key.
 pub(super) fn is_later_key(table: &str, key: &str) -> bool {
-    LATER
-        .iter()
-        .any(|&(t, k, values)| (t, k) == (table, key) && values.is_empty())
+    LATER.iter().any(|&(t, k, values)| (t, k) == (table, key) && values.is_empty())
 }
 
 /// Whether a later version is to know this value of a key that exists.
 pub(super) fn is_later_value(table: &str, key: &str, value: &str) -> bool {
-    LATER
-        .iter()
-        .any(|&(t, k, values)| (t, k) == (table, key) && values.contains(&value))
+    LATER.iter().any(|&(t, k, values)| (t, k) == (table, key) && values.contains(&value))
 }
 
 /// The candidate most like `word`, if any is like it at all.
-pub(super) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase().replace('-', "_");
     candidates
         .into_iter()
         .map(|candidate| (candidate, candidate.replace('-', "_")))
         .filter(|(_, candidate)| alike(&word, candidate))
-        .max_by(|a, b| {
-            strsim::jaro_winkler(&word, &a.1).total_cmp(&strsim::jaro_winkler(&word, &b.1))
-        })
+        .max_by(|a, b| strsim::jaro_winkler(&word, &a.1).total_cmp(&strsim::jaro_winkler(&word, &b.1)))
         .map(|(candidate, _)| candidate)
 }
 
@@ -91,15 +74,7 @@ mod tests {
 
     #[test]
     fn typing_errors_find_their_word_and_strangers_find_none() {
-        let keys = [
-            "name",
-            "address",
-            "port",
-            "protocol",
-            "idle_timeout",
-            "prefix_v4",
-            "weight",
-        ];
+        let keys = ["name", "address", "port", "protocol", "idle_timeout", "prefix_v4", "weight"];
         for (typed, meant) in [
             ("prot", Some("port")),
             ("proto", Some("protocol")),
@@ -116,10 +91,7 @@ mod tests {
             assert_eq!(nearest(typed, keys), meant, "{typed}");
         }
         assert_eq!(nearest("tpc", ["udp", "tcp"]), Some("tcp"));
-        assert_eq!(
-            nearest("client_ip", ["connection", "client-ip"]),
-            Some("client-ip")
-        );
+        assert_eq!(nearest("client_ip", ["connection", "client-ip"]), Some("client-ip"));
     }
 
     #[test]

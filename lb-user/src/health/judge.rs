@@ -13,12 +13,7 @@ pub struct Judge {
 impl Judge {
     /// `rise` passes in a row bring up, `fall` failures in a row take down; 0 counts as 1.
     pub fn new(rise: u32, fall: u32, up: bool) -> Self {
-        Self {
-            rise,
-            fall,
-            up,
-            against: 0,
-        }
+        Self { rise, fall, up, against: 0 }
     }
 
     /// The state after all results so far.
@@ -57,20 +52,14 @@ mod tests {
     fn falls_at_the_last_failure_in_a_row_and_says_so_once() {
         let mut judge = Judge::new(2, 3, true);
         let none = None;
-        assert_eq!(
-            flips(&mut judge, "--+---"),
-            [none, none, none, none, none, Some(false)]
-        );
+        assert_eq!(flips(&mut judge, "--+---"), [none, none, none, none, none, Some(false)]);
         assert_eq!(flips(&mut judge, "----"), [none; 4]);
     }
 
     #[test]
     fn rises_at_the_last_pass_in_a_row_and_says_so_once() {
         let mut judge = Judge::new(2, 3, false);
-        assert_eq!(
-            flips(&mut judge, "+-++++"),
-            [None, None, None, Some(true), None, None]
-        );
+        assert_eq!(flips(&mut judge, "+-++++"), [None, None, None, Some(true), None, None]);
     }
 
     #[test]

@@ -96,11 +96,7 @@ impl Monitor {
     /// A monitor without targets, and where its flips arrive.
     pub fn new() -> (Self, mpsc::UnboundedReceiver<Flip>) {
         let (flips, receiver) = mpsc::unbounded_channel();
-        let monitor = Self {
-            tasks: HashMap::new(),
-            next_run: 0,
-            flips,
-        };
+        let monitor = Self { tasks: HashMap::new(), next_run: 0, flips };
         (monitor, receiver)
     }
 
@@ -122,9 +118,7 @@ impl Monitor {
     /// Whether a flip is about a backend that is still probed at that address. A flip that was under way while its
     /// backend was removed, and perhaps added again, is stale: ignore it.
     pub fn is_current(&self, flip: &Flip) -> bool {
-        self.tasks
-            .get(&flip.key)
-            .is_some_and(|task| task.run == flip.run)
+        self.tasks.get(&flip.key).is_some_and(|task| task.run == flip.run)
     }
 
     /// The last result of each backend.
@@ -134,13 +128,7 @@ impl Monitor {
     }
 
     fn start(&mut self, target: Target) {
-        let Target {
-            key,
-            address,
-            service,
-            health,
-            initially_up,
-        } = target;
+        let Target { key, address, service, health, initially_up } = target;
         let run = self.next_run;
         self.next_run += 1;
         let (sender, settings) = watch::channel(Settings { health, service });
@@ -150,30 +138,17 @@ impl Monitor {
             passed: None,
             reason: "not probed yet".to_owned(),
         }));
-        let backend = Probed {
-            key: key.clone(),
-            address,
-            run,
-            report: Arc::clone(&report),
-            flips: self.flips.clone(),
-        };
+        let backend =
+            Probed { key: key.clone(), address, run, report: Arc::clone(&report), flips: self.flips.clone() };
         tokio::spawn(backend.follow(settings));
-        let task = Task {
-            run,
-            address,
-            settings: sender,
-            report,
-        };
+        let task = Task { run, address, settings: sender, report };
         self.tasks.insert(key, task);
     }
 }
 
 impl Task {
     fn change(&self, target: Target) {
-        let new = Settings {
-            health: target.health,
-            service: target.service,
-        };
+        let new = Settings { health: target.health, service: target.service };
         self.settings.send_if_modified(|settings| {
             let modified = *settings != new;
             *settings = new;
@@ -225,12 +200,8 @@ impl Probed {
         let passed = result.is_ok();
         let reason = result.unwrap_or_else(|reason| reason);
         let flip = judge.feed(passed);
-        *lock(&self.report) = Report {
-            address: self.address,
-            up: judge.up(),
-            passed: Some(passed),
-            reason: reason.clone(),
-        };
+        *lock(&self.report) =
+            Report { address: self.address, up: judge.up(), passed: Some(passed), reason: reason.clone() };
         if let Some(up) = flip {
             // Nobody listens: the daemon is going down.
             let _ = self.flips.send(Flip {

@@ -38,9 +38,7 @@ pub async fn probe(
         }
     };
     let late = || format!("no answer within {}", humantime::format_duration(timeout));
-    tokio::time::timeout(timeout, probe)
-        .await
-        .unwrap_or_else(|_| Err(late()))
+    tokio::time::timeout(timeout, probe).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// The handshake, then an orderly close.
@@ -79,11 +77,7 @@ async fn http(address: SocketAddr, service: SocketAddr, path: &str) -> Result<St
 
 fn judge(status: StatusCode) -> Result<String, String> {
     let words = format!("HTTP {}", status.as_u16());
-    if status.is_success() || status.is_redirection() {
-        Ok(words)
-    } else {
-        Err(words)
-    }
+    if status.is_success() || status.is_redirection() { Ok(words) } else { Err(words) }
 }
 
 /// Reads the body to its end: closing with data unread would reset the connection under the server.
@@ -114,9 +108,7 @@ fn io_words(error: &io::Error) -> String {
         io::ErrorKind::HostUnreachable => "no route to host".to_owned(),
         io::ErrorKind::NetworkUnreachable => "network unreachable".to_owned(),
         io::ErrorKind::TimedOut => "connection timed out".to_owned(),
-        io::ErrorKind::AddrNotAvailable => {
-            "no local address or port left to connect from".to_owned()
-        }
+        io::ErrorKind::AddrNotAvailable => "no local address or port left to connect from".to_owned(),
         _ => error.to_string(),
     }
 }

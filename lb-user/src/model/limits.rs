@@ -8,15 +8,7 @@ use crate::config::{
 
 pub(super) fn limits(raw: &raw::File, report: &Report<'_>) -> Option<Limits> {
     check_limits(raw, report);
-    let raw::Limits {
-        flows,
-        affinity,
-        pins,
-        services,
-        backends,
-        slots,
-        nat_connections,
-    } = &raw.limits;
+    let raw::Limits { flows, affinity, pins, services, backends, slots, nat_connections } = &raw.limits;
     Some(Limits {
         flows: flows.as_ref()?.value,
         affinity: affinity.as_ref()?.value,
@@ -37,24 +29,9 @@ fn check_limits(raw: &raw::File, report: &Report<'_>) {
         Some((2 * u64::from(slots.value), &service.place))
     });
     let one = |place| (1, place);
-    within(
-        "services",
-        raw.limits.services.as_ref(),
-        services.map(|it| one(&it.place)),
-        report,
-    );
-    within(
-        "backends",
-        raw.limits.backends.as_ref(),
-        backends.map(|it| one(&it.place)),
-        report,
-    );
-    within(
-        "slots (twice those of each service)",
-        raw.limits.slots.as_ref(),
-        slots,
-        report,
-    );
+    within("services", raw.limits.services.as_ref(), services.map(|it| one(&it.place)), report);
+    within("backends", raw.limits.backends.as_ref(), backends.map(|it| one(&it.place)), report);
+    within("slots (twice those of each service)", raw.limits.slots.as_ref(), slots, report);
 }
 
 /// Reports the item with which the sum passes its limit.
@@ -77,11 +54,7 @@ fn within<'a>(
         let key = limit.place.key.rsplit(" . ").next().unwrap_or_default();
         report.error(
             place,
-            format!(
-                "the file has {sum} {what}, and limits.{key} is {}{}",
-                limit.value,
-                limit.remark()
-            ),
+            format!("the file has {sum} {what}, and limits.{key} is {}{}", limit.value, limit.remark()),
             format!("set {key} = {sum} or more in [limits]"),
         );
     }

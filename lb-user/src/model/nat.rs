@@ -15,26 +15,13 @@ pub(super) fn nat(raw: &raw::File, report: &Report<'_>) -> Option<Nat> {
     if let Some(ports) = &raw.nat.ports {
         check_nat_ports(ports, report);
     }
-    let source = raw
-        .nat
-        .source
-        .as_ref()?
-        .value
-        .iter()
-        .map(|address| address.value)
-        .collect();
-    Some(Nat {
-        source,
-        ports: raw.nat.ports.as_ref()?.value,
-    })
+    let source = raw.nat.source.as_ref()?.value.iter().map(|address| address.value).collect();
+    Some(Nat { source, ports: raw.nat.ports.as_ref()?.value })
 }
 
 fn check_nat_source(source: &At<Vec<At<IpAddr>>>, services: &[raw::Service], report: &Report<'_>) {
     rules::unique(
-        source
-            .value
-            .iter()
-            .map(|address| (address.value, &address.place)),
+        source.value.iter().map(|address| (address.value, &address.place)),
         |address| format!("source {address} is already listed"),
         "list each address once",
         report,
@@ -42,18 +29,12 @@ fn check_nat_source(source: &At<Vec<At<IpAddr>>>, services: &[raw::Service], rep
     for address in &source.value {
         rules::host_address(address, "a source of connections", report);
         let has_address = |service: &&raw::Service| {
-            service
-                .address
-                .as_ref()
-                .is_some_and(|other| other.value == address.value)
+            service.address.as_ref().is_some_and(|other| other.value == address.value)
         };
         if let Some(service) = services.iter().find(has_address) {
             report.error(
                 &address.place,
-                format!(
-                    "source {} is the address of {} too",
-                    address.value, service.place.key
-                ),
+                format!("source {} is the address of {} too", address.value, service.place.key),
                 "give an address of its own: replies could not be told from requests",
             );
         }
@@ -62,18 +43,12 @@ fn check_nat_source(source: &At<Vec<At<IpAddr>>>, services: &[raw::Service], rep
         return;
     }
     for service in services {
-        let rewrites_source = service::forwarding(service)
-            == Some(Forwarding::Nat {
-                preserve_client: false,
-            });
+        let rewrites_source =
+            service::forwarding(service) == Some(Forwarding::Nat { preserve_client: false });
         let Some(address) = service.address.as_ref().filter(|_| rewrites_source) else {
             continue;
         };
-        if !source
-            .value
-            .iter()
-            .any(|source| rules::same_family(source.value, address.value))
-        {
+        if !source.value.iter().any(|source| rules::same_family(source.value, address.value)) {
             let family = rules::family(address.value);
             report.error(
                 &address.place,

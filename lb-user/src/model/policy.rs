@@ -78,9 +78,7 @@ pub(super) fn health(raw: &raw::Health, report: &Report<'_>) -> Option<Health> {
         check: match check? {
             CheckType::None => Check::None,
             CheckType::Tcp => Check::Tcp,
-            CheckType::Http => Check::Http {
-                path: raw.path.as_ref()?.value.clone(),
-            },
+            CheckType::Http => Check::Http { path: raw.path.as_ref()?.value.clone() },
         },
         interval: interval.value,
         timeout: timeout.value,

@@ -35,11 +35,7 @@ pub(super) fn host_address(address: &At<IpAddr>, what: &str, report: &Report<'_>
         }
         canonical => format!("write it as \"{canonical}\""),
     };
-    report.error(
-        &address.place,
-        format!("{}, {kind}, can't be {what}", address.value),
-        help,
-    );
+    report.error(&address.place, format!("{}, {kind}, can't be {what}", address.value), help);
 }
 
 /// Whether two addresses are of one family.
@@ -71,10 +67,7 @@ pub(super) fn unique<'a, K: Hash + Eq>(
 
 /// Reports a setting that the file gives and that changes nothing, because of another one.
 pub(super) fn no_effect<T>(setting: Option<&At<T>>, because: &str, report: &Report<'_>) {
-    if let Some(At {
-        place, given: true, ..
-    }) = setting
-    {
+    if let Some(At { place, given: true, .. }) = setting {
         let key = place.key.rsplit(" . ").next().unwrap_or_default();
         report.error(
             place,

@@ -10,25 +10,14 @@ pub(super) fn service(raw: &raw::Service, report: &Report<'_>) -> Option<Service
     if let Some(address) = &raw.address {
         rules::host_address(address, "the address of a service", report);
     }
-    if raw
-        .forwarding
-        .as_ref()
-        .is_some_and(|forwarding| forwarding.value == raw::Forwarding::Dsr)
-    {
-        rules::no_effect(
-            raw.preserve_client.as_ref(),
-            r#"forwarding = "dsr""#,
-            report,
-        );
+    if raw.forwarding.as_ref().is_some_and(|forwarding| forwarding.value == raw::Forwarding::Dsr) {
+        rules::no_effect(raw.preserve_client.as_ref(), r#"forwarding = "dsr""#, report);
     }
     slots(raw, report);
     backend_set(raw, report);
     // Each part reports its own errors, so none may keep another from being looked at.
-    let backends: Vec<_> = raw
-        .backends()
-        .iter()
-        .map(|raw_backend| backend(raw_backend, raw, report))
-        .collect();
+    let backends: Vec<_> =
+        raw.backends().iter().map(|raw_backend| backend(raw_backend, raw, report)).collect();
     let persistence = policy::persistence(&raw.persistence, report);
     let health = policy::health(&raw.health, report);
     Some(Service {
@@ -48,9 +37,7 @@ pub(super) fn service(raw: &raw::Service, report: &Report<'_>) -> Option<Service
 pub(super) fn forwarding(raw: &raw::Service) -> Option<Forwarding> {
     Some(match raw.forwarding.as_ref()?.value {
         raw::Forwarding::Dsr => Forwarding::Dsr,
-        raw::Forwarding::Nat => Forwarding::Nat {
-            preserve_client: raw.preserve_client.as_ref()?.value,
-        },
+        raw::Forwarding::Nat => Forwarding::Nat { preserve_client: raw.preserve_client.as_ref()?.value },
     })
 }
 
@@ -69,19 +56,11 @@ fn slots(raw: &raw::Service, report: &Report<'_>) {
     let wanted = backends.saturating_mul(defaults::MIN_SLOTS_PER_BACKEND);
     if backends > most {
         let message = format!("{backends} backends are too many for one service");
-        report.error(
-            &raw.place,
-            message,
-            format!("keep to {most}; spread the others over more services"),
-        );
+        report.error(&raw.place, message, format!("keep to {most}; spread the others over more services"));
     } else if wanted > slots.value {
         report.error(
             &slots.place,
-            format!(
-                "{} slots{} are too few for {backends} backends",
-                slots.value,
-                slots.remark()
-            ),
+            format!("{} slots{} are too few for {backends} backends", slots.value, slots.remark()),
             format!(
                 "set slots = {}: shares follow the weights only with {} slots a backend",
                 wanted.next_power_of_two(),
@@ -115,9 +94,7 @@ fn backend_set(raw: &raw::Service, report: &Report<'_>) {
     });
     rules::unique(
         endpoints,
-        |(address, port)| {
-            format!("the service already has a backend with address {address} and port {port}")
-        },
+        |(address, port)| format!("the service already has a backend with address {address} and port {port}"),
         "list each server once; its weight sets its share",
         report,
     );
@@ -134,13 +111,8 @@ fn backend(raw: &raw::Backend, service: &raw::Service, report: &Report<'_>) -> O
             if !rules::same_family(address.value, virtual_address.value) {
                 report.error(
                     &address.place,
-                    format!(
-                        "backend {} is of another family than its {family} service",
-                        address.value
-                    ),
-                    format!(
-                        "give an {family} address, or put the backend into a service of its family"
-                    ),
+                    format!("backend {} is of another family than its {family} service", address.value),
+                    format!("give an {family} address, or put the backend into a service of its family"),
                 );
             } else if address.value == virtual_address.value {
                 report.error(
@@ -154,15 +126,8 @@ fn backend(raw: &raw::Backend, service: &raw::Service, report: &Report<'_>) -> O
     if let Some(weight) = &raw.weight
         && weight.value == 0
     {
-        let help = format!(
-            "remove the backend instead, or give a weight in 1..={}",
-            defaults::MAX_WEIGHT
-        );
-        report.error(
-            &weight.place,
-            "weight 0 would leave the backend without clients",
-            help,
-        );
+        let help = format!("remove the backend instead, or give a weight in 1..={}", defaults::MAX_WEIGHT);
+        report.error(&weight.place, "weight 0 would leave the backend without clients", help);
     }
     if let (Some(port), Some(service_port)) = (&raw.port, &service.port)
         && forwarding(service) == Some(Forwarding::Dsr)
@@ -174,10 +139,7 @@ fn backend(raw: &raw::Backend, service: &raw::Service, report: &Report<'_>) -> O
                 "port {} differs from the service's port {}, and \"dsr\" rewrites no port",
                 port.value, service_port.value
             ),
-            format!(
-                "remove port, and let the backend listen on {}",
-                service_port.value
-            ),
+            format!("remove port, and let the backend listen on {}", service_port.value),
         );
     }
     Some(Backend {

@@ -16,11 +16,7 @@ pub(crate) fn validate(raw: &raw::File, report: &Report<'_>) -> Option<Model> {
     if let Some(secret) = &raw.secret {
         check_secret(secret, report);
     }
-    let services: Vec<_> = raw
-        .services
-        .iter()
-        .map(|raw| service::service(raw, report))
-        .collect();
+    let services: Vec<_> = raw.services.iter().map(|raw| service::service(raw, report)).collect();
     check_unique_services(&raw.services, report);
     Some(Model {
         interface: interface?,
@@ -48,20 +44,13 @@ fn interface(raw: &raw::File, report: &Report<'_>) -> Option<Interface> {
         None if raw.interface.given => return None,
         None => Vec::new(),
     };
-    let (mode, claim) = (
-        raw.interface.mode.as_ref()?.value,
-        raw.interface.claim.as_ref()?.value,
-    );
+    let (mode, claim) = (raw.interface.mode.as_ref()?.value, raw.interface.claim.as_ref()?.value);
     Some(Interface { names, mode, claim })
 }
 
 fn check_interface_names(names: &At<Vec<At<String>>>, report: &Report<'_>) {
     if names.value.is_empty() {
-        report.error(
-            &names.place,
-            "names is empty",
-            "name the interface that receives the traffic",
-        );
+        report.error(&names.place, "names is empty", "name the interface that receives the traffic");
     }
     rules::unique(
         names.value.iter().map(|name| (&name.value, &name.place)),
@@ -71,13 +60,9 @@ fn check_interface_names(names: &At<Vec<At<String>>>, report: &Report<'_>) {
     );
     for name in &names.value {
         // What the kernel's dev_valid_name() accepts.
-        let bad_byte =
-            |byte: u8| byte == 0 || byte == b'/' || byte == b':' || byte.is_ascii_whitespace();
+        let bad_byte = |byte: u8| byte == 0 || byte == b'/' || byte == b':' || byte.is_ascii_whitespace();
         let text = name.value.as_str();
-        if !(1..=15).contains(&text.len())
-            || [".", ".."].contains(&text)
-            || text.bytes().any(bad_byte)
-        {
+        if !(1..=15).contains(&text.len()) || [".", ".."].contains(&text) || text.bytes().any(bad_byte) {
             report.error(
                 &name.place,
                 format!("{text:?} can't be the name of an interface"),
@@ -101,27 +86,19 @@ fn check_secret(secret: &At<String>, report: &Report<'_>) {
 
 fn check_unique_services(services: &[raw::Service], report: &Report<'_>) {
     rules::unique(
-        services
-            .iter()
-            .filter_map(|service| service.name.as_ref())
-            .map(|name| (&name.value, &name.place)),
+        services.iter().filter_map(|service| service.name.as_ref()).map(|name| (&name.value, &name.place)),
         |name| format!("there is already a service named {name:?}"),
         "give each service its own name",
         report,
     );
     let endpoints = services.iter().filter_map(|service| {
         let (address, port) = (service.address.as_ref()?, service.port.as_ref()?);
-        Some((
-            (address.value, port.value, service.protocol.as_ref()?.value),
-            &port.place,
-        ))
+        Some(((address.value, port.value, service.protocol.as_ref()?.value), &port.place))
     });
     rules::unique(
         endpoints,
         |(address, port, protocol)| {
-            format!(
-                "there is already a service with address {address}, port {port} and protocol {protocol}"
-            )
+            format!("there is already a service with address {address}, port {port} and protocol {protocol}")
         },
         "change the address, port or protocol of one of them, or merge their backends",
         report,

@@ -59,18 +59,13 @@ pub fn fill(members: &[Member], slots: u32, seed: [u8; 16]) -> Vec<u32> {
         return table;
     }
     let keys: Vec<SlotKey> = (0..slots).map(|slot| SlotKey::new(slot, seed)).collect();
-    let mut open: Vec<Open> = candidates
-        .iter()
-        .enumerate()
-        .map(|(c, candidate)| (c as u32, candidate.scorer))
-        .collect();
+    let mut open: Vec<Open> =
+        candidates.iter().enumerate().map(|(c, candidate)| (c as u32, candidate.scorer)).collect();
     let proposal = |slot: u32, open: &[Open]| {
         best(keys[slot as usize], open).map(|(score, c)| Reverse((score, slot, c)))
     };
 
-    let mut proposals: BinaryHeap<_> = (0..slots)
-        .filter_map(|slot| proposal(slot, &open))
-        .collect();
+    let mut proposals: BinaryHeap<_> = (0..slots).filter_map(|slot| proposal(slot, &open)).collect();
     while let Some(Reverse((_, slot, c))) = proposals.pop() {
         let candidate = &mut candidates[c as usize];
         if candidate.room == 0 {

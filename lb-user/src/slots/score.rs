@@ -44,10 +44,7 @@ pub(super) struct Scorer {
 impl Scorer {
     /// `weight` is above 0.
     pub(super) fn new(name: &str, weight: u32, seed: [u8; 16]) -> Self {
-        Self {
-            name: keyed(b'n', name.as_bytes(), seed),
-            inverse_weight: u64::MAX / u64::from(weight),
-        }
+        Self { name: keyed(b'n', name.as_bytes(), seed), inverse_weight: u64::MAX / u64::from(weight) }
     }
 
     /// The score, if it is below `bound`; smaller is better.
@@ -155,10 +152,7 @@ mod tests {
     fn the_logarithm_of_powers_of_two_is_exact() {
         for power in 0..64 {
             let expected = 64.0 - f64::from(power);
-            assert!(
-                (float(minus_log2(1 << power)) - expected).abs() < 1e-9,
-                "2^{power}"
-            );
+            assert!((float(minus_log2(1 << power)) - expected).abs() < 1e-9, "2^{power}");
         }
         assert_eq!(minus_log2(0), 64 << FRACTION);
         assert!(minus_log2(u64::MAX) > 0);

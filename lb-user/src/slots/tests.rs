@@ -19,17 +19,8 @@ fn names(count: usize) -> Vec<String> {
 
 /// A member for each name; `weight` by position, which is the id too.
 fn members(names: &[String], weight: impl Fn(usize) -> u32) -> Vec<Member<'_>> {
-    let with_weight = |(i, name)| Member {
-        name,
-        weight: weight(i),
-        id: i as u32,
-    };
-    names
-        .iter()
-        .map(String::as_str)
-        .enumerate()
-        .map(with_weight)
-        .collect()
+    let with_weight = |(i, name)| Member { name, weight: weight(i), id: i as u32 };
+    names.iter().map(String::as_str).enumerate().map(with_weight).collect()
 }
 
 fn equal(_: usize) -> u32 {
@@ -66,10 +57,7 @@ fn loads(members: &[Member], ids: &[u32]) -> Vec<f64> {
     let counts = count(ids.iter().copied());
     let total: f64 = members.iter().map(|m| f64::from(m.weight)).sum();
     let share = |m: &Member| ids.len() as f64 * f64::from(m.weight) / total;
-    members
-        .iter()
-        .map(|m| f64::from(*counts.get(&m.id).unwrap_or(&0)) / share(m))
-        .collect()
+    members.iter().map(|m| f64::from(*counts.get(&m.id).unwrap_or(&0)) / share(m)).collect()
 }
 
 fn busiest(loads: &[f64]) -> f64 {
@@ -83,28 +71,13 @@ fn idlest(loads: &[f64]) -> f64 {
 #[test]
 fn no_member_leaves_every_slot_without_an_owner() {
     assert_eq!(fill(&[], 8, SEED), [NO_BACKEND; 8]);
-    let idle = Member {
-        name: "web",
-        weight: 0,
-        id: 3,
-    };
+    let idle = Member { name: "web", weight: 0, id: 3 };
     assert_eq!(fill(&[idle], 8, SEED), [NO_BACKEND; 8]);
 }
 
 #[test]
 fn one_member_owns_every_slot() {
-    assert_eq!(
-        fill(
-            &[Member {
-                name: "web",
-                weight: 7,
-                id: 3
-            }],
-            8,
-            SEED
-        ),
-        [3; 8]
-    );
+    assert_eq!(fill(&[Member { name: "web", weight: 7, id: 3 }], 8, SEED), [3; 8]);
 }
 
 #[test]
@@ -117,11 +90,7 @@ fn a_member_without_weight_owns_nothing() {
 #[test]
 fn extreme_weights_neither_overflow_nor_leave_a_slot_free() {
     let names = names(300);
-    for weight in [
-        |_| 65_535,
-        |i| if i == 0 { 65_535 } else { 1 },
-        |i| if i == 0 { 1 } else { 65_535 },
-    ] {
+    for weight in [|_| 65_535, |i| if i == 0 { 65_535 } else { 1 }, |i| if i == 0 { 1 } else { 65_535 }] {
         let table = fill(&members(&names, weight), 1024, SEED);
         assert!(table.iter().all(|&id| id < 300));
     }
@@ -132,26 +101,10 @@ fn extreme_weights_neither_overflow_nor_leave_a_slot_free() {
 #[test]
 fn the_table_is_the_same_for_ever() {
     let golden = |names: [&'static str; 3]| {
-        let member = |(i, name)| Member {
-            name,
-            weight: [100, 200, 50][i],
-            id: i as u32,
-        };
-        fill(
-            &names
-                .into_iter()
-                .enumerate()
-                .map(member)
-                .collect::<Vec<_>>(),
-            32,
-            SEED,
-        )
+        let member = |(i, name)| Member { name, weight: [100, 200, 50][i], id: i as u32 };
+        fill(&names.into_iter().enumerate().map(member).collect::<Vec<_>>(), 32, SEED)
     };
-    let table = golden([
-        "web-1",
-        "web-2",
-        "a rather long name, with UTF-8: Qualle \u{1fabc}",
-    ]);
+    let table = golden(["web-1", "web-2", "a rather long name, with UTF-8: Qualle \u{1fabc}"]);
     #[rustfmt::skip]
     assert_eq!(table, [
         1, 0, 1, 2, 0, 0, 1, 1, 0, 0, 0, 1, 1, 2, 1, 2, 2, 1, 0, 1, 1, 0, 1, 1, 1, 1, 1, 0, 1, 1, 0, 1,
@@ -218,11 +171,7 @@ fn adding_the_thirty_second_moves_slots_to_it_and_few_others() {
 fn a_changed_weight_moves_slots_of_its_backend_and_few_others() {
     let names = names(32);
     let before = fill(&members(&names, equal), LARGE, SEED);
-    let after = fill(
-        &members(&names, |i| if i == 5 { 200 } else { 100 }),
-        LARGE,
-        SEED,
-    );
+    let after = fill(&members(&names, |i| if i == 5 { 200 } else { 100 }), LARGE, SEED);
     let gained = owned(&after, 5) - owned(&before, 5);
     let ratio = moved(&before, &after) as f64 / gained as f64;
     assert!(ratio <= 1.06, "{ratio} times what the heavier one gained");
@@ -234,11 +183,7 @@ fn a_thousand_backends_fill_a_large_table() {
     let all = members(&names, equal);
     // 16 slots for each, 16.384 exactly: rounded up to 17.
     let counts = count(fill(&all, 16_384, SEED));
-    assert!(
-        counts.values().all(|&slots| slots <= 17),
-        "busiest {:?}",
-        counts.values().max()
-    );
+    assert!(counts.values().all(|&slots| slots <= 17), "busiest {:?}", counts.values().max());
     assert_eq!(counts.len(), 1_000);
 }
 
@@ -246,13 +191,10 @@ fn a_thousand_backends_fill_a_large_table() {
 #[test]
 fn clients_spread_as_the_weights_say() {
     let mut random = StdRng::seed_from_u64(1);
-    let strangers: Vec<IpAddr> = (0..10_000)
-        .map(|_| IpAddr::V4(Ipv4Addr::from_bits(random.random())))
-        .collect();
+    let strangers: Vec<IpAddr> =
+        (0..10_000).map(|_| IpAddr::V4(Ipv4Addr::from_bits(random.random()))).collect();
     let structured: Vec<IpAddr> = (20..30)
-        .flat_map(|b| {
-            (0..=255).flat_map(move |c| [1, 2, 10, 254].map(|d| Ipv4Addr::new(10, b, c, d).into()))
-        })
+        .flat_map(|b| (0..=255).flat_map(move |c| [1, 2, 10, 254].map(|d| Ipv4Addr::new(10, b, c, d).into())))
         .collect();
     let names = names(4);
     for (clients, weight) in [

@@ -7,9 +7,7 @@ mod service;
 
 use std::net::{IpAddr, SocketAddr};
 
-pub(crate) use self::service::{
-    Backend, CheckType, Forwarding, Health, PersistBy, Persistence, Service,
-};
+pub(crate) use self::service::{Backend, CheckType, Forwarding, Health, PersistBy, Persistence, Service};
 use super::{defaults, reader::Reader, report::At, values};
 use crate::model::AttachMode;
 
@@ -58,16 +56,10 @@ impl File {
         let file = Self {
             interface: Interface::read(root.table("interface", "[interface]"), given),
             nat: Nat::read(root.table("nat", "[nat]")),
-            listen: http
-                .parsed("listen", values::A_SOCKET, values::listen)
-                .given(),
+            listen: http.parsed("listen", values::A_SOCKET, values::listen).given(),
             secret: hash.string("secret").given(),
             limits: Limits::read(root.table("limits", "[limits]")),
-            services: services
-                .into_iter()
-                .flat_map(|it| it.value)
-                .map(Service::read)
-                .collect(),
+            services: services.into_iter().flat_map(|it| it.value).map(Service::read).collect(),
         };
         for reader in [http, hash, root] {
             reader.finish();
@@ -80,16 +72,11 @@ impl Interface {
     fn read(mut table: Reader<'_>, given: bool) -> Self {
         table.require(&["names"]);
         let expected = "interface names in quotes such as [\"eth0\"]";
-        let modes = [
-            ("auto", AttachMode::Auto),
-            ("driver", AttachMode::Driver),
-            ("generic", AttachMode::Generic),
-        ];
+        let modes =
+            [("auto", AttachMode::Auto), ("driver", AttachMode::Driver), ("generic", AttachMode::Generic)];
         let interface = Self {
             given,
-            names: table
-                .list("names", expected, |name| Ok(name.to_owned()))
-                .given(),
+            names: table.list("names", expected, |name| Ok(name.to_owned())).given(),
             mode: table.one_of("mode", &modes).or(defaults::MODE),
             claim: table.boolean("claim").or(defaults::CLAIM),
         };
@@ -101,12 +88,8 @@ impl Interface {
 impl Nat {
     fn read(mut table: Reader<'_>) -> Self {
         let nat = Self {
-            source: table
-                .list("source", values::AN_ADDRESS, values::address)
-                .or(Vec::new()),
-            ports: table
-                .parsed("ports", values::A_PORT_RANGE, values::ports)
-                .or(defaults::NAT_PORTS),
+            source: table.list("source", values::AN_ADDRESS, values::address).or(Vec::new()),
+            ports: table.parsed("ports", values::A_PORT_RANGE, values::ports).or(defaults::NAT_PORTS),
         };
         table.finish();
         nat

@@ -82,18 +82,14 @@ pub(crate) struct Backend {
 impl Service {
     /// The backends as far as the file has any.
     pub(crate) fn backends(&self) -> &[Backend] {
-        self.backends
-            .as_ref()
-            .map_or(&[], |backends| &backends.value)
+        self.backends.as_ref().map_or(&[], |backends| &backends.value)
     }
 
     pub(super) fn read(mut table: Reader<'_>) -> Self {
         table.require(&["name", "address", "port", "backend"]);
         let protocols = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp)];
         let name = table.string("name").given();
-        let address = table
-            .parsed("address", values::AN_ADDRESS, values::address)
-            .given();
+        let address = table.parsed("address", values::AN_ADDRESS, values::address).given();
         let port = table.integer("port", 1..=u16::MAX).given();
         let protocol = table.one_of("protocol", &protocols).or(defaults::PROTOCOL);
         let service_port = port.as_ref().map(|port| port.value);
@@ -102,17 +98,10 @@ impl Service {
         let service = Self {
             place: table.place().clone(),
             forwarding: table
-                .one_of(
-                    "forwarding",
-                    &[("nat", Forwarding::Nat), ("dsr", Forwarding::Dsr)],
-                )
+                .one_of("forwarding", &[("nat", Forwarding::Nat), ("dsr", Forwarding::Dsr)])
                 .or(defaults::FORWARDING),
-            preserve_client: table
-                .boolean("preserve_client")
-                .or(defaults::PRESERVE_CLIENT),
-            slots: table
-                .integer("slots", defaults::SLOTS_RANGE)
-                .or(defaults::SLOTS),
+            preserve_client: table.boolean("preserve_client").or(defaults::PRESERVE_CLIENT),
+            slots: table.integer("slots", defaults::SLOTS_RANGE).or(defaults::SLOTS),
             persistence: Persistence::read(table.table("persistence", "[service.persistence]")),
             health: Health::read(
                 table.table("health", "[service.health]"),
@@ -136,22 +125,14 @@ impl Persistence {
     fn read(mut table: Reader<'_>) -> Self {
         let persistence = Self {
             by: table
-                .one_of(
-                    "by",
-                    &[
-                        ("client-ip", PersistBy::ClientIp),
-                        ("connection", PersistBy::Connection),
-                    ],
-                )
+                .one_of("by", &[("client-ip", PersistBy::ClientIp), ("connection", PersistBy::Connection)])
                 .or(defaults::BY),
             prefix_v4: table.integer("prefix_v4", 1..=32).or(defaults::PREFIX_V4),
             prefix_v6: table.integer("prefix_v6", 1..=128).or(defaults::PREFIX_V6),
             idle_timeout: table
                 .duration("idle_timeout", &defaults::IDLE_TIMEOUT_RANGE)
                 .or(defaults::IDLE_TIMEOUT),
-            max_lifetime: table
-                .duration("max_lifetime", &defaults::MAX_LIFETIME_RANGE)
-                .given(),
+            max_lifetime: table.duration("max_lifetime", &defaults::MAX_LIFETIME_RANGE).given(),
             on_down: table.one_of("on_down", &[("repin", ())]).given(),
         };
         table.finish();
@@ -162,27 +143,15 @@ impl Persistence {
 impl Health {
     /// The type's default depends on the protocol.
     fn read(mut table: Reader<'_>, protocol: Option<Protocol>) -> Self {
-        let types = [
-            ("tcp", CheckType::Tcp),
-            ("http", CheckType::Http),
-            ("none", CheckType::None),
-        ];
+        let types = [("tcp", CheckType::Tcp), ("http", CheckType::Http), ("none", CheckType::None)];
         let time = &defaults::HEALTH_TIME_RANGE;
         let health = Self {
-            check: table
-                .one_of("type", &types)
-                .or_maybe(protocol.map(defaults::health_check)),
+            check: table.one_of("type", &types).or_maybe(protocol.map(defaults::health_check)),
             path: table.string("path").or(defaults::HEALTH_PATH.to_owned()),
-            interval: table
-                .duration("interval", time)
-                .or(defaults::HEALTH_INTERVAL),
+            interval: table.duration("interval", time).or(defaults::HEALTH_INTERVAL),
             timeout: table.duration("timeout", time).or(defaults::HEALTH_TIMEOUT),
-            rise: table
-                .integer("rise", defaults::RISE_FALL_RANGE)
-                .or(defaults::RISE),
-            fall: table
-                .integer("fall", defaults::RISE_FALL_RANGE)
-                .or(defaults::FALL),
+            rise: table.integer("rise", defaults::RISE_FALL_RANGE).or(defaults::RISE),
+            fall: table.integer("fall", defaults::RISE_FALL_RANGE).or(defaults::FALL),
         };
         table.finish();
         health
@@ -191,10 +160,7 @@ impl Health {
 
 impl Backend {
     fn read_all(tables: Vec<Reader<'_>>, service_port: Option<u16>) -> Vec<Self> {
-        tables
-            .into_iter()
-            .map(|table| Self::read(table, service_port))
-            .collect()
+        tables.into_iter().map(|table| Self::read(table, service_port)).collect()
     }
 
     /// The port's default is the service's.
@@ -203,13 +169,9 @@ impl Backend {
         let backend = Self {
             place: table.place().clone(),
             name: table.string("name").given(),
-            address: table
-                .parsed("address", values::AN_ADDRESS, values::address)
-                .given(),
+            address: table.parsed("address", values::AN_ADDRESS, values::address).given(),
             port: table.integer("port", 1..=u16::MAX).or_maybe(service_port),
-            weight: table
-                .integer("weight", 0..=defaults::MAX_WEIGHT)
-                .or(defaults::WEIGHT),
+            weight: table.integer("weight", 0..=defaults::MAX_WEIGHT).or(defaults::WEIGHT),
         };
         table.finish();
         backend

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{GOOD, parse};
 use crate::model::{
-    AttachMode, Backend, Check, Forwarding, Health, Interface, Limits, Model, Nat, PersistBy,
-    Persistence, Protocol, Service,
+    AttachMode, Backend, Check, Forwarding, Health, Interface, Limits, Model, Nat, PersistBy, Persistence,
+    Protocol, Service,
 };
 
 #[test]
@@ -63,15 +63,8 @@ fn the_example_of_the_design() {
     "#;
     let seconds = Duration::from_secs;
     let expected = Model {
-        interface: Interface {
-            names: vec!["eth0".into()],
-            mode: AttachMode::Auto,
-            claim: true,
-        },
-        nat: Nat {
-            source: vec!["10.0.0.2".parse().unwrap()],
-            ports: (1024, 32767),
-        },
+        interface: Interface { names: vec!["eth0".into()], mode: AttachMode::Auto, claim: true },
+        nat: Nat { source: vec!["10.0.0.2".parse().unwrap()], ports: (1024, 32767) },
         http: Some("127.0.0.1:7070".parse().unwrap()),
         secret: None,
         limits: Limits {
@@ -88,21 +81,14 @@ fn the_example_of_the_design() {
             address: "192.0.2.10".parse().unwrap(),
             port: 80,
             protocol: Protocol::Tcp,
-            forwarding: Forwarding::Nat {
-                preserve_client: false,
-            },
+            forwarding: Forwarding::Nat { preserve_client: false },
             persistence: Persistence {
-                by: PersistBy::ClientIp {
-                    prefix_v4: 32,
-                    prefix_v6: 64,
-                },
+                by: PersistBy::ClientIp { prefix_v4: 32, prefix_v6: 64 },
                 idle_timeout: seconds(30 * 60),
                 max_lifetime: Some(seconds(8 * 3600)),
             },
             health: Health {
-                check: Check::Http {
-                    path: "/healthz".into(),
-                },
+                check: Check::Http { path: "/healthz".into() },
                 interval: seconds(2),
                 timeout: seconds(1),
                 rise: 2,
@@ -128,31 +114,15 @@ fn a_backend_listens_on_the_port_of_its_service() {
 
 #[test]
 fn udp_servers_are_not_probed_unless_asked() {
-    let udp = [&GOOD[..16], &["protocol = 'udp'"], &GOOD[28..]]
-        .concat()
-        .join("\n");
-    assert_eq!(
-        parse(&udp, "f").unwrap().services[0].health.check,
-        Check::None
-    );
-    let asked = udp.replace(
-        "[[service.backend]]",
-        "[service.health]\ntype = 'tcp'\n[[service.backend]]",
-    );
-    assert_eq!(
-        parse(&asked, "f").unwrap().services[0].health.check,
-        Check::Tcp
-    );
+    let udp = [&GOOD[..16], &["protocol = 'udp'"], &GOOD[28..]].concat().join("\n");
+    assert_eq!(parse(&udp, "f").unwrap().services[0].health.check, Check::None);
+    let asked = udp.replace("[[service.backend]]", "[service.health]\ntype = 'tcp'\n[[service.backend]]");
+    assert_eq!(parse(&asked, "f").unwrap().services[0].health.check, Check::Tcp);
 }
 
 #[test]
 fn connections_alone() {
-    let text = [&GOOD[..20], &["by = 'connection'"], &GOOD[23..]]
-        .concat()
-        .join("\n");
+    let text = [&GOOD[..20], &["by = 'connection'"], &GOOD[23..]].concat().join("\n");
     let persistence = parse(&text, "f").unwrap().services[0].persistence;
-    assert_eq!(
-        (persistence.by, persistence.max_lifetime),
-        (PersistBy::Connection, None)
-    );
+    assert_eq!((persistence.by, persistence.max_lifetime), (PersistBy::Connection, None));
 }

@@ -28,12 +28,7 @@ fn rows() -> Vec<Row> {
         if let ["", key, _, default, bounds, _, ""] = cells[..]
             && let Some(key) = code(key)
         {
-            rows.push(Row {
-                table,
-                key,
-                default,
-                bounds,
-            });
+            rows.push(Row { table, key, default, bounds });
         }
     }
     rows
@@ -91,16 +86,9 @@ fn the_document_has_the_keys_of_the_program() {
     for table in tables {
         let rows = || rows.iter().filter(|row| row.table == table);
         let mut file = base();
-        rows()
-            .next()
-            .unwrap()
-            .table_in(&mut file)
-            .insert("zzz".to_owned(), true.into());
+        rows().next().unwrap().table_in(&mut file).insert("zzz".to_owned(), true.into());
         let errors = parse(&file.to_string(), "f").unwrap_err();
-        let known = errors.as_slice()[0]
-            .help
-            .strip_prefix(&format!("keys of {table}: "))
-            .unwrap();
+        let known = errors.as_slice()[0].help.strip_prefix(&format!("keys of {table}: ")).unwrap();
         let mut known: Vec<_> = known.split(", ").collect();
         // Tables of their own.
         known.retain(|key| !["persistence", "health", "backend"].contains(key));
@@ -123,23 +111,14 @@ fn writing_out_a_documented_default_changes_nothing() {
         assert_eq!(written, Ok(absent), "{} {}", row.table, row.key);
         compared += 1;
     }
-    assert!(
-        compared > 20,
-        "only {compared} defaults found in the document"
-    );
+    assert!(compared > 20, "only {compared} defaults found in the document");
 }
 
 #[test]
 fn required_is_what_cannot_be_left_out() {
     for row in rows() {
         let refused = row.outcome(None).is_err();
-        assert_eq!(
-            refused,
-            row.default == "*required*",
-            "{} {}",
-            row.table,
-            row.key
-        );
+        assert_eq!(refused, row.default == "*required*", "{} {}", row.table, row.key);
     }
 }
 
@@ -172,35 +151,18 @@ fn documented_bounds_are_accepted_and_nothing_beyond_them() {
         assert!(!out_of_range(high), "{name} high");
         compared += 1;
     }
-    assert!(
-        compared > 15,
-        "only {compared} bounds found in the document"
-    );
+    assert!(compared > 15, "only {compared} bounds found in the document");
 }
 
 #[test]
 fn the_small_file_of_the_document_is_good() {
-    let file = DOCUMENT
-        .split("```toml")
-        .nth(1)
-        .unwrap()
-        .split("```")
-        .next()
-        .unwrap();
+    let file = DOCUMENT.split("```toml").nth(1).unwrap().split("```").next().unwrap();
     assert_eq!(parse(file, "f").unwrap().services[0].backends.len(), 2);
 }
 
 #[test]
 fn default_maps_take_less_than_64_mib() {
-    let Limits {
-        flows,
-        affinity,
-        pins,
-        services,
-        backends,
-        slots,
-        nat_connections,
-    } = defaults::LIMITS;
+    let Limits { flows, affinity, pins, services, backends, slots, nat_connections } = defaults::LIMITS;
     let bytes = [
         (flows, 16),
         (affinity, 160),

@@ -12,33 +12,15 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use super::super::defaults;
 use super::{GOOD, parse};
 use crate::model::{
-    AttachMode, Backend, Check, Forwarding, Health, Interface, Limits, Model, Nat, PersistBy,
-    Persistence, Protocol, Service,
+    AttachMode, Backend, Check, Forwarding, Health, Interface, Limits, Model, Nat, PersistBy, Persistence,
+    Protocol, Service,
 };
 
 /// Lines that each mean something, in files that as a whole mostly do not.
 fn line() -> impl Strategy<Value = String> {
-    let keys: Vec<_> = GOOD
-        .iter()
-        .filter_map(|line| Some(line.split_once(" = ")?.0))
-        .collect();
-    let values: Vec<_> = GOOD
-        .iter()
-        .filter_map(|line| Some(line.split_once(" = ")?.1))
-        .collect();
-    let odd = [
-        "[]",
-        "{}",
-        "0",
-        "-1",
-        "1e9",
-        "nan",
-        "''",
-        "'\u{e9}'",
-        "[[1]]",
-        "1979-05-27",
-        "{name = 1}",
-    ];
+    let keys: Vec<_> = GOOD.iter().filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
+    let values: Vec<_> = GOOD.iter().filter_map(|line| Some(line.split_once(" = ")?.1)).collect();
+    let odd = ["[]", "{}", "0", "-1", "1e9", "nan", "''", "'\u{e9}'", "[[1]]", "1979-05-27", "{name = 1}"];
     prop_oneof![
         3 => select(GOOD).prop_map(str::to_owned),
         2 => (select(keys.clone()), select(values)).prop_map(|(key, value)| format!("{key} = {value}")),
@@ -65,10 +47,7 @@ fn check_places(text: &str) {
     };
     assert!(!errors.as_slice().is_empty());
     for error in errors.as_slice() {
-        let line = text
-            .split('\n')
-            .nth(error.line.unwrap() - 1)
-            .expect("the line is in the file");
+        let line = text.split('\n').nth(error.line.unwrap() - 1).expect("the line is in the file");
         assert!(error.column.unwrap() <= line.chars().count() + 1, "{error}");
     }
 }
@@ -107,39 +86,22 @@ fn persistence() -> impl Strategy<Value = Persistence> {
     let longest = *defaults::MAX_LIFETIME_RANGE.end();
     let by_client = (1..=32u8, 1..=128u8, time(low, high))
         .prop_flat_map(move |it| (Just(it), option::of(time(it.2, longest))))
-        .prop_map(
-            |((prefix_v4, prefix_v6, idle_timeout), max_lifetime)| Persistence {
-                by: PersistBy::ClientIp {
-                    prefix_v4,
-                    prefix_v6,
-                },
-                idle_timeout,
-                max_lifetime,
-            },
-        );
-    let by_connection = Persistence {
-        by: PersistBy::Connection,
-        idle_timeout: defaults::IDLE_TIMEOUT,
-        max_lifetime: None,
-    };
+        .prop_map(|((prefix_v4, prefix_v6, idle_timeout), max_lifetime)| Persistence {
+            by: PersistBy::ClientIp { prefix_v4, prefix_v6 },
+            idle_timeout,
+            max_lifetime,
+        });
+    let by_connection =
+        Persistence { by: PersistBy::Connection, idle_timeout: defaults::IDLE_TIMEOUT, max_lifetime: None };
     prop_oneof![by_client, Just(by_connection)]
 }
 
 fn health() -> impl Strategy<Value = Health> {
     let (low, high) = defaults::HEALTH_TIME_RANGE.into_inner();
-    let check = prop_oneof![
-        Just(Check::Tcp),
-        "/[!-~]{0,20}".prop_map(|path| Check::Http { path }),
-    ];
+    let check = prop_oneof![Just(Check::Tcp), "/[!-~]{0,20}".prop_map(|path| Check::Http { path }),];
     let probed = (check, time(low, high), 1..=100u32, 1..=100u32)
         .prop_flat_map(move |it| (time(low, it.1), Just(it)))
-        .prop_map(|(timeout, (check, interval, rise, fall))| Health {
-            check,
-            interval,
-            timeout,
-            rise,
-            fall,
-        });
+        .prop_map(|(timeout, (check, interval, rise, fall))| Health { check, interval, timeout, rise, fall });
     let unprobed = Health {
         check: Check::None,
         interval: defaults::HEALTH_INTERVAL,
@@ -159,93 +121,56 @@ fn service(index: u8) -> impl Strategy<Value = Service> {
     ];
     let names = "[A-Za-z0-9._-]{1,60}";
     let backends = vec((names, 1..=u16::MAX, 1..=u32::from(u16::MAX)), 1..8);
-    let head = (
-        any::<bool>(),
-        1..=u16::MAX,
-        protocol,
-        forwarding,
-        8..=14u32,
-        names,
-    );
-    (head, persistence(), health(), backends).prop_map(
-        move |(head, persistence, health, backends)| {
-            let (v6, port, protocol, forwarding, slots, name) = head;
-            let address = |net: u8, host: u8| match v6 {
-                true => IpAddr::from(Ipv6Addr::new(
-                    0x2001,
-                    0xdb8,
-                    0,
-                    net.into(),
-                    0,
-                    0,
-                    0,
-                    host.into(),
-                )),
-                false => IpAddr::from(Ipv4Addr::new(10, net, 0, host)),
-            };
-            let backend = |(host, (name, own_port, weight)): (u8, (String, u16, u32))| Backend {
-                name: format!("{name}-{host}"),
-                address: address(index, host),
-                port: if forwarding == Forwarding::Dsr {
-                    port
-                } else {
-                    own_port
-                },
-                weight,
-            };
-            Service {
-                name: format!("{name}-{index}"),
-                address: address(200, index),
-                port,
-                protocol,
-                forwarding,
-                persistence,
-                health,
-                slots: 1 << slots,
-                backends: (1..).zip(backends).map(backend).collect(),
-            }
-        },
-    )
+    let head = (any::<bool>(), 1..=u16::MAX, protocol, forwarding, 8..=14u32, names);
+    (head, persistence(), health(), backends).prop_map(move |(head, persistence, health, backends)| {
+        let (v6, port, protocol, forwarding, slots, name) = head;
+        let address = |net: u8, host: u8| match v6 {
+            true => IpAddr::from(Ipv6Addr::new(0x2001, 0xdb8, 0, net.into(), 0, 0, 0, host.into())),
+            false => IpAddr::from(Ipv4Addr::new(10, net, 0, host)),
+        };
+        let backend = |(host, (name, own_port, weight)): (u8, (String, u16, u32))| Backend {
+            name: format!("{name}-{host}"),
+            address: address(index, host),
+            port: if forwarding == Forwarding::Dsr { port } else { own_port },
+            weight,
+        };
+        Service {
+            name: format!("{name}-{index}"),
+            address: address(200, index),
+            port,
+            protocol,
+            forwarding,
+            persistence,
+            health,
+            slots: 1 << slots,
+            backends: (1..).zip(backends).map(backend).collect(),
+        }
+    })
 }
 
 fn model() -> impl Strategy<Value = Model> {
     let mode = select(&[AttachMode::Auto, AttachMode::Driver, AttachMode::Generic][..]);
     let interface =
-        (vec("[a-z0-9]{1,13}", 1..4), mode, any::<bool>()).prop_map(|(names, mode, claim)| {
-            Interface {
-                names: names
-                    .iter()
-                    .enumerate()
-                    .map(|(index, name)| format!("{name}-{index}"))
-                    .collect(),
-                mode,
-                claim,
+        (vec("[a-z0-9]{1,13}", 1..4), mode, any::<bool>()).prop_map(|(names, mode, claim)| Interface {
+            names: names.iter().enumerate().map(|(index, name)| format!("{name}-{index}")).collect(),
+            mode,
+            claim,
+        });
+    let sources = [vec![], vec!["10.255.0.1".parse().unwrap(), "2001:db8:ff::1".parse().unwrap()]];
+    let nat = (select(sources.to_vec()), 1024..=64_000u16, 1024..=u16::MAX)
+        .prop_map(|(source, first, width)| Nat { source, ports: (first, first.saturating_add(width)) });
+    let limits =
+        (1024..=1u32 << 28, 1024..=1u32 << 24, 1024..=1u32 << 24).prop_map(|(flows, affinity, pins)| {
+            Limits {
+                flows,
+                affinity,
+                pins,
+                nat_connections: pins,
+                services: 100,
+                backends: 1000,
+                slots: 1 << 20,
             }
         });
-    let sources = [
-        vec![],
-        vec![
-            "10.255.0.1".parse().unwrap(),
-            "2001:db8:ff::1".parse().unwrap(),
-        ],
-    ];
-    let nat = (select(sources.to_vec()), 1024..=64_000u16, 1024..=u16::MAX).prop_map(
-        |(source, first, width)| Nat {
-            source,
-            ports: (first, first.saturating_add(width)),
-        },
-    );
-    let limits = (1024..=1u32 << 28, 1024..=1u32 << 24, 1024..=1u32 << 24).prop_map(
-        |(flows, affinity, pins)| Limits {
-            flows,
-            affinity,
-            pins,
-            nat_connections: pins,
-            services: 100,
-            backends: 1000,
-            slots: 1 << 20,
-        },
-    );
     let http = option::of((any::<Ipv4Addr>(), 1..=u16::MAX).prop_map(SocketAddr::from));
     let secret = option::of("[ -&(-~\u{e9}]{16,40}");
     let services = (0..4u8).prop_flat_map(|count| (1..=count).map(service).collect::<Vec<_>>());
@@ -259,30 +184,13 @@ fn model() -> impl Strategy<Value = Model> {
             services,
         })
         // A range that ends at the last port can be narrower than what was asked for.
-        .prop_filter("wide enough", |model| {
-            model.nat.ports.1 - model.nat.ports.0 >= 1023
-        })
+        .prop_filter("wide enough", |model| model.nat.ports.1 - model.nat.ports.0 >= 1023)
 }
 
 /// The model as a file that says everything aloud.
 fn written(model: &Model) -> String {
-    let Model {
-        interface,
-        nat,
-        http,
-        secret,
-        limits,
-        services,
-    } = model;
-    let Limits {
-        flows,
-        affinity,
-        pins,
-        services: most_services,
-        backends,
-        slots,
-        nat_connections,
-    } = limits;
+    let Model { interface, nat, http, secret, limits, services } = model;
+    let Limits { flows, affinity, pins, services: most_services, backends, slots, nat_connections } = limits;
     let mode = format!("{:?}", interface.mode).to_lowercase();
     let sources: Vec<_> = nat.source.iter().map(ToString::to_string).collect();
     let mut text = format!(
@@ -305,17 +213,7 @@ fn written(model: &Model) -> String {
 }
 
 fn write_service(text: &mut String, service: &Service) {
-    let Service {
-        name,
-        address,
-        port,
-        protocol,
-        forwarding,
-        persistence,
-        health,
-        slots,
-        backends,
-    } = service;
+    let Service { name, address, port, protocol, forwarding, persistence, health, slots, backends } = service;
     writeln!(
         text,
         "[[service]]\nname = '{name}'\naddress = '{address}'\nport = {port}\nprotocol = '{protocol}'\nslots = {slots}"
@@ -324,18 +222,11 @@ fn write_service(text: &mut String, service: &Service) {
     match forwarding {
         Forwarding::Dsr => writeln!(text, "forwarding = 'dsr'"),
         Forwarding::Nat { preserve_client } => {
-            writeln!(
-                text,
-                "forwarding = 'nat'\npreserve_client = {preserve_client}"
-            )
+            writeln!(text, "forwarding = 'nat'\npreserve_client = {preserve_client}")
         }
     }
     .unwrap();
-    let Persistence {
-        by,
-        idle_timeout,
-        max_lifetime,
-    } = persistence;
+    let Persistence { by, idle_timeout, max_lifetime } = persistence;
     writeln!(text, "[service.persistence]").unwrap();
     match by {
         PersistBy::Connection => writeln!(text, "by = 'connection'"),
@@ -349,13 +240,7 @@ fn write_service(text: &mut String, service: &Service) {
     if let Some(lifetime) = max_lifetime {
         writeln!(text, "max_lifetime = '{}'", format_duration(*lifetime)).unwrap();
     }
-    let Health {
-        check,
-        interval,
-        timeout,
-        rise,
-        fall,
-    } = health;
+    let Health { check, interval, timeout, rise, fall } = health;
     let probe = format!(
         "interval = '{}'\ntimeout = '{}'\nrise = {rise}\nfall = {fall}",
         format_duration(*interval),
@@ -364,19 +249,10 @@ fn write_service(text: &mut String, service: &Service) {
     match check {
         Check::None => writeln!(text, "[service.health]\ntype = 'none'"),
         Check::Tcp => writeln!(text, "[service.health]\ntype = 'tcp'\n{probe}"),
-        Check::Http { path } => writeln!(
-            text,
-            "[service.health]\ntype = 'http'\npath = {path:?}\n{probe}"
-        ),
+        Check::Http { path } => writeln!(text, "[service.health]\ntype = 'http'\npath = {path:?}\n{probe}"),
     }
     .unwrap();
-    for Backend {
-        name,
-        address,
-        port,
-        weight,
-    } in backends
-    {
+    for Backend { name, address, port, weight } in backends {
         writeln!(
             text,
             "[[service.backend]]\nname = '{name}'\naddress = '{address}'\nport = {port}\nweight = {weight}"

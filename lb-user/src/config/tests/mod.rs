@@ -62,10 +62,7 @@ fn assert_errors(text: &str, expected: &[(&str, &str)]) {
     assert_eq!(errors.as_slice().len(), expected.len(), "{text}\n{errors}");
     for (error, (at, fragment)) in errors.as_slice().iter().zip(expected) {
         let shown = error.to_string();
-        assert!(
-            shown.starts_with(&format!("limpet.toml:{at}: error: ")),
-            "{at}: {shown}"
-        );
+        assert!(shown.starts_with(&format!("limpet.toml:{at}: error: ")), "{at}: {shown}");
         assert!(error.message.contains(fragment), "{fragment}: {shown}");
         assert!(!error.help.is_empty(), "{shown}");
     }
@@ -76,9 +73,7 @@ fn assert_errors(text: &str, expected: &[(&str, &str)]) {
 fn assert_cases(table: &str) {
     for row in table.lines().filter(|row| !row.trim().is_empty()) {
         let cells: Vec<_> = row.split(" | ").map(str::trim).collect();
-        let [line, text, at, fragment] = cells[..] else {
-            panic!("{row}")
-        };
+        let [line, text, at, fragment] = cells[..] else { panic!("{row}") };
         let text = with_line(line.parse().unwrap(), &text.replace("\\n", "\n"));
         assert_errors(&text, &[(at, fragment)]);
     }

@@ -15,10 +15,7 @@ fn unknown_keys_suggest_the_nearest() {
         33 | wieght = 100 | 33:1 | unknown key `wieght` in [[service.backend]]; did you mean `weight`?
         "#,
     );
-    assert_errors(
-        "\"odd\\nkey\" = 1",
-        &[("1:1", "unknown key `odd\\nkey` in the file")],
-    );
+    assert_errors("\"odd\\nkey\" = 1", &[("1:1", "unknown key `odd\\nkey` in the file")]);
 }
 
 #[test]
@@ -48,22 +45,10 @@ fn wrong_types() {
         22 | idle_timeout = 30 | 22:16 | idle_timeout must be a string, not an integer
         "#,
     );
-    assert_errors(
-        "service = 1",
-        &[("1:11", "service must be a list of tables, not an integer")],
-    );
-    assert_errors(
-        "[service]\nname = 'web'",
-        &[("1:1", "service must be a list of tables, not a table")],
-    );
-    assert_errors(
-        "interface = 3",
-        &[("1:13", "interface must be a table, not an integer")],
-    );
-    assert_errors(
-        "interface = {names = ['e']}\nservice = [1]",
-        &[("2:12", "service must be a table")],
-    );
+    assert_errors("service = 1", &[("1:11", "service must be a list of tables, not an integer")]);
+    assert_errors("[service]\nname = 'web'", &[("1:1", "service must be a list of tables, not a table")]);
+    assert_errors("interface = 3", &[("1:13", "interface must be a table, not an integer")]);
+    assert_errors("interface = {names = ['e']}\nservice = [1]", &[("2:12", "service must be a table")]);
 }
 
 #[test]
@@ -138,11 +123,7 @@ fn addresses_that_no_host_has() {
         31 | address = '127.0.0.1' | 31:11 | a loopback address
         ",
     );
-    let v6 = |address| {
-        SECOND_SERVICE
-            .replace("192.0.2.11", address)
-            .replace("10.0.0.21", "2001:db8::21")
-    };
+    let v6 = |address| SECOND_SERVICE.replace("192.0.2.11", address).replace("10.0.0.21", "2001:db8::21");
     let interface = "interface = {names = ['eth0']}";
     parse(&(interface.to_owned() + "\n" + &v6("2001:db8::10")), "f").unwrap();
     for (address, what) in [
@@ -151,10 +132,7 @@ fn addresses_that_no_host_has() {
         ("ff02::1", "a multicast address"),
         ("::ffff:10.0.0.2", "an IPv4 address in IPv6 notation"),
     ] {
-        assert_errors(
-            &(interface.to_owned() + "\n" + &v6(address)),
-            &[("4:11", what)],
-        );
+        assert_errors(&(interface.to_owned() + "\n" + &v6(address)), &[("4:11", what)]);
     }
 }
 
@@ -173,15 +151,10 @@ fn what_a_later_version_is_to_have() {
         (22, "on_down = 'lend'", "22:11"),
         (22, "on_full = 'refuse'", "22:1"),
     ] {
-        assert_errors(
-            &with_line(line, text),
-            &[(at, "is not supported by this version")],
-        );
+        assert_errors(&with_line(line, text), &[(at, "is not supported by this version")]);
     }
     let help = |line, text| errors(&with_line(line, text)).as_slice()[0].help.clone();
     assert_eq!(help(18, "forwarding = 'gue'"), r#"give "nat" or "dsr""#);
     assert_eq!(help(16, "port = 'any'"), "give an integer in 1..=65535");
-    assert!(
-        help(22, "group = 'shop'").starts_with("keys of [service.persistence]: by, prefix_v4, ")
-    );
+    assert!(help(22, "group = 'shop'").starts_with("keys of [service.persistence]: by, prefix_v4, "));
 }

@@ -7,14 +7,8 @@ fn settings_that_would_change_nothing() {
     assert_errors(
         &with_line(21, "by = 'connection'"),
         &[
-            (
-                "22:16",
-                r#"idle_timeout has no effect with by = "connection""#,
-            ),
-            (
-                "23:16",
-                r#"max_lifetime has no effect with by = "connection""#,
-            ),
+            ("22:16", r#"idle_timeout has no effect with by = "connection""#),
+            ("23:16", r#"max_lifetime has no effect with by = "connection""#),
         ],
     );
     assert_errors(
@@ -34,13 +28,7 @@ fn settings_that_would_change_nothing() {
         "#,
     );
     let dsr = with_line(18, "forwarding = 'dsr'\npreserve_client = true").replace("8080", "80");
-    assert_errors(
-        &dsr,
-        &[(
-            "19:19",
-            r#"preserve_client has no effect with forwarding = "dsr""#,
-        )],
-    );
+    assert_errors(&dsr, &[("19:19", r#"preserve_client has no effect with forwarding = "dsr""#)]);
 }
 
 #[test]
@@ -71,52 +59,24 @@ fn values_that_do_not_go_together() {
 #[test]
 fn defaults_in_a_conflict_are_named_as_such() {
     let text = with_line(22, "").replace("'8h'", "'1m'");
-    assert_errors(
-        &text,
-        &[(
-            "23:16",
-            "max_lifetime 1m is shorter than idle_timeout 30m (the default)",
-        )],
-    );
+    assert_errors(&text, &[("23:16", "max_lifetime 1m is shorter than idle_timeout 30m (the default)")]);
     let text = with_line(28, "").replace("'2s'", "'500ms'");
-    assert_errors(
-        &text,
-        &[(
-            "27:12",
-            "timeout 1s (the default) is longer than interval 500ms",
-        )],
-    );
+    assert_errors(&text, &[("27:12", "timeout 1s (the default) is longer than interval 500ms")]);
 }
 
 #[test]
 fn duplicates_name_the_first_line() {
     let second = |from: &str, to: &str| good() + &SECOND_SERVICE.replace(from, to);
-    assert_errors(
-        &second("'dns'", "'web'"),
-        &[("35:8", "already a service named \"web\" at line 14")],
-    );
+    assert_errors(&second("'dns'", "'web'"), &[("35:8", "already a service named \"web\" at line 14")]);
     assert_errors(
         &second("'192.0.2.11'\nport = 53", "'192.0.2.10'\nport = 80"),
-        &[(
-            "37:8",
-            "address 192.0.2.10, port 80 and protocol tcp at line 16",
-        )],
+        &[("37:8", "address 192.0.2.10, port 80 and protocol tcp at line 16")],
     );
     // One address with two ports, or one port with two protocols, is fine.
     parse(&second("'192.0.2.11'", "'192.0.2.10'"), "f").unwrap();
-    parse(
-        &second(
-            "'192.0.2.11'\nport = 53",
-            "'192.0.2.10'\nport = 80\nprotocol = 'udp'",
-        ),
-        "f",
-    )
-    .unwrap();
+    parse(&second("'192.0.2.11'\nport = 53", "'192.0.2.10'\nport = 80\nprotocol = 'udp'"), "f").unwrap();
     let backend = |name, address, port| {
-        format!(
-            "{}[[service.backend]]\nname = '{name}'\naddress = '{address}'\nport = {port}",
-            good()
-        )
+        format!("{}[[service.backend]]\nname = '{name}'\naddress = '{address}'\nport = {port}", good())
     };
     parse(&backend("web-2", "10.0.0.11", 8081), "f").unwrap();
     assert_errors(
@@ -125,10 +85,7 @@ fn duplicates_name_the_first_line() {
     );
     assert_errors(
         &backend("web-2", "10.0.0.11", 8080),
-        &[(
-            "36:11",
-            "already has a backend with address 10.0.0.11 and port 8080 at line 31",
-        )],
+        &[("36:11", "already has a backend with address 10.0.0.11 and port 8080 at line 31")],
     );
 }
 
@@ -137,29 +94,14 @@ fn a_service_needs_backends_and_an_interface() {
     let bare = GOOD[..28].join("\n");
     assert_errors(&bare, &[("13:1", "`backend` is missing in [[service]]")]);
     assert_eq!(errors(&bare).as_slice()[0].help, "add [[service.backend]]");
-    assert_errors(
-        &bare.replace("slots = 4096", "backend = []"),
-        &[("19:11", "the service has no backends")],
-    );
+    assert_errors(&bare.replace("slots = 4096", "backend = []"), &[("19:11", "the service has no backends")]);
     let misspelt = good().replace("service.backend", "service.backends");
-    assert_errors(
-        &misspelt,
-        &[(
-            "29:11",
-            "unknown key `backends` in [[service]]; did you mean `backend`?",
-        )],
-    );
-    assert_errors(
-        SECOND_SERVICE,
-        &[("1:1", "there are services but no interface")],
-    );
+    assert_errors(&misspelt, &[("29:11", "unknown key `backends` in [[service]]; did you mean `backend`?")]);
+    assert_errors(SECOND_SERVICE, &[("1:1", "there are services but no interface")]);
     parse("", "f").unwrap();
     assert_errors(
         "[nat]\nsource = ['::1']\n[interface]",
-        &[
-            ("2:11", "::1, a loopback address"),
-            ("3:1", "`names` is missing"),
-        ],
+        &[("2:11", "::1, a loopback address"), ("3:1", "`names` is missing")],
     );
 }
 
@@ -167,51 +109,24 @@ fn a_service_needs_backends_and_an_interface() {
 fn sums_stay_within_limits() {
     let both = |limit: &str| with_line(12, limit) + "\n" + SECOND_SERVICE;
     parse(&both("slots = 16384"), "f").unwrap();
-    assert_errors(
-        &both("services = 1"),
-        &[("34:1", "2 services, and limits.services is 1")],
-    );
-    assert_errors(
-        &both("backends = 1"),
-        &[("38:1", "2 backends, and limits.backends is 1")],
-    );
-    assert_errors(
-        &both("slots = 16383"),
-        &[("34:1", "16384 slots (twice those of each service), and")],
-    );
+    assert_errors(&both("services = 1"), &[("34:1", "2 services, and limits.services is 1")]);
+    assert_errors(&both("backends = 1"), &[("38:1", "2 backends, and limits.backends is 1")]);
+    assert_errors(&both("slots = 16383"), &[("34:1", "16384 slots (twice those of each service), and")]);
 }
 
 #[test]
 fn many_backends_need_many_slots() {
     let many = |count: usize, slots: &str| {
-        let backend = |i| {
-            format!(
-                "[[service.backend]]\nname = 'b{i}'\naddress = '10.1.{}.{}'\n",
-                i / 250,
-                i % 250 + 1
-            )
-        };
+        let backend =
+            |i| format!("[[service.backend]]\nname = 'b{i}'\naddress = '10.1.{}.{}'\n", i / 250, i % 250 + 1);
         GOOD[..28].join("\n").replace("slots = 4096", slots)
             + "\n"
             + &(0..count).map(backend).collect::<String>()
     };
     parse(&many(256, ""), "f").unwrap();
-    assert_errors(
-        &many(257, "slots = 4096"),
-        &[("19:9", "4096 slots are too few for 257 backends")],
-    );
-    assert_errors(
-        &many(257, ""),
-        &[(
-            "13:1",
-            "4096 slots (the default) are too few for 257 backends",
-        )],
-    );
-    assert!(
-        errors(&many(257, "")).as_slice()[0]
-            .help
-            .contains("slots = 8192")
-    );
+    assert_errors(&many(257, "slots = 4096"), &[("19:9", "4096 slots are too few for 257 backends")]);
+    assert_errors(&many(257, ""), &[("13:1", "4096 slots (the default) are too few for 257 backends")]);
+    assert!(errors(&many(257, "")).as_slice()[0].help.contains("slots = 8192"));
     assert_errors(
         &many(4097, "").replace("flows = 65536", "backends = 65535"),
         &[("13:1", "4097 backends are too many")],
@@ -247,38 +162,24 @@ fn all_errors_of_a_file_at_once_and_in_its_order() {
 fn one_mistake_is_one_error() {
     // A bad port of a backend must not stand in for the service's and collide with it.
     let text = good() + "[[service.backend]]\nname = 'web-2'\naddress = '10.0.0.11'\nport = 80";
-    assert_errors(
-        &text.replace("port = 8080", "port = 80800"),
-        &[("32:8", "port 80800 is out of range")],
-    );
+    assert_errors(&text.replace("port = 8080", "port = 80800"), &[("32:8", "port 80800 is out of range")]);
     // A bad type of check must not make the path of the good one useless.
-    assert_errors(
-        &with_line(25, "type = 'https'"),
-        &[("25:8", "not supported")],
-    );
+    assert_errors(&with_line(25, "type = 'https'"), &[("25:8", "not supported")]);
 }
 
 #[test]
 fn syntax_errors_stand_alone() {
-    let text = good()
-        .replace("mode = 'auto'", "mode = auto")
-        .replace("weight = 100", "weight = 0");
+    let text = good().replace("mode = 'auto'", "mode = auto").replace("weight = 100", "weight = 0");
     let errors = errors(&text);
     assert_eq!(errors.as_slice().len(), 1, "{errors}");
-    assert!(
-        errors.to_string().starts_with("limpet.toml:3:8: error: "),
-        "{errors}"
-    );
+    assert!(errors.to_string().starts_with("limpet.toml:3:8: error: "), "{errors}");
     let twice = with_line(3, "names = ['eth1']");
     assert_errors(&twice, &[("3:1", "duplicate key")]);
 }
 
 #[test]
 fn columns_count_characters() {
-    assert_errors(
-        "interface = {names = ['\u{e9}\u{e9}', 1]}",
-        &[("1:29", "names must be a string")],
-    );
+    assert_errors("interface = {names = ['\u{e9}\u{e9}', 1]}", &[("1:29", "names must be a string")]);
 }
 
 #[test]

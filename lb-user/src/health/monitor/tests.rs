@@ -13,10 +13,7 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn key(backend: &str) -> BackendKey {
-    BackendKey {
-        service: "web".to_owned(),
-        backend: backend.to_owned(),
-    }
+    BackendKey { service: "web".to_owned(), backend: backend.to_owned() }
 }
 
 fn target(backend: &str, address: SocketAddr, check: Check, initially_up: bool) -> Target {
@@ -27,38 +24,24 @@ fn target(backend: &str, address: SocketAddr, check: Check, initially_up: bool) 
         rise: 2,
         fall: 3,
     };
-    Target {
-        key: key(backend),
-        address,
-        service: "192.0.2.10:80".parse().unwrap(),
-        health,
-        initially_up,
-    }
+    Target { key: key(backend), address, service: "192.0.2.10:80".parse().unwrap(), health, initially_up }
 }
 
 async fn listen(port: u16) -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .await
-        .unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)
 }
 
 async fn next(flips: &mut UnboundedReceiver<Flip>) -> Flip {
-    timeout(PATIENCE, flips.recv())
-        .await
-        .expect("a flip in time")
-        .expect("the monitor lives")
+    timeout(PATIENCE, flips.recv()).await.expect("a flip in time").expect("the monitor lives")
 }
 
 /// Waits until the backend's report is as asked.
 async fn until(monitor: &Monitor, backend: &str, wanted: impl Fn(&Report) -> bool) -> Report {
     let search = async {
         loop {
-            let report = monitor
-                .snapshot()
-                .remove(&key(backend))
-                .expect("the backend is probed");
+            let report = monitor.snapshot().remove(&key(backend)).expect("the backend is probed");
             if wanted(&report) {
                 return report;
             }
@@ -78,10 +61,7 @@ async fn a_backend_goes_down_with_its_reason_and_comes_back() {
 
     drop(listener);
     let down = next(&mut flips).await;
-    assert_eq!(
-        (&down.key, down.address, down.up),
-        (&key("web-1"), address, false)
-    );
+    assert_eq!((&down.key, down.address, down.up), (&key("web-1"), address, false));
     assert_eq!(down.reason, "connection refused");
     assert!(monitor.is_current(&down));
     assert!(!monitor.snapshot()[&key("web-1")].up);
@@ -131,14 +111,9 @@ async fn new_settings_keep_the_state() {
     monitor.reconcile(vec![target("web-1", address, Check::Tcp, true)]);
     assert!(!next(&mut flips).await.up);
 
-    let http = Check::Http {
-        path: "/".to_owned(),
-    };
+    let http = Check::Http { path: "/".to_owned() };
     monitor.reconcile(vec![target("web-1", address, http, true)]);
-    assert!(
-        !monitor.snapshot()[&key("web-1")].up,
-        "a change of settings is no verdict"
-    );
+    assert!(!monitor.snapshot()[&key("web-1")].up, "a change of settings is no verdict");
 
     monitor.reconcile(vec![target("web-1", address, Check::None, true)]);
     let flip = next(&mut flips).await;
@@ -155,10 +130,7 @@ async fn an_unchanged_backend_is_not_disturbed() {
     let run = monitor.tasks[&key("web-1")].run;
     let settings = monitor.tasks[&key("web-1")].settings.subscribe();
 
-    let other = Target {
-        initially_up: false,
-        ..same
-    };
+    let other = Target { initially_up: false, ..same };
     monitor.reconcile(vec![other, target("web-2", address, Check::Tcp, true)]);
     assert_eq!(monitor.tasks[&key("web-1")].run, run);
     assert!(!settings.has_changed().unwrap());
@@ -190,8 +162,6 @@ async fn a_removed_backend_is_probed_no_more() {
     assert!(monitor.snapshot().is_empty());
     // Of the sender's copies only the monitor's own is left once the task has ended.
     drop((listener, monitor));
-    let end = timeout(PATIENCE, flips.recv())
-        .await
-        .expect("the task ends");
+    let end = timeout(PATIENCE, flips.recv()).await.expect("the task ends");
     assert_eq!(end, None);
 }

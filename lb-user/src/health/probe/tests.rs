@@ -37,9 +37,7 @@ async fn serve(answer: impl Into<Vec<u8>>) -> (SocketAddr, JoinHandle<String>) {
 }
 
 async fn http_probe(address: SocketAddr) -> Result<String, String> {
-    let check = Check::Http {
-        path: "/healthz?deep=1".to_owned(),
-    };
+    let check = Check::Http { path: "/healthz?deep=1".to_owned() };
     probe(&check, address, SERVICE.parse().unwrap(), TIMEOUT).await
 }
 
@@ -84,29 +82,16 @@ async fn http_asks_for_the_path_at_the_service_and_says_who_asks() {
     let (address, server) = serve("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
     assert_eq!(http_probe(address).await, Ok("HTTP 200".to_owned()));
     let request = server.await.unwrap().to_lowercase();
-    assert!(
-        request.starts_with("get /healthz?deep=1 http/1.1\r\n"),
-        "{request}"
-    );
-    for line in [
-        "host: 192.0.2.10",
-        "user-agent: limpet-health",
-        "connection: close",
-    ] {
+    assert!(request.starts_with("get /healthz?deep=1 http/1.1\r\n"), "{request}");
+    for line in ["host: 192.0.2.10", "user-agent: limpet-health", "connection: close"] {
         assert!(request.lines().any(|l| l == line), "{line} in {request}");
     }
 }
 
 #[tokio::test]
 async fn http_status_decides() {
-    for (status, passes) in [
-        (200, true),
-        (204, true),
-        (302, true),
-        (404, false),
-        (500, false),
-        (503, false),
-    ] {
+    for (status, passes) in [(200, true), (204, true), (302, true), (404, false), (500, false), (503, false)]
+    {
         let answer = format!("HTTP/1.1 {status} Whatever\r\nContent-Length: 0\r\n\r\n");
         let result = http_answer(&answer).await;
         let words = format!("HTTP {status}");
@@ -117,10 +102,7 @@ async fn http_status_decides() {
 #[tokio::test]
 async fn http_reads_a_body_without_length_and_cuts_an_endless_one() {
     let head = "HTTP/1.1 200 OK\r\n\r\n";
-    assert_eq!(
-        http_answer(&format!("{head}until the end")).await,
-        Ok("HTTP 200".to_owned())
-    );
+    assert_eq!(http_answer(&format!("{head}until the end")).await, Ok("HTTP 200".to_owned()));
     let endless = format!("{head}{}", "x".repeat(20 * BODY_LIMIT));
     assert_eq!(http_answer(&endless).await, Ok("HTTP 200".to_owned()));
 }
@@ -139,10 +121,7 @@ async fn a_server_that_hangs_fails_after_the_timeout() {
     // The kernel completes the handshake; nobody ever accepts, reads or answers.
     let (_listener, address) = listen().await;
     let began = std::time::Instant::now();
-    assert_eq!(
-        http_probe(address).await,
-        Err("no answer within 300ms".to_owned())
-    );
+    assert_eq!(http_probe(address).await, Err("no answer within 300ms".to_owned()));
     assert!(began.elapsed() >= TIMEOUT);
 }
 
@@ -151,23 +130,15 @@ async fn a_body_that_never_ends_in_time_fails() {
     let (listener, address) = listen().await;
     let _server = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        stream
-            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
-            .await
-            .unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf").await.unwrap();
         std::future::pending::<()>().await;
     });
-    assert_eq!(
-        http_probe(address).await,
-        Err("no answer within 300ms".to_owned())
-    );
+    assert_eq!(http_probe(address).await, Err("no answer within 300ms".to_owned()));
 }
 
 #[tokio::test]
 async fn a_path_that_is_no_path_fails_in_words() {
-    let check = Check::Http {
-        path: "/a b".to_owned(),
-    };
+    let check = Check::Http { path: "/a b".to_owned() };
     let address = refusing().await;
     let reason = probe(&check, address, address, TIMEOUT).await.unwrap_err();
     assert!(reason.contains("/a b"), "{reason}");
@@ -191,10 +162,7 @@ fn errors_of_the_network_are_words() {
         (nix::libc::EHOSTUNREACH, "no route to host"),
         (nix::libc::ENETUNREACH, "network unreachable"),
         (nix::libc::ECONNRESET, "connection reset"),
-        (
-            nix::libc::EADDRNOTAVAIL,
-            "no local address or port left to connect from",
-        ),
+        (nix::libc::EADDRNOTAVAIL, "no local address or port left to connect from"),
     ] {
         assert_eq!(io_words(&io::Error::from_raw_os_error(errno)), words);
     }

@@ -1,0 +1,19 @@
+//! Embeds the packet program, so that `limpet` is one file to copy.
+//!
+//! `cargo xtask build` compiles the program first and leaves it at `target/bpf/limpet.bpf.o`
+//! (`LIMPET_BPF_OBJECT` names another place). A plain `cargo build` on a host without the BPF
+//! toolchain embeds nothing, and such a `limpet` says so when it is asked to load the program.
+
+use std::{env, fs, path::PathBuf};
+
+fn main() {
+    println!("cargo:rerun-if-env-changed=LIMPET_BPF_OBJECT");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    // OUT_DIR is <target>/<profile>/build/<package>/out.
+    let target = out.ancestors().nth(4).expect("OUT_DIR lies in the target directory");
+    let object =
+        env::var_os("LIMPET_BPF_OBJECT").map_or_else(|| target.join("bpf/limpet.bpf.o"), PathBuf::from);
+    println!("cargo:rerun-if-changed={}", object.display());
+    let bytes = fs::read(&object).unwrap_or_default();
+    fs::write(out.join("limpet.bpf.o"), bytes).expect("write the object into OUT_DIR");
+}

@@ -1,0 +1,204 @@
+//! Loads the packet program: fresh, or over the maps that an earlier daemon left pinned.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use aya::{
+    Ebpf, EbpfLoader, Pod,
+    maps::{Array, MapData},
+    programs::{Xdp, XdpMode},
+};
+use lb_common::settings::{KEY_WORDS, Settings};
+
+use super::{
+    Kernel,
+    pins::Pins,
+    specs::{DAEMON_ONLY, Geometry, Spec, specs},
+};
+use crate::model::{Limits, Nat};
+
+/// The packet program's object file; empty in a build without it.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/limpet.bpf.o"));
+
+/// [`Settings`] as aya takes it.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct RawSettings(Settings);
+
+// SAFETY: `Settings` is `repr(C)` and made of `u32`s only.
+unsafe impl Pod for RawSettings {}
+
+/// What the program is loaded with.
+#[derive(Debug, Clone)]
+pub struct Options<'a> {
+    /// Map sizes.
+    pub limits: &'a Limits,
+    /// Source ports.
+    pub nat: &'a Nat,
+    /// Hash key derived from the configured secret; `None`: the running one's, or random.
+    pub key: Option<[u32; KEY_WORDS]>,
+    /// Directory of the pins; `None` pins nothing (benches and tests).
+    pub pins: Option<&'a Path>,
+}
+
+/// Why the program could not be loaded, where a caller may want to tell the cases apart.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// This binary was built without the packet program.
+    #[error(
+        "this limpet was built without its packet program: build it with `cargo xtask build` \
+         (a plain `cargo build` leaves it out where the BPF toolchain is missing)"
+    )]
+    NoObject,
+    /// The kernel refused for want of rights.
+    #[error("loading a packet program needs root, or CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")]
+    NoRights,
+}
+
+/// The loaded program. Dropping it frees what is not pinned or attached.
+#[derive(Debug)]
+pub struct Program {
+    ebpf: Ebpf,
+    pins: Option<Pins>,
+    /// True if the maps are an earlier daemon's.
+    pub adopted: bool,
+    /// The fixed settings.
+    pub settings: Settings,
+    /// Handles to the maps.
+    pub kernel: Kernel,
+}
+
+impl Program {
+    /// Loads the program.
+    ///
+    /// # Errors
+    /// [`LoadError`]; no bpf file system; pinned maps that don't fit; a hash secret other than the
+    /// running one's; the verifier's refusal.
+    pub fn load(options: &Options<'_>) -> Result<Self> {
+        if OBJECT.is_empty() {
+            return Err(LoadError::NoObject.into());
+        }
+        let geometry = Geometry::new(options.limits, options.nat);
+        let specs = specs(options.limits, &geometry);
+        let pins = options.pins.map(Pins::open).transpose()?;
+        let adopted = pins.as_ref().is_some_and(Pins::exist);
+        if let (true, Some(pins)) = (adopted, &pins) {
+            pins.verify(&specs)?;
+        }
+        let own = DAEMON_ONLY.map(|name| {
+            let spec = specs.iter().find(|spec| spec.name == name).expect("specs lists the daemon's maps");
+            own_map(spec, pins.as_ref())
+        });
+        let [meta, names] = own;
+        let mut meta: Array<MapData, RawSettings> = Array::try_from(aya::maps::Map::Array(meta?))?;
+
+        let running = if adopted { Some(meta.get(&0, 0).context("cannot read META")?.0) } else { None };
+        let key = choose_key(options.key, running.as_ref())?;
+        let settings = Settings::new(key, geometry.buckets, geometry.lanes, geometry.ports);
+        if running.is_some_and(|running| running != settings) {
+            bail!(
+                "[nat] ports differ from those of the maps pinned in {}: they can't change while connections live. \
+                 Put the old range back, or give up the connections: rm -r that directory",
+                options.pins.unwrap_or(Path::new("")).display()
+            );
+        }
+
+        let raw = RawSettings(settings);
+        let mut loader = EbpfLoader::new();
+        loader.override_global("SETTINGS", &raw, true);
+        for spec in specs.iter().filter(|spec| !DAEMON_ONLY.contains(&spec.name)) {
+            loader.map_max_entries(spec.name, spec.entries);
+            if let Some(pins) = &pins {
+                loader.map_pin_path(spec.name, pins.map(spec.name));
+            }
+        }
+        let mut ebpf = loader.load(OBJECT).map_err(explain_load)?;
+        for name in ["limpet", "limpet_pass"] {
+            let program: &mut Xdp =
+                ebpf.program_mut(name).context("the object lacks a program")?.try_into()?;
+            program.load().map_err(explain_program)?;
+        }
+        meta.set(0, raw, 0).context("cannot write META")?;
+        let kernel = Kernel::take(&mut ebpf, names?, &specs)?;
+        Ok(Self { ebpf, pins, adopted, settings, kernel })
+    }
+
+    /// The program itself, to be attached or run by `test_run`.
+    ///
+    /// # Panics
+    /// Never: [`Program::load`] saw it.
+    pub fn xdp(&mut self) -> &mut Xdp {
+        self.ebpf.program_mut("limpet").and_then(|program| program.try_into().ok()).expect("seen at load")
+    }
+
+    /// Where it is pinned.
+    pub(super) fn pins(&self) -> Option<&Pins> {
+        self.pins.as_ref()
+    }
+}
+
+/// Loads nothing but the pass-all program, and attaches it in driver mode to the interface with this
+/// index in the thread's network namespace.
+pub(super) fn load_pass(ifindex: u32) -> Result<Ebpf> {
+    if OBJECT.is_empty() {
+        return Err(LoadError::NoObject.into());
+    }
+    let mut ebpf = EbpfLoader::new().load(OBJECT).map_err(explain_load)?;
+    let program: &mut Xdp =
+        ebpf.program_mut("limpet_pass").context("the object lacks `limpet_pass`")?.try_into()?;
+    program.load().map_err(explain_program)?;
+    program.attach_to_if_index(ifindex, XdpMode::Driver)?;
+    Ok(ebpf)
+}
+
+fn choose_key(configured: Option<[u32; KEY_WORDS]>, running: Option<&Settings>) -> Result<[u32; KEY_WORDS]> {
+    let running = running.map(|settings| settings.key.each_ref().map(|word| word.get()));
+    match (configured, running) {
+        (Some(wanted), Some(found)) if wanted != found => bail!(
+            "[hash] secret differs from the running one: with another secret every connection would look new. \
+             Put the old secret back, or give up the connections: stop with `limpet run --detach-on-exit` first"
+        ),
+        (Some(key), _) | (None, Some(key)) => Ok(key),
+        (None, None) => Ok(rand::random()),
+    }
+}
+
+/// Opens a map that the object file doesn't have, or makes it.
+fn own_map(spec: &Spec, pins: Option<&Pins>) -> Result<MapData> {
+    if let Some(path) = pins.map(|pins| pins.map(spec.name)).filter(|path| path.exists()) {
+        return MapData::from_pin(&path).with_context(|| format!("cannot open {}", path.display()));
+    }
+    let object =
+        aya_obj::Map::new_from_params(spec.kind as u32, spec.key, spec.value, spec.entries, spec.flags);
+    let map = MapData::create(object, spec.name, None).map_err(|error| {
+        let error = anyhow::Error::from(error);
+        if lacks_rights(&error) { LoadError::NoRights.into() } else { error }
+    })?;
+    if let Some(pins) = pins {
+        map.pin(pins.map(spec.name)).with_context(|| format!("cannot pin {}", spec.name))?;
+    }
+    Ok(map)
+}
+
+fn explain_load(error: aya::EbpfError) -> anyhow::Error {
+    let error = anyhow::Error::from(error);
+    if lacks_rights(&error) {
+        return error.context(LoadError::NoRights);
+    }
+    error.context("cannot create the packet program's maps")
+}
+
+fn explain_program(error: aya::programs::ProgramError) -> anyhow::Error {
+    let error = anyhow::Error::from(error);
+    if lacks_rights(&error) {
+        return error.context(LoadError::NoRights);
+    }
+    error.context("the kernel refused the packet program (Linux 6.1 or later is needed)")
+}
+
+/// True if an EPERM is at the root.
+pub(super) fn lacks_rights(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.raw_os_error() == Some(libc::EPERM))
+    })
+}

@@ -1,0 +1,53 @@
+//! The double: plans are applied to the host engine's tables.
+
+use anyhow::{Context as _, Result, ensure};
+use lb_common::{
+    host::HostTables,
+    net::Ip,
+    state::{Backend, BackendId, Health, Service, ServiceKey},
+};
+
+use super::{Dataplane, Name};
+
+impl Dataplane for HostTables {
+    fn set_backend(&mut self, id: BackendId, backend: &Backend) -> Result<()> {
+        *self.backends.get_mut(id.0 as usize).context("beyond BACKENDS")? = *backend;
+        Ok(())
+    }
+
+    fn set_name(&mut self, id: BackendId, _name: &Name) -> Result<()> {
+        ensure!((id.0 as usize) < self.backends.len(), "beyond NAMES");
+        Ok(())
+    }
+
+    fn set_health(&mut self, id: BackendId, health: Health) -> Result<()> {
+        *self.health.get_mut(id.0 as usize).context("beyond HEALTH")? = health as u32;
+        Ok(())
+    }
+
+    fn reset_figures(&mut self, id: BackendId) -> Result<()> {
+        self.traffic.borrow_mut().remove(&id);
+        Ok(())
+    }
+
+    fn set_slots(&mut self, base: u32, slots: &[u32]) -> Result<()> {
+        let base = base as usize;
+        self.slots.get_mut(base..base + slots.len()).context("beyond SLOTS")?.copy_from_slice(slots);
+        Ok(())
+    }
+
+    fn set_service(&mut self, key: &ServiceKey, service: &Service) -> Result<()> {
+        self.services.insert(*key, *service);
+        Ok(())
+    }
+
+    fn remove_service(&mut self, key: &ServiceKey) -> Result<()> {
+        self.services.remove(key);
+        Ok(())
+    }
+
+    fn set_sources(&mut self, sources: &[Ip]) -> Result<()> {
+        self.sources = sources.to_vec();
+        Ok(())
+    }
+}

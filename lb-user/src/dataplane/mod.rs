@@ -1,0 +1,81 @@
+//! The packet program and its maps, seen from the daemon.
+//!
+//! [`Kernel`] is the real thing. [`Dataplane`] is what applying a plan needs of it, so that the same
+//! code runs against [`lb_common::host::HostTables`] in tests.
+
+mod attach;
+mod batch;
+mod kernel;
+mod load;
+mod memory;
+mod pins;
+mod raw;
+mod scan;
+mod specs;
+mod view;
+
+pub use attach::{Attached, Mode, PassGuard, attach, attach_pass, detach_all};
+pub use kernel::{Figures, Kernel, Name, StoredSession};
+pub use load::{LoadError, Options, Program};
+pub use specs::Geometry;
+pub use scan::FlowCounts;
+pub use view::View;
+
+use anyhow::Result;
+use lb_common::{
+    net::Ip,
+    state::{Backend, BackendId, Health, Service, ServiceKey},
+};
+
+/// Writes to the tables. Each call takes effect at once for packets; their order is the caller's
+/// responsibility (see [`crate::plan`]).
+pub trait Dataplane {
+    /// Replaces a backend's recipe. A new generation must be written while the backend is
+    /// [`Health::Absent`], as the entry is not replaced in one go.
+    ///
+    /// # Errors
+    /// The id is beyond the table, or the system call failed.
+    fn set_backend(&mut self, id: BackendId, backend: &Backend) -> Result<()>;
+
+    /// Who a backend id belongs to, for the next daemon.
+    ///
+    /// # Errors
+    /// As above.
+    fn set_name(&mut self, id: BackendId, name: &Name) -> Result<()>;
+
+    /// Fails a backend over, or brings it back: takes effect with the next packet.
+    ///
+    /// # Errors
+    /// As above.
+    fn set_health(&mut self, id: BackendId, health: Health) -> Result<()>;
+
+    /// Sets the figures of a backend id to zero.
+    ///
+    /// # Errors
+    /// As above.
+    fn reset_figures(&mut self, id: BackendId) -> Result<()>;
+
+    /// Writes slots from `base` on. They must be out of use: see [`crate::plan::ranges`].
+    ///
+    /// # Errors
+    /// The range is beyond the table, or a system call failed.
+    fn set_slots(&mut self, base: u32, slots: &[u32]) -> Result<()>;
+
+    /// Adds or replaces a service; packets see the old or the new one, never a mixture.
+    ///
+    /// # Errors
+    /// The table is full, or the system call failed.
+    fn set_service(&mut self, key: &ServiceKey, service: &Service) -> Result<()>;
+
+    /// Removes a service. One that is not there is no error.
+    ///
+    /// # Errors
+    /// The system call failed.
+    fn remove_service(&mut self, key: &ServiceKey) -> Result<()>;
+
+    /// Writes the source addresses of rewritten connections from index 0 on.
+    ///
+    /// # Errors
+    /// More than 256, or a system call failed.
+    fn set_sources(&mut self, sources: &[Ip]) -> Result<()>;
+}

@@ -1,0 +1,157 @@
+//! Where maps and links are pinned, and whether what is found there fits.
+
+use std::{
+    fs, io,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, bail};
+use aya::maps::MapInfo;
+use lb_common::state::LAYOUT_VERSION;
+
+use super::specs::Spec;
+
+/// The directory of one daemon's pins, of this layout.
+#[derive(Debug, Clone)]
+pub struct Pins {
+    dir: PathBuf,
+}
+
+impl Pins {
+    /// Prepares the directory: `root` is the daemon's, the layout's version is a directory in it.
+    ///
+    /// # Errors
+    /// No bpf file system there, no rights, or pinned state of another layout.
+    pub fn open(root: &Path) -> Result<Self> {
+        let dir = root.join(format!("v{LAYOUT_VERSION}"));
+        fs::create_dir_all(&dir).map_err(|error| cannot_create(&dir, &error))?;
+        if !is_bpffs(&dir) {
+            bail!(
+                "{} is not on a bpf file system, so nothing can be pinned there: \
+                 mount one with `mount -t bpf bpf /sys/fs/bpf`, or name another directory with --pins",
+                dir.display()
+            );
+        }
+        for entry in fs::read_dir(root).with_context(|| format!("cannot read {}", root.display()))? {
+            let other = entry?.path();
+            if other != dir {
+                bail!(
+                    "{} holds pinned state of another layout ({}); this limpet has v{LAYOUT_VERSION}. \
+                     Run the limpet that made it, or give up its connections and sessions: \
+                     rm -r {} (this detaches its packet program)",
+                    root.display(),
+                    other.file_name().unwrap_or_default().to_string_lossy(),
+                    other.display()
+                );
+            }
+        }
+        Ok(Self { dir })
+    }
+
+    /// Path of a map's pin.
+    pub fn map(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// Path of the pin of an interface's link, which tells its mode too, as the kernel's handle to a
+    /// link doesn't. Dots are not allowed in names on a bpf file system.
+    pub fn link(&self, mode: &str, interface: &str) -> PathBuf {
+        self.dir.join(format!("link-{mode}-{}", interface.replace('.', "_")))
+    }
+
+    /// All pinned links.
+    ///
+    /// # Errors
+    /// The directory can't be read.
+    pub fn links(&self) -> Result<Vec<PathBuf>> {
+        let mut links = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let path = entry?.path();
+            if path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"link-")) {
+                links.push(path);
+            }
+        }
+        Ok(links)
+    }
+
+    /// Removes the directory with all pins. What nobody else holds is freed by the kernel: links
+    /// detach.
+    ///
+    /// # Errors
+    /// A pin can't be removed.
+    pub fn remove(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.dir)? {
+            fs::remove_file(entry?.path())?;
+        }
+        fs::remove_dir(&self.dir)?;
+        // The parent is the daemon's own too; it stays if something else lies there.
+        if let Some(root) = self.dir.parent() {
+            let _left = fs::remove_dir(root);
+        }
+        Ok(())
+    }
+
+    /// True if state of this layout is pinned: another daemon was here.
+    pub fn exist(&self) -> bool {
+        self.map("FLOWS").exists()
+    }
+
+    /// Compares pinned maps with what is needed; all differences in one error. The kernel's library
+    /// would take them as they are, and a difference in size would corrupt whoever reads.
+    ///
+    /// # Errors
+    /// A map differs, is missing, or can't be opened.
+    pub fn verify(&self, specs: &[Spec]) -> Result<()> {
+        let mut differences = Vec::new();
+        for spec in specs {
+            let path = self.map(spec.name);
+            if !path.exists() {
+                differences.push(format!("{} is missing", spec.name));
+                continue;
+            }
+            let info = MapInfo::from_pin(&path)
+                .with_context(|| format!("cannot open the pinned map {}", path.display()))?;
+            let mut differs = |what: &str, found: u32, wanted: u32| {
+                if found != wanted {
+                    differences.push(format!("{}: {what} {found}, wanted {wanted}", spec.name));
+                }
+            };
+            differs("type", info.map_type().map_or(0, |kind| kind as u32), spec.kind as u32);
+            differs("key size", info.key_size(), spec.key);
+            differs("value size", info.value_size(), spec.value);
+            differs("entries", info.max_entries(), spec.entries);
+            differs("flags", info.map_flags(), spec.flags);
+        }
+        if differences.is_empty() {
+            return Ok(());
+        }
+        bail!(
+            "the maps pinned in {} don't fit this configuration:\n  {}\n\
+             Sizes come from [limits] and [nat] and can't change while the maps live: put the old values back, \
+             or give up the connections and sessions: stop with `limpet run --detach-on-exit`, \
+             or rm -r {}",
+            self.dir.display(),
+            differences.join("\n  "),
+            self.dir.display()
+        )
+    }
+}
+
+fn cannot_create(dir: &Path, error: &io::Error) -> anyhow::Error {
+    let remedy = match error.kind() {
+        io::ErrorKind::PermissionDenied if !Path::new("/sys/fs/bpf").join(".").exists() => {
+            "run as root, or as a user who may write there"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "pinning needs a bpf file system (`mount -t bpf bpf /sys/fs/bpf`) and the right to write there: \
+             run as root, or name another directory with --pins"
+        }
+        _ => "name a directory on a bpf file system with --pins",
+    };
+    anyhow::anyhow!("cannot create {}: {error}; {remedy}", dir.display())
+}
+
+fn is_bpffs(dir: &Path) -> bool {
+    nix::sys::statfs::statfs(dir).is_ok_and(|fs| fs.filesystem_type() == nix::sys::statfs::BPF_FS_MAGIC)
+}

@@ -1,0 +1,111 @@
+//! The maps: their names, kinds and sizes, as they must be found in the kernel.
+
+use aya::maps::MapType;
+use lb_common::{
+    net::Ip,
+    reason::Reason,
+    settings::Settings,
+    state::{Backend, Binding, Bucket, Service, ServiceKey, Session, SessionKey, Traffic, flow::WAYS},
+};
+
+use super::kernel::Name;
+use crate::model::{Limits, Nat};
+
+/// Memory-mapped arrays (`BPF_F_MMAPABLE`, Linux 5.5).
+const MMAPABLE: u32 = 0x400;
+
+/// What a map must look like.
+#[derive(Debug, Clone, Copy)]
+pub struct Spec {
+    /// Name in the object file and of the pin.
+    pub name: &'static str,
+    /// Kind.
+    pub kind: MapType,
+    /// Bytes of a key.
+    pub key: u32,
+    /// Bytes of a value.
+    pub value: u32,
+    /// Number of entries.
+    pub entries: u32,
+    /// Flags at creation.
+    pub flags: u32,
+}
+
+impl Spec {
+    /// Bytes of keys and values, on all CPUs; an estimate of the kernel's memory that leaves out its
+    /// own overhead of 48 bytes or so an entry of a hash.
+    pub fn bytes(&self) -> u64 {
+        let cpus = match self.kind {
+            MapType::PerCpuArray => aya::util::nr_cpus().unwrap_or(1) as u64,
+            _ => 1,
+        };
+        let key = match self.kind {
+            MapType::Hash | MapType::LruHash => u64::from(self.key),
+            _ => 0,
+        };
+        u64::from(self.entries) * (key + u64::from(self.value) * cpus)
+    }
+}
+
+/// Sizes that follow from the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Geometry {
+    /// `FLOWS` buckets, a power of two.
+    pub buckets: u32,
+    /// Port ranges in `BINDINGS`, a power of two.
+    pub lanes: u32,
+    /// First and last source port.
+    pub ports: (u16, u16),
+}
+
+impl Geometry {
+    /// From the configuration: rounded up, so that at least as much fits as was asked for.
+    pub fn new(limits: &Limits, nat: &Nat) -> Self {
+        let ports = u32::from(nat.ports.1 - nat.ports.0) + 1;
+        Self {
+            buckets: limits.flows.div_ceil(WAYS as u32).next_power_of_two(),
+            lanes: limits.nat_connections.div_ceil(ports).next_power_of_two(),
+            ports: nat.ports,
+        }
+    }
+
+    /// Ports in the range.
+    pub fn port_count(&self) -> u32 {
+        u32::from(self.ports.1 - self.ports.0) + 1
+    }
+}
+
+fn size<T>() -> u32 {
+    size_of::<T>() as u32
+}
+
+/// Every pinned map. The daemon's own (`META`, `NAMES`) come last: the object file does not have
+/// them.
+pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
+    use MapType::{Array, Hash, LruHash, PerCpuArray};
+    let array = |name, kind, value, entries| Spec { name, kind, key: 4, value, entries, flags: 0 };
+    let mapped = |name, value, entries| Spec { flags: MMAPABLE, ..array(name, Array, value, entries) };
+    let hash = |name, kind, key, value, entries| Spec { name, kind, key, value, entries, flags: 0 };
+    // Id 0 is nobody.
+    let backends = limits.backends + 1;
+    vec![
+        mapped("FLOWS", size::<Bucket>(), geometry.buckets),
+        mapped("BINDINGS", size::<Binding>(), geometry.lanes * geometry.port_count()),
+        hash("AFFINITY", LruHash, size::<SessionKey>(), size::<Session>(), limits.affinity),
+        hash("PINS", Hash, size::<SessionKey>(), size::<Session>(), limits.pins),
+        // Each service may add an entry that marks its address.
+        hash("SERVICES", Hash, size::<ServiceKey>(), size::<Service>(), limits.services * 2),
+        array("SLOTS", Array, 4, limits.slots),
+        array("BACKENDS", Array, size::<Backend>(), backends),
+        array("HEALTH", Array, 4, backends),
+        array("SOURCES", Array, size::<Ip>(), 256),
+        array("CURSOR", PerCpuArray, 4, 1),
+        array("COUNTERS", PerCpuArray, 8, Reason::COUNT as u32),
+        array("TRAFFIC", PerCpuArray, size::<Traffic>(), backends),
+        array("META", Array, size::<Settings>(), 1),
+        array("NAMES", Array, size::<Name>(), backends),
+    ]
+}
+
+/// Names of the maps that only the daemon uses.
+pub const DAEMON_ONLY: [&str; 2] = ["META", "NAMES"];

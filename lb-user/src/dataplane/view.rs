@@ -1,0 +1,93 @@
+//! The running maps as [`Tables`], read-only: `explain` runs the packet program's own code on them.
+
+use std::rc::Rc;
+
+use lb_common::{
+    host::HostRef,
+    net::Ip,
+    reason::Reason,
+    settings::Settings,
+    state::{
+        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Traffic,
+    },
+    tables::{Store, Tables},
+    time::Tick,
+};
+
+use super::Kernel;
+
+/// A look at the maps. Nothing is written or counted through it.
+#[derive(Debug)]
+pub struct View<'a> {
+    /// The maps.
+    pub kernel: &'a Kernel,
+    /// What the program was loaded with.
+    pub settings: &'a Settings,
+    /// The moment to judge timeouts by.
+    pub now: Tick,
+}
+
+fn owned<'a, V>(value: V) -> HostRef<'a, V> {
+    HostRef::Counted(Rc::new(value))
+}
+
+impl Tables for View<'_> {
+    type Ref<'a, V: 'a>
+        = HostRef<'a, V>
+    where
+        Self: 'a;
+
+    fn now(&self) -> Tick {
+        self.now
+    }
+
+    fn settings(&self) -> &Settings {
+        self.settings
+    }
+
+    fn bucket(&self, index: u32) -> Option<HostRef<'_, Bucket>> {
+        self.kernel.flow_bucket(index).map(HostRef::Borrowed)
+    }
+
+    fn binding(&self, _index: u32) -> Option<HostRef<'_, Binding>> {
+        None
+    }
+
+    fn next_port(&self) -> u32 {
+        0
+    }
+
+    fn service(&self, key: &ServiceKey) -> Option<HostRef<'_, Service>> {
+        self.kernel.service_entry(key).map(owned)
+    }
+
+    fn slot(&self, index: u32) -> Option<BackendId> {
+        self.kernel.slot_entry(index)
+    }
+
+    fn backend(&self, id: BackendId) -> Option<HostRef<'_, Backend>> {
+        self.kernel.recipe(id).ok().map(owned)
+    }
+
+    fn health(&self, id: BackendId) -> Health {
+        self.kernel.health_entry(id)
+    }
+
+    fn source(&self, _index: u8) -> Option<Ip> {
+        None
+    }
+
+    fn session(&self, store: Store, key: &SessionKey) -> Option<HostRef<'_, Session>> {
+        self.kernel.session_words(store, key).map(|words| owned(Pin::from_words(words).into()))
+    }
+
+    fn insert_session(&self, _store: Store, _key: &SessionKey, _pin: Pin) -> bool {
+        false
+    }
+
+    fn remove_session(&self, _store: Store, _key: &SessionKey) {}
+
+    fn count(&self, _reason: Reason) {}
+
+    fn traffic(&self, _id: BackendId, _add: impl FnOnce(&mut Traffic)) {}
+}
