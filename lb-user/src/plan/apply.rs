@@ -1,0 +1,38 @@
+//! Carries out a plan's steps.
+
+use anyhow::Result;
+use lb_common::state::Health;
+
+use super::Step;
+use crate::dataplane::{Dataplane, Name};
+
+/// Applies one step.
+///
+/// # Errors
+/// A table is full or a system call failed; earlier steps stay applied, and what they lead to is a
+/// consistent state (see the module's text).
+pub fn apply(step: &Step, dataplane: &mut impl Dataplane) -> Result<()> {
+    match step {
+        Step::SetSources(sources) => dataplane.set_sources(sources),
+        Step::AddBackend { id, key, recipe, health } => {
+            // Absent while the recipe is replaced: it is not written in one go.
+            dataplane.set_health(*id, Health::Absent)?;
+            dataplane.reset_figures(*id)?;
+            dataplane.set_name(*id, &Name::new(&key.service, &key.backend))?;
+            dataplane.set_backend(*id, recipe)?;
+            dataplane.set_health(*id, *health)
+        }
+        // Address, port and generation stay: a packet in between gets one next hop or the other, or
+        // at worst an Ethernet address of both, and is sent again.
+        Step::ChangeBackend { id, recipe } => dataplane.set_backend(*id, recipe),
+        Step::SetHealth { id, health } => dataplane.set_health(*id, *health),
+        Step::PutService { key, entry, table } => {
+            if let Some(table) = table {
+                dataplane.set_slots(entry.slots_base, table)?;
+            }
+            dataplane.set_service(key, entry)
+        }
+        Step::RemoveService { key } => dataplane.remove_service(key),
+        Step::RemoveBackend { id } => dataplane.set_health(*id, Health::Absent),
+    }
+}

@@ -1,0 +1,228 @@
+//! From what runs to what is wanted: a pure difference, as steps in an order that is safe at each
+//! moment, and their application.
+//!
+//! Order: source addresses, backends that are new or changed, slot tables with their services, then
+//! the reverse: services that go, backends that go. So no slot ever points at an absent backend. A
+//! slot table is written into a free range first; replacing the service's entry, which is one atomic
+//! write, swaps it in.
+
+mod apply;
+mod ranges;
+mod recipe;
+mod state;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub use apply::apply;
+pub use ranges::Ranges;
+pub use recipe::{scope, seed, settings_key};
+pub use state::{BackendState, Inputs, ServiceState, Sources, State};
+pub use step::Step;
+
+use anyhow::{Result, bail};
+use lb_common::{
+    net::Ip,
+    state::{Backend, BackendId, Health, Service, ServiceKey},
+};
+
+use crate::{
+    health::BackendKey,
+    model::{self, Model},
+    slots::{self, Member},
+};
+
+/// Steps, what they lead to, and what they mean to people.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// To be applied in this order.
+    pub steps: Vec<Step>,
+    /// What is installed afterwards.
+    pub next: State,
+    /// One sentence for each change of the configuration; empty if only health or next hops changed.
+    pub changes: Vec<String>,
+}
+
+/// Works out how to get from `current` to `model`.
+///
+/// # Errors
+/// A table is too small, or the source addresses changed in a way that connections can't follow.
+pub fn plan(current: &State, model: &Model, inputs: &Inputs) -> Result<Plan> {
+    let mut plan = Plan { next: current.clone(), ..Plan::default() };
+    plan.sources(current, inputs)?;
+    for service in &model.services {
+        for backend in &service.backends {
+            plan.backend(current, model, inputs, service, backend)?;
+        }
+        plan.service(current, model, inputs, service)?;
+    }
+    plan.markers(model);
+    plan.leave(current, model);
+    Ok(plan)
+}
+
+impl Plan {
+    fn sources(&mut self, current: &State, inputs: &Inputs) -> Result<()> {
+        let merged = current.sources.merged(&inputs.sources)?;
+        if merged != current.sources {
+            self.steps.push(Step::SetSources(merged.table()));
+        }
+        self.next.sources = inputs.sources.clone();
+        self.next.sources.keep_longer(&merged);
+        Ok(())
+    }
+
+    fn backend(
+        &mut self,
+        current: &State,
+        model: &Model,
+        inputs: &Inputs,
+        service: &model::Service,
+        backend: &model::Backend,
+    ) -> Result<()> {
+        let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
+        let mut wanted = recipe::recipe(service, backend, &inputs.sources);
+        let health = inputs.health(&key);
+        let known = current.backends.get(&key).filter(|known| recipe::same_identity(&known.recipe, &wanted));
+        let id = match known {
+            Some(known) => {
+                wanted.generation = known.recipe.generation;
+                inputs.resolve(backend.address, &mut wanted, Some(&known.recipe));
+                if wanted != known.recipe {
+                    self.steps.push(Step::ChangeBackend { id: known.id, recipe: wanted });
+                }
+                if health != known.health {
+                    self.steps.push(Step::SetHealth { id: known.id, health });
+                }
+                if known.weight.is_some_and(|weight| weight != backend.weight) {
+                    self.changes.push(format!(
+                        "service {}: weight of backend {} from {} to {}",
+                        service.name,
+                        backend.name,
+                        known.weight.unwrap_or_default(),
+                        backend.weight
+                    ));
+                }
+                known.id
+            }
+            None => {
+                let id = self.next.take_id(model.limits.backends)?;
+                wanted.generation = self.next.next_generation(id);
+                inputs.resolve(backend.address, &mut wanted, None);
+                self.steps.push(Step::AddBackend { id, key: key.clone(), recipe: wanted, health });
+                let verb = if current.backends.contains_key(&key) { "replace" } else { "add" };
+                self.changes.push(format!(
+                    "service {}: {verb} backend {} at {}:{}",
+                    service.name, backend.name, backend.address, backend.port
+                ));
+                id
+            }
+        };
+        self.next
+            .backends
+            .insert(key, BackendState { id, recipe: wanted, health, weight: Some(backend.weight) });
+        Ok(())
+    }
+
+    fn service(&mut self, current: &State, model: &Model, inputs: &Inputs, service: &model::Service) -> Result<()> {
+        let key = recipe::service_key(service);
+        let slots = self.slot_table(inputs, service);
+        let mut entry = recipe::service_entry(service);
+        let known = current.services.get(&key);
+        let table_changed = known.is_none_or(|known| known.slots.as_deref() != Some(&slots[..]));
+        match known {
+            Some(known) if !table_changed => entry.slots_base = known.entry.slots_base,
+            _ => entry.slots_base = self.next.ranges(current, model.limits.slots).take(service.slots)?,
+        }
+        let name_changed = known.is_some_and(|known| known.entry.scope != entry.scope);
+        match known {
+            None => self.changes.push(format!("add service {} at {}", service.name, describe(&key))),
+            Some(_) if name_changed => {
+                self.changes.push(format!("service at {} is now {}", describe(&key), service.name));
+            }
+            Some(known) if Service { slots_base: 0, ..known.entry } != Service { slots_base: 0, ..entry } => {
+                self.changes.push(format!("service {}: persistence or slots", service.name));
+            }
+            Some(_) => {}
+        }
+        if table_changed || known.is_some_and(|known| known.entry != entry) {
+            let table = table_changed.then(|| slots.clone());
+            self.steps.push(Step::PutService { key, entry, table });
+        }
+        self.next.services.insert(key, ServiceState { entry, slots: Some(slots) });
+        Ok(())
+    }
+
+    /// Slots go to the backends that are up; if none is, to all, so that the first that comes back
+    /// serves without waiting for a new table.
+    fn slot_table(&self, inputs: &Inputs, service: &model::Service) -> Vec<u32> {
+        let member = |backend: &'_ model::Backend| {
+            let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
+            self.next.backends[&key].clone()
+        };
+        let any_up = service.backends.iter().any(|backend| member(backend).health == Health::Up);
+        let members: Vec<Member<'_>> = service
+            .backends
+            .iter()
+            .filter(|backend| !any_up || member(backend).health == Health::Up)
+            .map(|backend| Member { name: &backend.name, weight: backend.weight, id: member(backend).id.0 })
+            .collect();
+        slots::fill(&members, service.slots, inputs.seed)
+    }
+
+    /// Entries that mark addresses as services', for packets without a usable port.
+    fn markers(&mut self, model: &Model) {
+        for service in &model.services {
+            let key = ServiceKey::any_port(Ip::from(service.address));
+            if let std::collections::btree_map::Entry::Vacant(vacant) = self.next.services.entry(key) {
+                let entry = Service::default();
+                vacant.insert(ServiceState { entry, slots: None });
+                self.steps.push(Step::PutService { key, entry, table: None });
+            }
+        }
+    }
+
+    fn leave(&mut self, current: &State, model: &Model) {
+        let wanted = |key: &ServiceKey| {
+            model.services.iter().any(|service| {
+                recipe::service_key(service) == *key || ServiceKey::any_port(Ip::from(service.address)) == *key
+            })
+        };
+        for key in current.services.keys().filter(|key| !wanted(key)) {
+            self.steps.push(Step::RemoveService { key: *key });
+            self.next.services.remove(key);
+            if key.protocol != 0 {
+                self.changes.push(format!("remove service at {}", describe(key)));
+            }
+        }
+        for (key, known) in &current.backends {
+            let kept = self.next.backends.get(key).is_some_and(|next| next.id == known.id);
+            let configured = model.services.iter().any(|service| {
+                service.name == key.service && service.backends.iter().any(|b| b.name == key.backend)
+            });
+            if configured && kept {
+                continue;
+            }
+            self.steps.push(Step::RemoveBackend { id: known.id });
+            if !configured {
+                self.next.backends.remove(key);
+                self.changes.push(format!("service {}: remove backend {}", key.service, key.backend));
+            }
+        }
+    }
+}
+
+/// A service's address, port and protocol, for people.
+pub fn describe(key: &ServiceKey) -> String {
+    let protocol = if key.protocol == lb_common::net::protocol::UDP { "udp" } else { "tcp" };
+    format!("{}/{protocol}", std::net::SocketAddr::new(key.address.into(), key.port.get()))
+}
+
+/// A recipe without a next hop.
+pub(crate) fn unresolved(recipe: &Backend) -> bool {
+    recipe.target_mac.is_zero()
+}
+
+fn full(table: &str, limit: u32, setting: &str) -> Result<BackendId> {
+    bail!("{table} is full at {limit}: raise `{setting}` in [limits], which needs a restart with --detach-on-exit")
+}

@@ -1,0 +1,108 @@
+//! From the model's words to the maps' entries.
+
+use std::hash::Hasher as _;
+
+use lb_common::{
+    net::{Be16, Ip, protocol},
+    settings::KEY_WORDS,
+    state::{Backend, Forwarding, PersistBy, Service, ServiceKey},
+    time::Tick,
+};
+use siphasher::{sip::SipHasher24, sip128::Hasher128 as _};
+
+use super::Sources;
+use crate::model;
+
+/// A backend's recipe, without generation and next hop.
+pub(super) fn recipe(service: &model::Service, backend: &model::Backend, sources: &Sources) -> Backend {
+    let forwarding = match service.forwarding {
+        model::Forwarding::Nat { preserve_client: false } => Forwarding::Nat,
+        model::Forwarding::Nat { preserve_client: true } => Forwarding::NatPreserve,
+        model::Forwarding::Dsr => Forwarding::Dsr,
+    };
+    let (first, count) = match (forwarding, service.address.is_ipv4()) {
+        (Forwarding::Nat, true) => (0, sources.v4.len()),
+        (Forwarding::Nat, false) => (Sources::HALF, sources.v6.len()),
+        _ => (0, 0),
+    };
+    Backend {
+        address: Ip::from(backend.address),
+        service_address: Ip::from(service.address),
+        port: Be16::new(backend.port),
+        service_port: Be16::new(service.port),
+        forwarding: forwarding as u8,
+        source_first: first as u8,
+        source_count: count as u8,
+        protocol: number(service.protocol),
+        ..Backend::default()
+    }
+}
+
+/// True if flows and sessions of one may go on with the other: everything that a packet is rewritten
+/// by is the same, except for the next hop and the choice of sources.
+pub(super) fn same_identity(a: &Backend, b: &Backend) -> bool {
+    let identity = |x: &Backend| {
+        (x.address, x.port, x.service_address, x.service_port, x.protocol, x.forwarding)
+    };
+    identity(a) == identity(b)
+}
+
+/// A service's key.
+pub(super) fn service_key(service: &model::Service) -> ServiceKey {
+    ServiceKey::new(Ip::from(service.address), Be16::new(service.port), number(service.protocol))
+}
+
+/// A service's entry, without its slots' place.
+pub(super) fn service_entry(service: &model::Service) -> Service {
+    let ticks = |time: std::time::Duration| Tick::covering(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    let (persist_by, prefix) = match service.persistence.by {
+        model::PersistBy::Connection => (PersistBy::Connection, 0),
+        model::PersistBy::ClientIp { prefix_v4, .. } if service.address.is_ipv4() => (PersistBy::ClientIp, prefix_v4),
+        model::PersistBy::ClientIp { prefix_v6, .. } => (PersistBy::ClientIp, prefix_v6),
+    };
+    Service {
+        scope: scope(&service.name),
+        client_mask: Ip::prefix_mask(service.address, prefix),
+        slots_base: 0,
+        slots_mask: service.slots - 1,
+        idle_ticks: ticks(service.persistence.idle_timeout),
+        lifetime_ticks: service.persistence.max_lifetime.map_or(0, ticks),
+        persist_by: persist_by as u32,
+        reserved: 0,
+    }
+}
+
+/// A service's scope: a digest of its name, the same after a restart and on every node.
+pub fn scope(name: &str) -> u64 {
+    let mut hasher = SipHasher24::new();
+    hasher.write(name.as_bytes());
+    hasher.finish()
+}
+
+/// The hash key that a configured secret stands for.
+pub fn settings_key(secret: &str) -> [u32; KEY_WORDS] {
+    let mut hasher = siphasher::sip128::SipHasher24::new();
+    hasher.write(secret.as_bytes());
+    let digest = hasher.finish128();
+    std::array::from_fn(|at| {
+        let mut hasher = SipHasher24::new_with_keys(digest.h1, digest.h2);
+        hasher.write_u64(at as u64);
+        hasher.finish() as u32
+    })
+}
+
+/// The key of slot tables that belongs to a hash key.
+pub fn seed(key: &[u32; KEY_WORDS]) -> [u8; 16] {
+    let mut hasher = siphasher::sip128::SipHasher24::new();
+    for word in key {
+        hasher.write_u32(*word);
+    }
+    hasher.finish128().as_bytes()
+}
+
+fn number(protocol: model::Protocol) -> u8 {
+    match protocol {
+        model::Protocol::Tcp => protocol::TCP,
+        model::Protocol::Udp => protocol::UDP,
+    }
+}

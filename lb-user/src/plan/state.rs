@@ -1,0 +1,213 @@
+//! What is installed, and what a plan needs to know besides the model.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+};
+
+use anyhow::{Result, bail};
+use lb_common::{
+    net::{Ip, Mac},
+    state::{Backend, BackendId, Health, Service, ServiceKey},
+};
+
+use super::{full, ranges::Ranges};
+use crate::{dataplane::Kernel, health::BackendKey, neighbour::NextHop};
+
+/// What is installed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    /// By service and name.
+    pub backends: BTreeMap<BackendKey, BackendState>,
+    /// Every entry of `SERVICES`, address markers included.
+    pub services: BTreeMap<ServiceKey, ServiceState>,
+    /// Source addresses.
+    pub sources: Sources,
+    /// The last generation of every id that was ever used.
+    generations: BTreeMap<BackendId, u32>,
+    /// The id given out last: the search for a free one goes on from there, so that an id rests for
+    /// as long as possible before it is used again.
+    last_id: u32,
+}
+
+/// An installed backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendState {
+    /// Its id.
+    pub id: BackendId,
+    /// How packets reach it.
+    pub recipe: Backend,
+    /// Its state.
+    pub health: Health,
+    /// Its weight; `None` if an earlier daemon installed it, as weights are not stored.
+    pub weight: Option<u32>,
+}
+
+/// An installed service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceState {
+    /// Its entry.
+    pub entry: Service,
+    /// Its slot table; `None` for an address marker, or if an earlier daemon installed it.
+    pub slots: Option<Vec<u32>>,
+}
+
+/// What a plan needs besides the model.
+#[derive(Debug, Clone, Default)]
+pub struct Inputs {
+    /// Verdicts of health checks; a backend without one is up.
+    pub health: HashMap<BackendKey, Health>,
+    /// Next hops: `None` where there is none; an address without an entry is not yet looked up.
+    pub next_hops: HashMap<IpAddr, Option<NextHop>>,
+    /// Source addresses of rewritten connections.
+    pub sources: Sources,
+    /// Key of slot tables.
+    pub seed: [u8; 16],
+}
+
+impl Inputs {
+    /// A backend's state.
+    pub fn health(&self, key: &BackendKey) -> Health {
+        self.health.get(key).copied().unwrap_or(Health::Up)
+    }
+
+    /// Fills in the next hop to `address`. What is not looked up yet stays as it was.
+    pub fn resolve(&self, address: IpAddr, recipe: &mut Backend, before: Option<&Backend>) {
+        match (self.next_hops.get(&address), before) {
+            (Some(Some(hop)), _) => {
+                recipe.ifindex = hop.ifindex;
+                recipe.source_mac = Mac::from_bytes(hop.source_mac);
+                recipe.target_mac = Mac::from_bytes(hop.target_mac);
+            }
+            (None, Some(before)) => {
+                recipe.ifindex = before.ifindex;
+                recipe.source_mac = before.source_mac;
+                recipe.target_mac = before.target_mac;
+            }
+            (Some(None), _) | (None, None) => {}
+        }
+    }
+}
+
+impl State {
+    /// What an earlier daemon left in the maps.
+    ///
+    /// # Errors
+    /// A system call failed.
+    pub fn adopt(kernel: &Kernel, backends: u32) -> Result<Self> {
+        let mut state = Self { sources: Sources::from_table(&kernel.installed_sources()?), ..Self::default() };
+        for id in (1..=backends).map(BackendId) {
+            let generation = kernel.recipe(id)?.generation;
+            if generation != 0 {
+                state.generations.insert(id, generation);
+            }
+        }
+        for (id, name, recipe, health) in kernel.installed_backends()? {
+            state.last_id = state.last_id.max(id.0);
+            let key = BackendKey { service: name.service(), backend: name.backend() };
+            state.backends.insert(key, BackendState { id, recipe, health, weight: None });
+        }
+        for (key, entry) in kernel.installed_services()? {
+            state.services.insert(key, ServiceState { entry, slots: None });
+        }
+        Ok(state)
+    }
+
+    /// A free id.
+    pub(super) fn take_id(&mut self, limit: u32) -> Result<BackendId> {
+        let used: Vec<u32> = self.backends.values().map(|backend| backend.id.0).collect();
+        let after = (self.last_id + 1..=limit).chain(1..=self.last_id.min(limit));
+        match after.into_iter().find(|id| !used.contains(id)) {
+            Some(id) => {
+                self.last_id = id;
+                Ok(BackendId(id))
+            }
+            None => full("BACKENDS", limit, "backends"),
+        }
+    }
+
+    /// The next generation of an id.
+    pub(super) fn next_generation(&mut self, id: BackendId) -> u32 {
+        let generation = self.generations.entry(id).or_default();
+        // 0 means "never used".
+        *generation = generation.wrapping_add(1).max(1);
+        *generation
+    }
+
+    /// Slots in use by `current` or by what is already planned.
+    pub(super) fn ranges(&self, current: &Self, limit: u32) -> Ranges {
+        let ranges = |state: &Self| {
+            let range = |service: &ServiceState| (service.entry.slots_base, service.entry.slots_mask + 1);
+            let tables = state.services.iter().filter(|(key, _)| key.protocol != 0);
+            tables.map(|(_, service)| range(service)).collect::<Vec<_>>()
+        };
+        Ranges::new(ranges(self).into_iter().chain(ranges(current)), limit)
+    }
+}
+
+/// Source addresses of both families. IPv4 takes the first half of the table, IPv6 the second; an
+/// address keeps its index for as long as connections may use it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// IPv4, by index.
+    pub v4: Vec<Ip>,
+    /// IPv6, by index less [`Sources::HALF`].
+    pub v6: Vec<Ip>,
+}
+
+impl Sources {
+    /// Addresses of each family at most.
+    pub const HALF: usize = 128;
+
+    /// From a list of addresses of both families.
+    ///
+    /// # Errors
+    /// Too many.
+    pub fn new(addresses: impl IntoIterator<Item = IpAddr>) -> Result<Self> {
+        let (v4, v6): (Vec<IpAddr>, Vec<IpAddr>) = addresses.into_iter().partition(IpAddr::is_ipv4);
+        if v4.len() > Self::HALF || v6.len() > Self::HALF {
+            bail!("[nat] source has more than {} addresses of one family", Self::HALF);
+        }
+        let wide = |list: Vec<IpAddr>| list.into_iter().map(Ip::from).collect();
+        Ok(Self { v4: wide(v4), v6: wide(v6) })
+    }
+
+    /// From the map.
+    pub(super) fn from_table(table: &[Ip]) -> Self {
+        let used = |half: &[Ip]| half.iter().copied().take_while(|ip| *ip != Ip::default()).collect();
+        let (v4, v6) = table.split_at(table.len().min(Self::HALF));
+        Self { v4: used(v4), v6: used(v6) }
+    }
+
+    /// For the map.
+    pub(super) fn table(&self) -> Vec<Ip> {
+        let mut table = self.v4.clone();
+        if !self.v6.is_empty() {
+            table.resize(Self::HALF, Ip::default());
+            table.extend(&self.v6);
+        }
+        table
+    }
+
+    /// What the table must hold to serve `wanted` and the connections of `self`.
+    pub(super) fn merged(&self, wanted: &Self) -> Result<Self> {
+        let merge = |old: &Vec<Ip>, new: &Vec<Ip>| {
+            let common = old.iter().zip(new).all(|(a, b)| a == b);
+            match (common, old.len() >= new.len()) {
+                (true, true) => Ok(old.clone()),
+                (true, false) => Ok(new.clone()),
+                (false, _) => bail!(
+                    "[nat] source: {old:?} can't become {new:?} while connections use it; \
+                     addresses may be added or removed at the end of the list, other changes need a restart \
+                     with --detach-on-exit"
+                ),
+            }
+        };
+        Ok(Self { v4: merge(&self.v4, &wanted.v4)?, v6: merge(&self.v6, &wanted.v6)? })
+    }
+
+    /// Remembers addresses that are still in the table.
+    pub(super) fn keep_longer(&mut self, merged: &Self) {
+        *self = merged.clone();
+    }
+}

@@ -1,0 +1,59 @@
+//! One write, or a group that belongs together.
+
+use lb_common::{
+    net::Ip,
+    state::{Backend, BackendId, Health, Service, ServiceKey},
+};
+
+use crate::health::BackendKey;
+
+/// A step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Source addresses of rewritten connections, from index 0.
+    SetSources(Vec<Ip>),
+    /// A backend at an unused id.
+    AddBackend {
+        /// Its id.
+        id: BackendId,
+        /// Whose it is.
+        key: BackendKey,
+        /// How to reach it.
+        recipe: Backend,
+        /// Its state.
+        health: Health,
+    },
+    /// Another next hop or other sources for a backend that stays.
+    ChangeBackend {
+        /// Its id.
+        id: BackendId,
+        /// How to reach it.
+        recipe: Backend,
+    },
+    /// Another state.
+    SetHealth {
+        /// Its id.
+        id: BackendId,
+        /// The new state.
+        health: Health,
+    },
+    /// A new or changed service; its slot table first, if that changed.
+    PutService {
+        /// Which service.
+        key: ServiceKey,
+        /// Its entry; `slots_base` says where the table goes.
+        entry: Service,
+        /// The new table; `None`: the one that is there stays.
+        table: Option<Vec<u32>>,
+    },
+    /// A service that goes.
+    RemoveService {
+        /// Which service.
+        key: ServiceKey,
+    },
+    /// A backend that goes; no slot points there any more.
+    RemoveBackend {
+        /// Its id.
+        id: BackendId,
+    },
+}
