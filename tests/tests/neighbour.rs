@@ -10,9 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lb_user::neighbour::{
-    Change, Claim, LinkError, Links, Mac, NextHop, Resolver, Unresolved, announce,
-};
+use lb_user::neighbour::{Change, Claim, LinkError, Links, Mac, NextHop, Resolver, Unresolved, announce};
 use nix::{
     sched::{CloneFlags, unshare},
     unistd::{Pid, gettid},
@@ -27,10 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs `ip` in the namespace of this thread.
 fn ip(arguments: &str) -> String {
-    let output = Command::new("ip")
-        .args(arguments.split_whitespace())
-        .output()
-        .expect("iproute2 is installed");
+    let output =
+        Command::new("ip").args(arguments.split_whitespace()).output().expect("iproute2 is installed");
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "ip {arguments}: {error}");
     String::from_utf8(output.stdout).expect("ip writes text")
@@ -93,10 +89,7 @@ fn on_a_segment(test: impl AsyncFnOnce(Peer) + Send + 'static) {
         peer.ip("address add 10.9.0.2/24 dev eth0");
         peer.ip("address add fd09::2/64 dev eth0 nodad");
         peer.ip("link set eth0 up");
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(test(peer));
     };
     if let Err(panic) = thread::spawn(body).join() {
@@ -110,11 +103,7 @@ fn address(text: &str) -> IpAddr {
 
 fn via_eth0(target_mac: Mac) -> Result<NextHop, Unresolved> {
     let ifindex = nix::net::if_::if_nametoindex("eth0").expect("eth0 is there");
-    Ok(NextHop {
-        ifindex,
-        source_mac: OURS,
-        target_mac,
-    })
+    Ok(NextHop { ifindex, source_mac: OURS, target_mac })
 }
 
 /// A resolver that was asked for `addresses`.
@@ -125,17 +114,13 @@ fn resolve(addresses: &[&str]) -> (Resolver, UnboundedReceiver<Change>) {
 }
 
 async fn next(changes: &mut UnboundedReceiver<Change>) -> (String, Result<NextHop, Unresolved>) {
-    let change = timeout(PATIENCE, changes.recv())
-        .await
-        .expect("a change in time")
-        .expect("the resolver lives");
+    let change =
+        timeout(PATIENCE, changes.recv()).await.expect("a change in time").expect("the resolver lives");
     (change.address.to_string(), change.next_hop)
 }
 
 /// The next changes in order of address.
-async fn next_two(
-    changes: &mut UnboundedReceiver<Change>,
-) -> [(String, Result<NextHop, Unresolved>); 2] {
+async fn next_two(changes: &mut UnboundedReceiver<Change>) -> [(String, Result<NextHop, Unresolved>); 2] {
     let mut two = [next(changes).await, next(changes).await];
     two.sort_by(|a, b| a.0.cmp(&b.0));
     two
@@ -155,10 +140,7 @@ async fn until_neighbour(address: &str, state: &str) {
         if shown.contains(state) {
             return;
         }
-        assert!(
-            began.elapsed() < PATIENCE,
-            "{address} never became {state}: {shown}"
-        );
+        assert!(began.elapsed() < PATIENCE, "{address} never became {state}: {shown}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -168,13 +150,7 @@ fn a_backend_on_the_segment_is_found() {
     on_a_segment(async |_peer| {
         let (_resolver, mut changes) = resolve(&["10.9.0.2", "fd09::2"]);
         let found = next_two(&mut changes).await;
-        assert_eq!(
-            found,
-            [
-                ("10.9.0.2".into(), via_eth0(THEIRS)),
-                ("fd09::2".into(), via_eth0(THEIRS))
-            ]
-        );
+        assert_eq!(found, [("10.9.0.2".into(), via_eth0(THEIRS)), ("fd09::2".into(), via_eth0(THEIRS))]);
         no_change(&mut changes, Duration::from_millis(500)).await;
     });
 }
@@ -187,10 +163,7 @@ fn a_backend_behind_a_gateway_is_reached_through_it() {
         ip("route add fd77::/64 via fd09::2");
         for behind in ["10.77.0.5", "10.88.0.5", "fd77::5"] {
             let (_resolver, mut changes) = resolve(&[behind]);
-            assert_eq!(
-                next(&mut changes).await,
-                (behind.to_owned(), via_eth0(THEIRS))
-            );
+            assert_eq!(next(&mut changes).await, (behind.to_owned(), via_eth0(THEIRS)));
         }
     });
 }
@@ -200,10 +173,7 @@ fn routes_are_watched() {
     on_a_segment(async |_peer| {
         let (_resolver, mut changes) = resolve(&["10.77.0.5", "fd77::5"]);
         let [(_, v4), (_, v6)] = next_two(&mut changes).await;
-        assert_eq!(
-            (v4, v6),
-            (Err(Unresolved::NoRoute), Err(Unresolved::NoRoute))
-        );
+        assert_eq!((v4, v6), (Err(Unresolved::NoRoute), Err(Unresolved::NoRoute)));
 
         ip("route add 10.77.0.0/16 via 10.9.0.2");
         ip("route add fd77::/64 via fd09::2");
@@ -213,10 +183,7 @@ fn routes_are_watched() {
         ip("route add unreachable 10.77.0.5");
         ip("route add unreachable fd77::5");
         let [(_, v4), (_, v6)] = next_two(&mut changes).await;
-        assert_eq!(
-            (v4, v6),
-            (Err(Unresolved::NoRoute), Err(Unresolved::NoRoute))
-        );
+        assert_eq!((v4, v6), (Err(Unresolved::NoRoute), Err(Unresolved::NoRoute)));
     });
 }
 
@@ -242,13 +209,8 @@ fn an_interface_that_is_not_ethernet_is_named() {
         ip("link set tun0 up");
         ip("route add 10.77.0.0/16 dev tun0");
         let (_resolver, mut changes) = resolve(&["10.77.0.5"]);
-        let answer = Unresolved::NotEthernet {
-            interface: "tun0".to_owned(),
-        };
-        assert_eq!(
-            next(&mut changes).await,
-            ("10.77.0.5".to_owned(), Err(answer))
-        );
+        let answer = Unresolved::NotEthernet { interface: "tun0".to_owned() };
+        assert_eq!(next(&mut changes).await, ("10.77.0.5".to_owned(), Err(answer)));
     });
 }
 
@@ -257,29 +219,17 @@ fn silence_is_reported_once_and_an_answer_ends_it() {
     on_a_segment(async |peer| {
         let (_resolver, mut changes) = resolve(&["10.9.0.7", "fd09::7"]);
         let silent = |via: &str| {
-            let unanswered = Unresolved::Unanswered {
-                via: address(via),
-                interface: "eth0".to_owned(),
-            };
+            let unanswered = Unresolved::Unanswered { via: address(via), interface: "eth0".to_owned() };
             (via.to_owned(), Err(unanswered))
         };
-        assert_eq!(
-            next_two(&mut changes).await,
-            [silent("10.9.0.7"), silent("fd09::7")]
-        );
+        assert_eq!(next_two(&mut changes).await, [silent("10.9.0.7"), silent("fd09::7")]);
         // Long enough to be asked again, in vain.
         no_change(&mut changes, Duration::from_secs(9)).await;
 
         peer.ip("address add 10.9.0.7/24 dev eth0");
         peer.ip("address add fd09::7/64 dev eth0 nodad");
         let found = next_two(&mut changes).await;
-        assert_eq!(
-            found,
-            [
-                ("10.9.0.7".into(), via_eth0(THEIRS)),
-                ("fd09::7".into(), via_eth0(THEIRS))
-            ]
-        );
+        assert_eq!(found, [("10.9.0.7".into(), via_eth0(THEIRS)), ("fd09::7".into(), via_eth0(THEIRS))]);
     });
 }
 
@@ -295,9 +245,7 @@ fn an_announcement_moves_an_address_at_once() {
                 let ifindex = nix::net::if_::if_nametoindex("eth0").unwrap();
                 announce(ifindex, address.parse().unwrap()).unwrap();
             });
-            let moved = timeout(Duration::from_secs(1), next(&mut changes))
-                .await
-                .expect("at once");
+            let moved = timeout(Duration::from_secs(1), next(&mut changes)).await.expect("at once");
             assert_eq!(moved, (address.to_owned(), via_eth0(OTHER)));
         }
     });
@@ -307,10 +255,8 @@ fn an_announcement_moves_an_address_at_once() {
 fn an_announcement_needs_an_ethernet_interface() {
     on_a_segment(async |_peer| {
         ip("tuntap add tun0 mode tun");
-        for (ifindex, what) in [
-            (nix::net::if_::if_nametoindex("tun0").unwrap(), "tun0"),
-            (4_000, "nothing"),
-        ] {
+        for (ifindex, what) in [(nix::net::if_::if_nametoindex("tun0").unwrap(), "tun0"), (4_000, "nothing")]
+        {
             let error = announce(ifindex, address("10.9.0.1")).unwrap_err();
             assert_eq!(
                 error.to_string(),
@@ -340,10 +286,7 @@ fn our_own_new_mac_is_taken_over() {
         assert_eq!(next(&mut changes).await.1, via_eth0(THEIRS));
         ip("link set eth0 address 02:00:00:00:00:09");
         let changed = next(&mut changes).await.1.expect("still there");
-        assert_eq!(
-            (changed.source_mac, changed.target_mac),
-            ([2, 0, 0, 0, 0, 9], THEIRS)
-        );
+        assert_eq!((changed.source_mac, changed.target_mac), ([2, 0, 0, 0, 0, 9], THEIRS));
     });
 }
 
@@ -373,13 +316,7 @@ fn stale_neighbours_are_verified_and_permanent_ones_left_alone() {
         let (_resolver, mut changes) = resolve(&["10.9.0.2", "10.9.0.3"]);
         // Both are usable from the first moment.
         let found = next_two(&mut changes).await;
-        assert_eq!(
-            found,
-            [
-                ("10.9.0.2".into(), via_eth0(THEIRS)),
-                ("10.9.0.3".into(), via_eth0(THEIRS))
-            ]
-        );
+        assert_eq!(found, [("10.9.0.2".into(), via_eth0(THEIRS)), ("10.9.0.3".into(), via_eth0(THEIRS))]);
         until_neighbour("10.9.0.2", "REACHABLE").await;
         tokio::time::sleep(Duration::from_secs(6)).await;
         until_neighbour("10.9.0.3", "PERMANENT").await;
@@ -401,10 +338,7 @@ fn the_set_is_followed() {
         no_change(&mut changes, Duration::from_millis(200)).await;
         // Asked for again, it is told again.
         resolver.reconcile([address("10.9.0.2"), address("fd09::2")]);
-        assert_eq!(
-            next(&mut changes).await,
-            ("10.9.0.2".to_owned(), via_eth0(OTHER))
-        );
+        assert_eq!(next(&mut changes).await, ("10.9.0.2".to_owned(), via_eth0(OTHER)));
         drop(resolver);
         assert_eq!(timeout(PATIENCE, changes.recv()).await, Ok(None));
     });
@@ -421,10 +355,7 @@ fn interfaces_are_described() {
         let global = eth0.addresses.iter().filter(|a| a.global);
         let global: Vec<String> = global.map(|a| a.network.to_string()).collect();
         assert_eq!(global, ["10.9.0.1/24", "fd09::1/64"]);
-        assert!(
-            eth0.addresses.iter().any(|a| !a.global),
-            "the link-local address is there too"
-        );
+        assert!(eth0.addresses.iter().any(|a| !a.global), "the link-local address is there too");
         assert_eq!(links.interface("lo").await.unwrap().mac, None);
 
         let error = links.interface("eth9").await.unwrap_err();
@@ -437,24 +368,12 @@ fn a_claimed_address_answers_and_is_told_from_others() {
     on_a_segment(async |peer| {
         let mut links = Links::connect().unwrap();
         let eth0 = links.interface("eth0").await.unwrap();
-        for (text, alone) in [
-            ("10.9.0.100", "10.9.0.100/32"),
-            ("fd09::100", "fd09::100/128"),
-        ] {
+        for (text, alone) in [("10.9.0.100", "10.9.0.100/32"), ("fd09::100", "fd09::100/128")] {
             let service = address(text);
-            assert_eq!(
-                links.claim(eth0.ifindex, service).await.unwrap(),
-                Claim::Added
-            );
-            assert_eq!(
-                links.claim(eth0.ifindex, service).await.unwrap(),
-                Claim::Held
-            );
+            assert_eq!(links.claim(eth0.ifindex, service).await.unwrap(), Claim::Added);
+            assert_eq!(links.claim(eth0.ifindex, service).await.unwrap(), Claim::Held);
             let shown = ip("address show dev eth0");
-            let line = shown
-                .lines()
-                .find(|line| line.contains(alone))
-                .expect("it is there");
+            let line = shown.lines().find(|line| line.contains(alone)).expect("it is there");
             assert!(!line.contains("tentative"), "{line}");
 
             // The peer's kernel resolves it; over IPv6 only once its own link-local address is ready.
@@ -468,15 +387,8 @@ fn a_claimed_address_answers_and_is_told_from_others() {
             });
             let eth0 = links.interface("eth0").await.unwrap();
             let claimed = eth0.addresses.iter().filter(|a| a.claimed);
-            assert_eq!(
-                claimed.map(|a| a.network.addr()).collect::<Vec<_>>(),
-                [service]
-            );
-            let own = address(if service.is_ipv6() {
-                "fd09::1"
-            } else {
-                "10.9.0.1"
-            });
+            assert_eq!(claimed.map(|a| a.network.addr()).collect::<Vec<_>>(), [service]);
+            let own = address(if service.is_ipv6() { "fd09::1" } else { "10.9.0.1" });
             assert_eq!(eth0.own_address(service.is_ipv6()), Some(own));
 
             assert!(links.release(eth0.ifindex, service).await.unwrap());
@@ -484,10 +396,7 @@ fn a_claimed_address_answers_and_is_told_from_others() {
             assert!(!ip("address show dev eth0").contains(text));
 
             ip(&format!("address add {alone} dev eth0"));
-            assert_eq!(
-                links.claim(eth0.ifindex, service).await.unwrap(),
-                Claim::Foreign
-            );
+            assert_eq!(links.claim(eth0.ifindex, service).await.unwrap(), Claim::Foreign);
             assert!(links.release(eth0.ifindex, service).await.unwrap());
         }
     });
@@ -499,13 +408,7 @@ fn a_claimed_ipv6_address_is_no_source_of_our_own_packets() {
     on_a_segment(async |_peer| {
         let mut links = Links::connect().unwrap();
         let ifindex = links.interface("eth0").await.unwrap().ifindex;
-        let source = || {
-            ip("route get fd09::101")
-                .split_once("src ")
-                .unwrap()
-                .1
-                .starts_with("fd09::1 ")
-        };
+        let source = || ip("route get fd09::101").split_once("src ").unwrap().1.starts_with("fd09::1 ");
         ip("address add fd09::100/128 dev eth0 nodad");
         assert!(!source(), "the kernel prefers it when it is added by hand");
         links.release(ifindex, address("fd09::100")).await.unwrap();

@@ -59,13 +59,8 @@ pub(super) async fn run(
     mut events: impl Stream<Item = Event> + Unpin,
     changes: mpsc::UnboundedSender<Change>,
 ) {
-    let mut actor = Actor {
-        handle,
-        table: Table::default(),
-        entries: BTreeMap::new(),
-        reroute: false,
-        changes,
-    };
+    let mut actor =
+        Actor { handle, table: Table::default(), entries: BTreeMap::new(), reroute: false, changes };
     // The events were subscribed to before this, so that nothing falls between.
     actor.resync().await;
     let mut confirm = interval_at(Instant::now() + CONFIRM_EVERY, CONFIRM_EVERY);
@@ -102,8 +97,7 @@ pub(super) async fn run(
 impl Actor {
     /// Makes `addresses` the ones that are kept.
     async fn follow(&mut self, addresses: BTreeSet<IpAddr>) {
-        self.entries
-            .retain(|address, _| addresses.contains(address));
+        self.entries.retain(|address, _| addresses.contains(address));
         for address in addresses {
             if !self.entries.contains_key(&address) {
                 let path = route::look_up(&self.handle, address).await;
@@ -175,10 +169,7 @@ impl Actor {
     /// Has the kernel resolve or verify each next hop that it does not hold confirmed.
     async fn confirm(&mut self) {
         let paths = self.entries.values().filter_map(|e| e.path.as_ref().ok());
-        let unconfirmed: HashSet<Path> = paths
-            .copied()
-            .filter(|&path| !self.table.confirmed(path))
-            .collect();
+        let unconfirmed: HashSet<Path> = paths.copied().filter(|&path| !self.table.confirmed(path)).collect();
         let mut refused = HashMap::new();
         for path in unconfirmed {
             if let Err(error) = make_use_of(&self.handle, path).await {
@@ -188,10 +179,7 @@ impl Actor {
         for (address, entry) in &mut self.entries {
             let Ok(path) = entry.path else { continue };
             if let (Some(error), None) = (refused.get(&path), self.table.next_hop(path)) {
-                let answer = Unresolved::Refused {
-                    what: "resolve the next hop",
-                    error: error.clone(),
-                };
+                let answer = Unresolved::Refused { what: "resolve the next hop", error: error.clone() };
                 entry.say(*address, Err(answer), &self.changes);
             }
         }

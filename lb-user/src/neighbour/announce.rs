@@ -23,12 +23,7 @@ const HOP_LIMIT: u8 = 255;
 pub fn announce(ifindex: u32, address: IpAddr) -> io::Result<()> {
     let (interface, mac) = ethernet(ifindex)?;
     // Without a protocol the socket receives nothing: it is for sending only.
-    let socket = socket(
-        AddressFamily::Packet,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
+    let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)?;
     bind(socket.as_raw_fd(), &interface)?;
     send(socket.as_raw_fd(), &frame(mac, address)?, MsgFlags::empty())?;
     Ok(())
@@ -56,9 +51,7 @@ fn frame(mac: Mac, address: IpAddr) -> io::Result<Vec<u8>> {
                 &[0; 6],
                 &v4.octets(),
             );
-            PacketBuilder::ethernet2(mac, [0xff; 6])
-                .arp(arp.map_err(io::Error::other)?)
-                .write(&mut frame)
+            PacketBuilder::ethernet2(mac, [0xff; 6]).arp(arp.map_err(io::Error::other)?).write(&mut frame)
         }
         IpAddr::V6(v6) => {
             // RFC 4861, 7.2.6: to all nodes, with the override flag and the link-layer address.

@@ -5,9 +5,7 @@ use std::{io, net::IpAddr};
 use futures_util::TryStreamExt;
 use ipnet::IpNet;
 use netlink_packet_route::{
-    address::{
-        AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
-    },
+    address::{AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo},
     link::{LinkAttribute, LinkLayerType},
 };
 use nix::errno::Errno;
@@ -95,10 +93,7 @@ impl Links {
         let (connection, handle, _) = rtnetlink::new_connection()?;
         let mut socket = JoinSet::new();
         socket.spawn(connection);
-        Ok(Self {
-            handle,
-            _socket: socket,
-        })
+        Ok(Self { handle, _socket: socket })
     }
 
     /// Looks an interface up by its name.
@@ -113,12 +108,8 @@ impl Links {
         let mut links = std::pin::pin!(self.handle.link().get().match_name(name).execute());
         let link = links.try_next().await.map_err(refused)?;
         let link = link.ok_or_else(|| LinkError::NoInterface(name.to_owned()))?;
-        let mut interface = Interface {
-            ifindex: link.header.index,
-            mac: None,
-            mtu: 0,
-            addresses: Vec::new(),
-        };
+        let mut interface =
+            Interface { ifindex: link.header.index, mac: None, mtu: 0, addresses: Vec::new() };
         let ethernet = link.header.link_layer_type == LinkLayerType::Ether;
         for attribute in &link.attributes {
             match attribute {
@@ -143,10 +134,7 @@ impl Links {
     /// The kernel refused; without `CAP_NET_ADMIN` it does.
     pub async fn claim(&mut self, ifindex: u32, address: IpAddr) -> Result<Claim, LinkError> {
         let what = || format!("add {address} to interface {ifindex}");
-        let mut request = self
-            .handle
-            .address()
-            .add(ifindex, address, full_prefix(address));
+        let mut request = self.handle.address().add(ifindex, address, full_prefix(address));
         let attributes = &mut request.message_mut().attributes;
         attributes.push(AddressAttribute::Protocol(CLAIMED));
         if address.is_ipv6() {
@@ -161,11 +149,7 @@ impl Links {
                 let there = self.addresses(ifindex).await;
                 let there = there.map_err(|error| refusal(what(), &error))?;
                 let ours = |a: &Address| a.network.addr() == address && a.claimed;
-                Ok(if there.iter().any(ours) {
-                    Claim::Held
-                } else {
-                    Claim::Foreign
-                })
+                Ok(if there.iter().any(ours) { Claim::Held } else { Claim::Foreign })
             }
             Err(error) => Err(refusal(what(), &error)),
         }
@@ -176,20 +160,12 @@ impl Links {
     /// # Errors
     /// The kernel refused; without `CAP_NET_ADMIN` it does.
     pub async fn release(&mut self, ifindex: u32, address: IpAddr) -> Result<bool, LinkError> {
-        let mut request = self
-            .handle
-            .address()
-            .add(ifindex, address, full_prefix(address));
+        let mut request = self.handle.address().add(ifindex, address, full_prefix(address));
         let message = request.message_mut().clone();
         match self.handle.address().del(message).execute().await {
             Ok(()) => Ok(true),
-            Err(error) if matches!(errno(&error), Some(Errno::EADDRNOTAVAIL | Errno::ENODEV)) => {
-                Ok(false)
-            }
-            Err(error) => Err(refusal(
-                format!("remove {address} from interface {ifindex}"),
-                &error,
-            )),
+            Err(error) if matches!(errno(&error), Some(Errno::EADDRNOTAVAIL | Errno::ENODEV)) => Ok(false),
+            Err(error) => Err(refusal(format!("remove {address} from interface {ifindex}"), &error)),
         }
     }
 

@@ -20,9 +20,7 @@ pub(super) async fn look_up(handle: &Handle, address: IpAddr) -> Result<Path, Un
         IpAddr::V6(_) => AddressFamily::Inet6,
     };
     message.header.destination_prefix_length = full_prefix(address);
-    message
-        .attributes
-        .push(RouteAttribute::Destination(address.into()));
+    message.attributes.push(RouteAttribute::Destination(address.into()));
     let mut answers = std::pin::pin!(handle.route().get(message).execute());
     match answers.try_next().await {
         Ok(Some(route)) => path(&route, address),
@@ -60,16 +58,11 @@ fn refusal(error: &rtnetlink::Error) -> Unresolved {
         return refused(error);
     };
     match Errno::from_raw(-message.raw_code()) {
-        Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EINVAL | Errno::EACCES => {
-            Unresolved::NoRoute
-        }
+        Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::EINVAL | Errno::EACCES => Unresolved::NoRoute,
         _ => refused(error),
     }
 }
 
 fn refused(error: &rtnetlink::Error) -> Unresolved {
-    Unresolved::Refused {
-        what: "look up the route",
-        error: error.to_string(),
-    }
+    Unresolved::Refused { what: "look up the route", error: error.to_string() }
 }

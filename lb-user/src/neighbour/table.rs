@@ -5,9 +5,7 @@ use std::{collections::HashMap, net::IpAddr};
 use netlink_packet_route::{
     RouteNetlinkMessage,
     link::{LinkAttribute, LinkLayerType, LinkMessage},
-    neighbour::{
-        NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
-    },
+    neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState},
 };
 
 use super::{Mac, NextHop, Unresolved};
@@ -103,11 +101,7 @@ impl Table {
             return Some(Err(Unresolved::NotEthernet { interface }));
         };
         match *self.neighbours.get(&path)? {
-            Neighbour::Known { mac, .. } => Some(Ok(NextHop {
-                ifindex,
-                source_mac,
-                target_mac: mac,
-            })),
+            Neighbour::Known { mac, .. } => Some(Ok(NextHop { ifindex, source_mac, target_mac: mac })),
             Neighbour::Pending => None,
             Neighbour::Failed => Some(Err(Unresolved::Unanswered { via, interface })),
         }
@@ -115,16 +109,11 @@ impl Table {
 }
 
 fn parse_link(message: &LinkMessage) -> Link {
-    let mut link = Link {
-        name: String::new(),
-        mac: None,
-    };
+    let mut link = Link { name: String::new(), mac: None };
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name.clone_from(name),
-            LinkAttribute::Address(bytes)
-                if message.header.link_layer_type == LinkLayerType::Ether =>
-            {
+            LinkAttribute::Address(bytes) if message.header.link_layer_type == LinkLayerType::Ether => {
                 link.mac = bytes.as_slice().try_into().ok();
             }
             _ => {}
@@ -143,10 +132,7 @@ fn path(message: &NeighbourMessage) -> Option<Path> {
         NeighbourAttribute::Destination(NeighbourAddress::Inet6(v6)) => Some(IpAddr::V6(*v6)),
         _ => None,
     })?;
-    Some(Path {
-        ifindex: message.header.ifindex,
-        via,
-    })
+    Some(Path { ifindex: message.header.ifindex, via })
 }
 
 fn parse_neighbour(message: &NeighbourMessage) -> Neighbour {
@@ -155,18 +141,11 @@ fn parse_neighbour(message: &NeighbourMessage) -> Neighbour {
         _ => None,
     });
     match (message.header.state, mac) {
-        (
-            NeighbourState::Reachable | NeighbourState::Permanent | NeighbourState::Noarp,
-            Some(mac),
-        ) => Neighbour::Known {
-            mac,
-            confirmed: true,
-        },
+        (NeighbourState::Reachable | NeighbourState::Permanent | NeighbourState::Noarp, Some(mac)) => {
+            Neighbour::Known { mac, confirmed: true }
+        }
         (NeighbourState::Stale | NeighbourState::Delay | NeighbourState::Probe, Some(mac)) => {
-            Neighbour::Known {
-                mac,
-                confirmed: false,
-            }
+            Neighbour::Known { mac, confirmed: false }
         }
         (NeighbourState::Failed, _) => Neighbour::Failed,
         _ => Neighbour::Pending,
@@ -181,20 +160,15 @@ mod tests {
     const THEIRS: Mac = [2, 0, 0, 0, 0, 2];
 
     fn via() -> Path {
-        Path {
-            ifindex: 7,
-            via: "10.0.0.11".parse().unwrap(),
-        }
+        Path { ifindex: 7, via: "10.0.0.11".parse().unwrap() }
     }
 
     fn link(kind: LinkLayerType) -> RouteNetlinkMessage {
         let mut message = LinkMessage::default();
         message.header.index = 7;
         message.header.link_layer_type = kind;
-        message.attributes = vec![
-            LinkAttribute::IfName("eth7".to_owned()),
-            LinkAttribute::Address(OURS.to_vec()),
-        ];
+        message.attributes =
+            vec![LinkAttribute::IfName("eth7".to_owned()), LinkAttribute::Address(OURS.to_vec())];
         RouteNetlinkMessage::NewLink(message)
     }
 
@@ -204,9 +178,7 @@ mod tests {
         message.header.state = state;
         let destination = NeighbourAddress::Inet("10.0.0.11".parse().unwrap());
         message.attributes = vec![NeighbourAttribute::Destination(destination)];
-        message
-            .attributes
-            .extend(mac.map(|mac| NeighbourAttribute::LinkLayerAddress(mac.to_vec())));
+        message.attributes.extend(mac.map(|mac| NeighbourAttribute::LinkLayerAddress(mac.to_vec())));
         message
     }
 
@@ -220,15 +192,8 @@ mod tests {
 
     #[test]
     fn each_state_of_a_neighbour_has_its_answer() {
-        let known = Some(Ok(NextHop {
-            ifindex: 7,
-            source_mac: OURS,
-            target_mac: THEIRS,
-        }));
-        let failed = Some(Err(Unresolved::Unanswered {
-            via: via().via,
-            interface: "eth7".to_owned(),
-        }));
+        let known = Some(Ok(NextHop { ifindex: 7, source_mac: OURS, target_mac: THEIRS }));
+        let failed = Some(Err(Unresolved::Unanswered { via: via().via, interface: "eth7".to_owned() }));
         for (state, mac, answer, confirmed) in [
             (NeighbourState::Reachable, Some(THEIRS), known.clone(), true),
             (NeighbourState::Permanent, Some(THEIRS), known.clone(), true),
@@ -260,10 +225,7 @@ mod tests {
         let RouteNetlinkMessage::NewLink(gone) = link(LinkLayerType::Ether) else {
             unreachable!("that is what it makes")
         };
-        assert_eq!(
-            table.apply(&RouteNetlinkMessage::DelLink(gone)),
-            Effect::Routes
-        );
+        assert_eq!(table.apply(&RouteNetlinkMessage::DelLink(gone)), Effect::Routes);
         assert_eq!(table.next_hop(via()), None);
     }
 
@@ -271,9 +233,7 @@ mod tests {
     fn a_tunnel_is_not_ethernet() {
         let mut table = table_with(NeighbourState::Noarp, Some(THEIRS));
         table.apply(&link(LinkLayerType::None));
-        let answer = Unresolved::NotEthernet {
-            interface: "eth7".to_owned(),
-        };
+        let answer = Unresolved::NotEthernet { interface: "eth7".to_owned() };
         assert_eq!(table.next_hop(via()), Some(Err(answer)));
     }
 
