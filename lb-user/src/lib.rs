@@ -5,4 +5,5 @@ pub mod config;
 pub mod dataplane;
 pub mod health;
 pub mod model;
+pub mod neighbour;
 pub mod slots;
