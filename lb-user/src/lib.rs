@@ -6,4 +6,5 @@ pub mod dataplane;
 pub mod health;
 pub mod model;
 pub mod neighbour;
+pub mod plan;
 pub mod slots;

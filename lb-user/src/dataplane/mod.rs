@@ -17,8 +17,8 @@ mod view;
 pub use attach::{Attached, Mode, PassGuard, attach, attach_pass, detach_all};
 pub use kernel::{Figures, Kernel, Name, StoredSession};
 pub use load::{LoadError, Options, Program};
-pub use specs::Geometry;
 pub use scan::FlowCounts;
+pub use specs::Geometry;
 pub use view::View;
 
 use anyhow::Result;

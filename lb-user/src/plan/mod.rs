@@ -11,8 +11,6 @@ mod ranges;
 mod recipe;
 mod state;
 mod step;
-#[cfg(test)]
-mod tests;
 
 pub use apply::apply;
 pub use ranges::Ranges;
@@ -20,10 +18,12 @@ pub use recipe::{scope, seed, settings_key};
 pub use state::{BackendState, Inputs, ServiceState, Sources, State};
 pub use step::Step;
 
+use std::collections::{BTreeSet, btree_map::Entry};
+
 use anyhow::{Result, bail};
 use lb_common::{
     net::Ip,
-    state::{Backend, BackendId, Health, Service, ServiceKey},
+    state::{BackendId, Health, Service, ServiceKey},
 };
 
 use crate::{
@@ -49,12 +49,13 @@ pub struct Plan {
 /// A table is too small, or the source addresses changed in a way that connections can't follow.
 pub fn plan(current: &State, model: &Model, inputs: &Inputs) -> Result<Plan> {
     let mut plan = Plan { next: current.clone(), ..Plan::default() };
+    let mut ranges = current.ranges(model.limits.slots);
     plan.sources(current, inputs)?;
     for service in &model.services {
         for backend in &service.backends {
             plan.backend(current, model, inputs, service, backend)?;
         }
-        plan.service(current, model, inputs, service)?;
+        plan.service(current, inputs, service, &mut ranges)?;
     }
     plan.markers(model);
     plan.leave(current, model);
@@ -67,8 +68,7 @@ impl Plan {
         if merged != current.sources {
             self.steps.push(Step::SetSources(merged.table()));
         }
-        self.next.sources = inputs.sources.clone();
-        self.next.sources.keep_longer(&merged);
+        self.next.sources = merged;
         Ok(())
     }
 
@@ -124,7 +124,13 @@ impl Plan {
         Ok(())
     }
 
-    fn service(&mut self, current: &State, model: &Model, inputs: &Inputs, service: &model::Service) -> Result<()> {
+    fn service(
+        &mut self,
+        current: &State,
+        inputs: &Inputs,
+        service: &model::Service,
+        ranges: &mut Ranges,
+    ) -> Result<()> {
         let key = recipe::service_key(service);
         let slots = self.slot_table(inputs, service);
         let mut entry = recipe::service_entry(service);
@@ -132,7 +138,7 @@ impl Plan {
         let table_changed = known.is_none_or(|known| known.slots.as_deref() != Some(&slots[..]));
         match known {
             Some(known) if !table_changed => entry.slots_base = known.entry.slots_base,
-            _ => entry.slots_base = self.next.ranges(current, model.limits.slots).take(service.slots)?,
+            _ => entry.slots_base = ranges.take(service.slots)?,
         }
         let name_changed = known.is_some_and(|known| known.entry.scope != entry.scope);
         match known {
@@ -174,7 +180,7 @@ impl Plan {
     fn markers(&mut self, model: &Model) {
         for service in &model.services {
             let key = ServiceKey::any_port(Ip::from(service.address));
-            if let std::collections::btree_map::Entry::Vacant(vacant) = self.next.services.entry(key) {
+            if let Entry::Vacant(vacant) = self.next.services.entry(key) {
                 let entry = Service::default();
                 vacant.insert(ServiceState { entry, slots: None });
                 self.steps.push(Step::PutService { key, entry, table: None });
@@ -183,12 +189,13 @@ impl Plan {
     }
 
     fn leave(&mut self, current: &State, model: &Model) {
-        let wanted = |key: &ServiceKey| {
-            model.services.iter().any(|service| {
-                recipe::service_key(service) == *key || ServiceKey::any_port(Ip::from(service.address)) == *key
-            })
-        };
-        for key in current.services.keys().filter(|key| !wanted(key)) {
+        let mut services = BTreeSet::new();
+        let mut backends = BTreeSet::new();
+        for service in &model.services {
+            services.extend([recipe::service_key(service), ServiceKey::any_port(Ip::from(service.address))]);
+            backends.extend(service.backends.iter().map(|backend| (&service.name, &backend.name)));
+        }
+        for key in current.services.keys().filter(|key| !services.contains(key)) {
             self.steps.push(Step::RemoveService { key: *key });
             self.next.services.remove(key);
             if key.protocol != 0 {
@@ -196,14 +203,12 @@ impl Plan {
             }
         }
         for (key, known) in &current.backends {
-            let kept = self.next.backends.get(key).is_some_and(|next| next.id == known.id);
-            let configured = model.services.iter().any(|service| {
-                service.name == key.service && service.backends.iter().any(|b| b.name == key.backend)
-            });
-            if configured && kept {
+            let configured = backends.contains(&(&key.service, &key.backend));
+            if configured && self.next.backends.get(key).is_some_and(|next| next.id == known.id) {
                 continue;
             }
             self.steps.push(Step::RemoveBackend { id: known.id });
+            self.next.release_id(known.id);
             if !configured {
                 self.next.backends.remove(key);
                 self.changes.push(format!("service {}: remove backend {}", key.service, key.backend));
@@ -218,11 +223,8 @@ pub fn describe(key: &ServiceKey) -> String {
     format!("{}/{protocol}", std::net::SocketAddr::new(key.address.into(), key.port.get()))
 }
 
-/// A recipe without a next hop.
-pub(crate) fn unresolved(recipe: &Backend) -> bool {
-    recipe.target_mac.is_zero()
-}
-
 fn full(table: &str, limit: u32, setting: &str) -> Result<BackendId> {
-    bail!("{table} is full at {limit}: raise `{setting}` in [limits], which needs a restart with --detach-on-exit")
+    bail!(
+        "{table} is full at {limit}: raise `{setting}` in [limits], which needs a restart with --detach-on-exit"
+    )
 }

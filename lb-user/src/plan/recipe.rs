@@ -41,9 +41,8 @@ pub(super) fn recipe(service: &model::Service, backend: &model::Backend, sources
 /// True if flows and sessions of one may go on with the other: everything that a packet is rewritten
 /// by is the same, except for the next hop and the choice of sources.
 pub(super) fn same_identity(a: &Backend, b: &Backend) -> bool {
-    let identity = |x: &Backend| {
-        (x.address, x.port, x.service_address, x.service_port, x.protocol, x.forwarding)
-    };
+    let identity =
+        |x: &Backend| (x.address, x.port, x.service_address, x.service_port, x.protocol, x.forwarding);
     identity(a) == identity(b)
 }
 
@@ -54,10 +53,13 @@ pub(super) fn service_key(service: &model::Service) -> ServiceKey {
 
 /// A service's entry, without its slots' place.
 pub(super) fn service_entry(service: &model::Service) -> Service {
-    let ticks = |time: std::time::Duration| Tick::covering(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    let ticks =
+        |time: std::time::Duration| Tick::covering(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     let (persist_by, prefix) = match service.persistence.by {
         model::PersistBy::Connection => (PersistBy::Connection, 0),
-        model::PersistBy::ClientIp { prefix_v4, .. } if service.address.is_ipv4() => (PersistBy::ClientIp, prefix_v4),
+        model::PersistBy::ClientIp { prefix_v4, .. } if service.address.is_ipv4() => {
+            (PersistBy::ClientIp, prefix_v4)
+        }
         model::PersistBy::ClientIp { prefix_v6, .. } => (PersistBy::ClientIp, prefix_v6),
     };
     Service {

@@ -1,7 +1,7 @@
 //! What is installed, and what a plan needs to know besides the model.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
 };
 
@@ -25,6 +25,8 @@ pub struct State {
     pub sources: Sources,
     /// The last generation of every id that was ever used.
     generations: BTreeMap<BackendId, u32>,
+    /// Ids in use.
+    used: BTreeSet<u32>,
     /// The id given out last: the search for a free one goes on from there, so that an id rests for
     /// as long as possible before it is used again.
     last_id: u32,
@@ -95,7 +97,8 @@ impl State {
     /// # Errors
     /// A system call failed.
     pub fn adopt(kernel: &Kernel, backends: u32) -> Result<Self> {
-        let mut state = Self { sources: Sources::from_table(&kernel.installed_sources()?), ..Self::default() };
+        let mut state =
+            Self { sources: Sources::from_table(&kernel.installed_sources()?), ..Self::default() };
         for id in (1..=backends).map(BackendId) {
             let generation = kernel.recipe(id)?.generation;
             if generation != 0 {
@@ -104,6 +107,7 @@ impl State {
         }
         for (id, name, recipe, health) in kernel.installed_backends()? {
             state.last_id = state.last_id.max(id.0);
+            state.used.insert(id.0);
             let key = BackendKey { service: name.service(), backend: name.backend() };
             state.backends.insert(key, BackendState { id, recipe, health, weight: None });
         }
@@ -115,15 +119,18 @@ impl State {
 
     /// A free id.
     pub(super) fn take_id(&mut self, limit: u32) -> Result<BackendId> {
-        let used: Vec<u32> = self.backends.values().map(|backend| backend.id.0).collect();
-        let after = (self.last_id + 1..=limit).chain(1..=self.last_id.min(limit));
-        match after.into_iter().find(|id| !used.contains(id)) {
-            Some(id) => {
-                self.last_id = id;
-                Ok(BackendId(id))
-            }
-            None => full("BACKENDS", limit, "backends"),
-        }
+        let mut after = (self.last_id + 1..=limit).chain(1..=self.last_id.min(limit));
+        let Some(id) = after.find(|id| !self.used.contains(id)) else {
+            return full("BACKENDS", limit, "backends");
+        };
+        self.last_id = id;
+        self.used.insert(id);
+        Ok(BackendId(id))
+    }
+
+    /// Gives an id back, for plans after this one.
+    pub(super) fn release_id(&mut self, id: BackendId) {
+        self.used.remove(&id.0);
     }
 
     /// The next generation of an id.
@@ -134,14 +141,14 @@ impl State {
         *generation
     }
 
-    /// Slots in use by `current` or by what is already planned.
-    pub(super) fn ranges(&self, current: &Self, limit: u32) -> Ranges {
-        let ranges = |state: &Self| {
-            let range = |service: &ServiceState| (service.entry.slots_base, service.entry.slots_mask + 1);
-            let tables = state.services.iter().filter(|(key, _)| key.protocol != 0);
-            tables.map(|(_, service)| range(service)).collect::<Vec<_>>()
-        };
-        Ranges::new(ranges(self).into_iter().chain(ranges(current)), limit)
+    /// Slots in use. Those that a plan frees stay taken until the next plan: packets that found the
+    /// old table are still under way in it.
+    pub(super) fn ranges(&self, limit: u32) -> Ranges {
+        let tables = self.services.iter().filter(|(key, _)| key.protocol != 0);
+        Ranges::new(
+            tables.map(|(_, service)| (service.entry.slots_base, service.entry.slots_mask + 1)),
+            limit,
+        )
     }
 }
 
@@ -204,10 +211,5 @@ impl Sources {
             }
         };
         Ok(Self { v4: merge(&self.v4, &wanted.v4)?, v6: merge(&self.v6, &wanted.v6)? })
-    }
-
-    /// Remembers addresses that are still in the table.
-    pub(super) fn keep_longer(&mut self, merged: &Self) {
-        *self = merged.clone();
     }
 }

@@ -32,7 +32,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 use score::{Scorer, SlotKey};
 
 /// The owner of every slot of a service without backends.
-pub const NO_BACKEND: u32 = u32::MAX;
+pub const NO_BACKEND: u32 = lb_common::state::BackendId::NONE.0;
 
 /// A backend that takes part in a slot table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
