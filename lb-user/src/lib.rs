@@ -1,5 +1,7 @@
 //! The control plane.
+pub mod api;
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod model;
+pub mod view;

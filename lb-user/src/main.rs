@@ -22,6 +22,9 @@ fn main() -> ExitCode {
 fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.command {
         Command::Check(args) => commands::check::run(args),
+        Command::Status(args) => commands::status::run(&cli.socket, args),
+        Command::Explain(args) => commands::explain::run(&cli.socket, args),
+        Command::Reload(args) => commands::reload::run(&cli.socket, args),
         _ => anyhow::bail!("not wired yet"),
     }
 }

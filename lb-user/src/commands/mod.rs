@@ -1,3 +1,7 @@
 //! What each subcommand does.
 
+mod ask;
 pub mod check;
+pub mod explain;
+pub mod reload;
+pub mod status;
