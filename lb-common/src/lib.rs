@@ -21,6 +21,7 @@
 
 pub mod checksum;
 pub mod engine;
+pub mod explain;
 pub mod frame;
 pub mod hash;
 #[cfg(feature = "std")]

@@ -1,10 +1,16 @@
-//! The control plane.
+//! The control plane: `config` (parse) -> `model` (validated) -> `plan` (the difference to what runs)
+//! -> `dataplane` (the packet program's maps). `daemon` holds them together; `api` and `metrics` only
+//! know what it can be asked.
+pub mod api;
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod daemon;
 pub mod dataplane;
 pub mod health;
+pub mod metrics;
 pub mod model;
 pub mod neighbour;
 pub mod plan;
 pub mod slots;
+pub mod view;

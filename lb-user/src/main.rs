@@ -22,6 +22,10 @@ fn main() -> ExitCode {
 fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.command {
         Command::Check(args) => commands::check::run(args),
-        _ => anyhow::bail!("not wired yet"),
+        Command::Status(args) => commands::status::run(&cli.socket, args),
+        Command::Explain(args) => commands::explain::run(&cli.socket, args),
+        Command::Reload(args) => commands::reload::run(&cli.socket, args),
+        Command::Run(args) => commands::run::run(&cli.socket, args),
+        Command::Demo(_) => anyhow::bail!("not wired yet"),
     }
 }

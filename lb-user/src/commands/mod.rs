@@ -1,3 +1,8 @@
 //! What each subcommand does.
 
+mod ask;
 pub mod check;
+pub mod explain;
+pub mod reload;
+pub mod run;
+pub mod status;

@@ -14,7 +14,7 @@ mod step;
 
 pub use apply::apply;
 pub use ranges::Ranges;
-pub use recipe::{scope, seed, settings_key};
+pub use recipe::{scope, seed, service_key, settings_key};
 pub use state::{BackendState, Inputs, ServiceState, Sources, State};
 pub use step::Step;
 

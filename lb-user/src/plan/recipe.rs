@@ -47,7 +47,7 @@ pub(super) fn same_identity(a: &Backend, b: &Backend) -> bool {
 }
 
 /// A service's key.
-pub(super) fn service_key(service: &model::Service) -> ServiceKey {
+pub fn service_key(service: &model::Service) -> ServiceKey {
     ServiceKey::new(Ip::from(service.address), Be16::new(service.port), number(service.protocol))
 }
 

@@ -8,11 +8,11 @@ use std::{
 use anyhow::{Result, bail};
 use lb_common::{
     net::{Ip, Mac},
-    state::{Backend, BackendId, Health, Service, ServiceKey},
+    state::{Backend, BackendId, Health, ServiceKey},
 };
 
-use super::{full, ranges::Ranges};
-use crate::{dataplane::Kernel, health::BackendKey, neighbour::NextHop};
+use super::{full, ranges::Ranges, recipe};
+use crate::{dataplane::Kernel, health::BackendKey, model::Service, neighbour::NextHop};
 
 /// What is installed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub struct BackendState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceState {
     /// Its entry.
-    pub entry: Service,
+    pub entry: lb_common::state::Service,
     /// Its slot table; `None` for an address marker, or if an earlier daemon installed it.
     pub slots: Option<Vec<u32>>,
 }
@@ -115,6 +115,11 @@ impl State {
             state.services.insert(key, ServiceState { entry, slots: None });
         }
         Ok(state)
+    }
+
+    /// A service's slot table, unless an earlier daemon installed it.
+    pub fn slots(&self, service: &Service) -> Option<&[u32]> {
+        self.services.get(&recipe::service_key(service))?.slots.as_deref()
     }
 
     /// A free id.

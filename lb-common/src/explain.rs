@@ -1,0 +1,74 @@
+//! What the tables say of a client, without changing them: the stages' own code, asked instead of
+//! followed. `limpet explain` runs this on the maps that the packet program uses.
+
+use crate::{
+    hash,
+    net::{Address, Be16},
+    stage::{select, session},
+    state::{BackendId, Pin, ServiceKey, flow::bucket_index},
+    tables::{Store, Tables},
+};
+
+/// Everything that bears on where a client's next packet goes, in the order in which it decides.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Located {
+    /// The backend of the connection asked about, if there is such a connection and it is good.
+    pub flow: Option<BackendId>,
+    /// The client's session.
+    pub session: Option<Stored>,
+    /// What the hash alone says; `None` if no backend is up, or if connections are told apart and
+    /// none was asked about.
+    pub hash: Option<BackendId>,
+}
+
+/// A stored session and what it is worth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stored {
+    /// Where it is stored.
+    pub store: Store,
+    /// Its content.
+    pub pin: Pin,
+    /// Past its idle timeout or its lifetime.
+    pub expired: bool,
+    /// Its backend is there and serves.
+    pub valid: bool,
+}
+
+impl Stored {
+    /// Does it decide for a new connection?
+    pub const fn decides(&self) -> bool {
+        self.valid && !self.expired
+    }
+}
+
+/// Asks about `client`, or about its connection from a port; `None` if there is no such service.
+pub fn locate<A: Address, T: Tables>(
+    tables: &T,
+    key: &ServiceKey,
+    client: A,
+    port: Option<Be16>,
+) -> Option<Located> {
+    let service = tables.service(key)?;
+    let to = (A::narrow(key.address), key.port);
+    let tuple = port.map(|port| hash::tuple(tables.settings(), (client, port), to, key.protocol));
+    let flow = tuple.and_then(|hash| {
+        let bucket = tables.bucket(bucket_index(hash, tables.settings().bucket_mask.get()))?;
+        let way = bucket.candidate(hash)?;
+        let (entry, id) = (way.entry(), way.entry().target().backend());
+        let good = way.holds(hash, entry, tables.backend(id)?.generation) && tables.health(id).serves();
+        good.then_some(id)
+    });
+    let now = tables.now();
+    let session_key = session::key(&service, client.widen());
+    let session = session_key.and_then(|key| {
+        let (store, stored) = session::find(tables, &key)?;
+        let pin = stored.load();
+        let expired = pin.expired(now, service.idle_ticks, service.lifetime_ticks);
+        Some(Stored { store, pin, expired, valid: session::valid(tables, &pin) })
+    });
+    let hash = match session_key {
+        Some(key) => Some(hash::client(tables.settings(), key.scope, key.client)),
+        None => tuple,
+    };
+    Some(Located { flow, session, hash: hash.and_then(|hash| select::by_hash(tables, &service, hash)) })
+}

@@ -1,0 +1,85 @@
+//! What `explain` is asked and says.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// Which client of which service?
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainQuery {
+    /// Name of the service.
+    pub service: String,
+    /// The client's address.
+    pub client: IpAddr,
+    /// Source port of the connection in question; `None`: the client's next connection.
+    pub port: Option<u16>,
+}
+
+/// Which backend a client gets, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// Name of the service.
+    pub service: String,
+    /// The client's address.
+    pub client: IpAddr,
+    /// Source port of the connection asked about.
+    pub port: Option<u16>,
+    /// The backend; `None`: the packet would be dropped.
+    pub backend: Option<String>,
+    /// What decides.
+    pub reason: Why,
+    /// What the hash alone would say.
+    pub hash_backend: Option<String>,
+    /// The client's stored session, live or not.
+    pub session: Option<Session>,
+    /// Seconds without traffic after which the session is forgotten.
+    pub idle_left_s: Option<f64>,
+    /// Seconds after which the session is chosen anew; `None` without a bound.
+    pub lifetime_left_s: Option<f64>,
+    /// The backend that would take the client if its own went down.
+    pub if_backend_fails: Option<String>,
+    /// The same in sentences for people.
+    pub text: Vec<String>,
+}
+
+/// What decides where a packet goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Why {
+    /// An open connection stays where it is.
+    Flow,
+    /// A live session.
+    Session,
+    /// The slot table: the client is not known.
+    Hash,
+    /// Nobody: no backend can be had.
+    None,
+}
+
+impl Why {
+    /// As in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Flow => "flow",
+            Self::Session => "session",
+            Self::Hash => "hash",
+            Self::None => "none",
+        }
+    }
+}
+
+/// A stored session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// Where the client belongs; `None`: to a backend that is no longer configured.
+    pub backend: Option<String>,
+    /// The client has proved its address, so no stranger can push the session out.
+    pub proven: bool,
+    /// Seconds since it was made.
+    pub age_s: f64,
+    /// Seconds since its last traffic.
+    pub idle_s: f64,
+    /// It decides for the next connection; false once expired, or if its backend is down or gone.
+    pub valid: bool,
+}

@@ -1,0 +1,49 @@
+//! The control API: what the daemon can be asked and told, as JSON over HTTP on a unix socket.
+//!
+//! `GET /v1/status`, `GET /v1/explain?service=S&client=ADDR&port=N`, `POST /v1/reload`. The server knows the
+//! daemon only as [`Control`]; the commands know the server only as [`Client`]. Names in JSON are a promise:
+//! fields may be added, none is ever renamed.
+
+mod client;
+mod explanation;
+pub(crate) mod http;
+mod refusal;
+mod server;
+mod socket;
+mod status;
+
+use std::future::Future;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    client::{CallError, Client},
+    explanation::{ExplainQuery, Explanation, Session, Why},
+    refusal::{Refusal, RefusalKind},
+    server::serve,
+    socket::{Socket, SocketError},
+    status::{
+        Backend, BackendState, Forwarding, Interface, Mode, NextHop, Persistence, Service, Status, Table,
+        reasons,
+    },
+};
+
+/// What the daemon can be asked and told. Implemented by the daemon; the API server and the metrics page only
+/// know this.
+pub trait Control: Send + Sync + 'static {
+    /// Everything `status` shows.
+    fn status(&self) -> impl Future<Output = anyhow::Result<Status>> + Send;
+
+    /// Which backend a client gets, and why. Changes nothing.
+    fn explain(&self, query: ExplainQuery) -> impl Future<Output = Result<Explanation, Refusal>> + Send;
+
+    /// Reads the configuration file again and applies what changed. Refused, nothing has changed.
+    fn reload(&self) -> impl Future<Output = Result<Reloaded, Refusal>> + Send;
+}
+
+/// What a reload changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// One sentence a change, in the order they were applied; empty if the file asks for what runs.
+    pub changes: Vec<String>,
+}

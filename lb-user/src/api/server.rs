@@ -1,0 +1,61 @@
+//! The server's side of the control API.
+
+use std::{future::Future, io, sync::Arc};
+
+use axum::{
+    Json, Router,
+    extract::{Query, State, rejection::QueryRejection},
+    http::{Method, Uri},
+    routing::{get, post},
+};
+
+use super::{Control, ExplainQuery, Explanation, Refusal, Reloaded, Socket, Status, http};
+
+/// Answers on the socket until `shutdown` resolves, then removes the socket's file.
+///
+/// # Errors
+/// When the socket stops accepting connections.
+pub async fn serve<C: Control>(
+    socket: Socket,
+    control: Arc<C>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let (listener, _file) = socket.into_parts();
+    http::serve(listener, router(control), shutdown).await
+}
+
+fn router<C: Control>(control: Arc<C>) -> Router {
+    Router::new()
+        .route("/v1/status", get(status::<C>))
+        .route("/v1/explain", get(explain::<C>))
+        .route("/v1/reload", post(reload::<C>))
+        .fallback(unknown)
+        .with_state(control)
+}
+
+async fn status<C: Control>(State(control): State<Arc<C>>) -> Result<Json<Status>, Refusal> {
+    Ok(Json(control.status().await?))
+}
+
+async fn explain<C: Control>(
+    State(control): State<Arc<C>>,
+    query: Result<Query<ExplainQuery>, QueryRejection>,
+) -> Result<Json<Explanation>, Refusal> {
+    let Query(query) = query.map_err(|rejection| Refusal::invalid(rejection.body_text()))?;
+    control.explain(query).await.map(Json)
+}
+
+async fn reload<C: Control>(State(control): State<Arc<C>>) -> Result<Json<Reloaded>, Refusal> {
+    // A task of its own: a client that hangs up must not stop a reload half way.
+    let reload = tokio::spawn(async move { control.reload().await });
+    let outcome = reload.await.map_err(|error| Refusal::failed(format!("the reload broke off: {error}")))?;
+    outcome.map(Json)
+}
+
+async fn unknown(method: Method, uri: Uri) -> Refusal {
+    Refusal::not_found(format!(
+        "limpet {} knows no {method} {}; ask for /v1/status, /v1/explain or /v1/reload",
+        env!("CARGO_PKG_VERSION"),
+        uri.path()
+    ))
+}

@@ -1,0 +1,299 @@
+//! What `status` says.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use lb_common::reason::{Kind, Reason};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{self, PersistBy, Protocol};
+
+/// Everything there is to know of a running daemon.
+///
+/// All counts of packets, bytes and connections, and those by reason, go up from when the maps were made;
+/// sessions, flows and table entries are those of this moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Of this document: [`Status::VERSION`].
+    pub version: u32,
+    /// Process id of the daemon.
+    pub pid: u32,
+    /// Seconds since the daemon started.
+    pub uptime_s: u64,
+    /// The configuration file, as `run` was told.
+    pub config: String,
+    /// Where the packet program is attached.
+    pub interfaces: Vec<Interface>,
+    /// In the order of the file.
+    pub services: Vec<Service>,
+    /// Packets dropped, by reason; every reason is there, see [`reasons`].
+    pub drops: BTreeMap<String, u64>,
+    /// Packets left to the kernel, by reason.
+    pub passes: BTreeMap<String, u64>,
+    /// Packets sent on, by direction.
+    pub forwards: BTreeMap<String, u64>,
+    /// What else happened, by name.
+    pub events: BTreeMap<String, u64>,
+    /// The maps whose filling matters.
+    pub tables: Vec<Table>,
+}
+
+impl Status {
+    /// Goes up when a program that reads the document could no longer do so.
+    pub const VERSION: u32 = 1;
+}
+
+/// The counters of one kind by name, those that are 0 too.
+pub fn reasons(kind: Kind, count: impl Fn(Reason) -> u64) -> BTreeMap<String, u64> {
+    let of_kind = Reason::ALL.iter().filter(|reason| reason.kind() == kind);
+    of_kind.map(|&reason| (reason.name().to_owned(), count(reason))).collect()
+}
+
+/// An interface with the packet program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Its index.
+    pub ifindex: u32,
+    /// The XDP hook in use.
+    pub mode: Mode,
+}
+
+/// An XDP hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// In the driver, before a socket buffer exists.
+    Driver,
+    /// After the socket buffer was made: works everywhere, slow.
+    Generic,
+}
+
+impl Mode {
+    /// As in JSON and labels.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Driver => "driver",
+            Self::Generic => "generic",
+        }
+    }
+}
+
+/// A service with its figures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    /// Its name, unique.
+    pub name: String,
+    /// The virtual address.
+    pub address: IpAddr,
+    /// The virtual port.
+    pub port: u16,
+    /// Transport.
+    pub protocol: Protocol,
+    /// How packets reach a backend.
+    pub forwarding: Forwarding,
+    /// What identifies a client.
+    pub persistence: Persistence,
+    /// Live sessions.
+    pub sessions: u64,
+    /// Live flows.
+    pub flows: u64,
+    /// Packets from clients.
+    pub packets: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// Packets from backends; 0 where replies do not pass through the balancer.
+    pub reply_packets: u64,
+    /// Bytes in them.
+    pub reply_bytes: u64,
+    /// Connections begun.
+    pub connections: u64,
+    /// In the order of the file; backends that are no longer in it come last while they have flows or sessions.
+    pub backends: Vec<Backend>,
+}
+
+/// How packets reach a backend, as in the configuration file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Forwarding {
+    /// Addresses are rewritten.
+    Nat,
+    /// MAC addresses are rewritten.
+    Dsr,
+}
+
+impl Forwarding {
+    /// As in JSON and the configuration file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nat => "nat",
+            Self::Dsr => "dsr",
+        }
+    }
+}
+
+impl From<model::Forwarding> for Forwarding {
+    fn from(forwarding: model::Forwarding) -> Self {
+        match forwarding {
+            model::Forwarding::Nat { .. } => Self::Nat,
+            model::Forwarding::Dsr => Self::Dsr,
+        }
+    }
+}
+
+/// What identifies a client, as in the configuration file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Persistence {
+    /// Nothing beyond the connection.
+    Connection,
+    /// Its address, or a prefix of it.
+    ClientIp,
+}
+
+impl Persistence {
+    /// As in JSON and the configuration file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::ClientIp => "client-ip",
+        }
+    }
+}
+
+impl From<PersistBy> for Persistence {
+    fn from(by: PersistBy) -> Self {
+        match by {
+            PersistBy::Connection => Self::Connection,
+            PersistBy::ClientIp { .. } => Self::ClientIp,
+        }
+    }
+}
+
+/// A backend with its figures, which mean the same as those of its [`Service`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Backend {
+    /// Its name, unique in the service unless one of that name has left the file and still has flows.
+    pub name: String,
+    /// The server's address.
+    pub address: IpAddr,
+    /// The server's port.
+    pub port: u16,
+    /// What it may be given.
+    pub state: BackendState,
+    /// The last health result in words.
+    pub reason: Option<String>,
+    /// As configured.
+    pub weight: u32,
+    /// Its part of the service's slots, 0 to 1: of the clients not seen before.
+    pub share: f64,
+    /// Live sessions.
+    pub sessions: u64,
+    /// Live flows.
+    pub flows: u64,
+    /// Packets sent to it.
+    pub packets: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// Packets from it.
+    pub reply_packets: u64,
+    /// Bytes in them.
+    pub reply_bytes: u64,
+    /// Connections begun.
+    pub connections: u64,
+    /// Where its packets are sent; `None` while unknown: they are dropped.
+    pub next_hop: Option<NextHop>,
+}
+
+/// What a backend may be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendState {
+    /// Everything.
+    Up,
+    /// What is already its own.
+    Draining,
+    /// Nothing: it fails its health check.
+    Down,
+    /// Nothing: it is no longer configured.
+    Absent,
+}
+
+impl BackendState {
+    /// As in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Draining => "draining",
+            Self::Down => "down",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+/// The next hop towards a backend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextHop {
+    /// Name of the interface.
+    pub interface: String,
+    /// Its index.
+    pub ifindex: u32,
+    /// Ethernet address of the neighbour, `02:00:00:00:00:01`.
+    pub mac: String,
+}
+
+/// A map and how full it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// Its name, such as `FLOWS`.
+    pub name: String,
+    /// Entries in use; `None` where nobody counts them.
+    pub used: Option<u64>,
+    /// Entries it has room for.
+    pub capacity: u64,
+    /// Memory it takes, in bytes.
+    pub bytes: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::to_value;
+
+    use super::*;
+    use crate::api::Why;
+
+    /// `name` and serde say the same; both are promises.
+    #[test]
+    fn names_are_those_of_json() {
+        for mode in [Mode::Driver, Mode::Generic] {
+            assert_eq!(to_value(mode).unwrap(), mode.name());
+        }
+        for forwarding in [Forwarding::Nat, Forwarding::Dsr] {
+            assert_eq!(to_value(forwarding).unwrap(), forwarding.name());
+        }
+        for persistence in [Persistence::Connection, Persistence::ClientIp] {
+            assert_eq!(to_value(persistence).unwrap(), persistence.name());
+        }
+        for state in [BackendState::Up, BackendState::Draining, BackendState::Down, BackendState::Absent] {
+            assert_eq!(to_value(state).unwrap(), state.name());
+        }
+        for why in [Why::Flow, Why::Session, Why::Hash, Why::None] {
+            assert_eq!(to_value(why).unwrap(), why.name());
+        }
+        for protocol in [Protocol::Tcp, Protocol::Udp] {
+            assert_eq!(to_value(protocol).unwrap(), protocol.to_string());
+        }
+    }
+
+    #[test]
+    fn every_reason_is_in_one_group() {
+        let groups = [Kind::Pass, Kind::Forward, Kind::Drop, Kind::Event].map(|kind| reasons(kind, |_| 0));
+        assert_eq!(groups.iter().map(BTreeMap::len).sum::<usize>(), Reason::COUNT);
+        let drops = reasons(Kind::Drop, |reason| u64::from(reason == Reason::NoBackend));
+        assert_eq!((drops["no_backend"], drops["malformed"]), (1, 0));
+    }
+}

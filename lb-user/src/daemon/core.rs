@@ -1,0 +1,349 @@
+//! Everything the daemon knows, and what each event does to it.
+
+use std::{
+    collections::{HashMap, HashSet},
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use lb_common::state::Health;
+use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
+use tracing::{info, warn};
+
+use super::{claims::Claims, clock, sweep};
+use crate::{
+    dataplane::{self, Dataplane as _, Mode, Options, Program},
+    health::{BackendKey, Flip, Monitor, Target},
+    model::{Check, Forwarding, Model},
+    neighbour::{Change, Links, Resolver},
+    plan::{self, Inputs, Plan, Sources, State},
+};
+
+/// How long a start waits for next hops before packets are let in.
+const FIRST_HOPS: Duration = Duration::from_secs(2);
+
+/// An interface with the packet program on it.
+#[derive(Debug, Clone)]
+pub(super) struct Attachment {
+    pub(super) name: String,
+    pub(super) ifindex: u32,
+    pub(super) mode: Mode,
+}
+
+/// The daemon's knowledge.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) program: Program,
+    pub(super) model: Model,
+    pub(super) state: State,
+    pub(super) inputs: Inputs,
+    pub(super) monitor: Monitor,
+    pub(super) attachments: Vec<Attachment>,
+    pub(super) started: Instant,
+    pub(super) config: String,
+    pub(super) flips: UnboundedReceiver<Flip>,
+    pub(super) next_hops: UnboundedReceiver<Change>,
+    /// Addresses without a next hop, and why.
+    pub(super) unreachable: HashMap<IpAddr, String>,
+    resolver: Resolver,
+    links: Links,
+    claims: Claims,
+}
+
+impl Core {
+    /// Loads the program or adopts what runs, fills the tables, and only then lets packets in.
+    pub(super) async fn start(config: String, pins: &Path, model: Model) -> Result<Self> {
+        let mut links = Links::connect().context("cannot open a netlink socket")?;
+        let mut interfaces = Vec::new();
+        for name in &model.interface.names {
+            interfaces.push((name.clone(), links.interface(name).await?));
+        }
+        warn_of_port_overlap(&model);
+        let sources = sources(&model, interfaces.first().map(|(_, interface)| interface))?;
+
+        let options = Options {
+            limits: &model.limits,
+            nat: &model.nat,
+            key: model.secret.as_deref().map(plan::settings_key),
+            pins: Some(pins),
+        };
+        let program = Program::load(&options)?;
+        let state = match program.adopted {
+            true => State::adopt(&program.kernel, model.limits.backends)?,
+            false => State::default(),
+        };
+        let key = program.settings.key.each_ref().map(lb_common::settings::Fixed::get);
+        let health = state.backends.iter().map(|(key, backend)| (key.clone(), backend.health)).collect();
+        let inputs = Inputs { health, next_hops: HashMap::new(), sources, seed: plan::seed(&key) };
+
+        let (monitor, flips) = Monitor::new();
+        let (resolver, next_hops) = Resolver::start().context("cannot open a netlink socket")?;
+        let mut core = Self {
+            program,
+            model,
+            state,
+            inputs,
+            monitor,
+            attachments: Vec::new(),
+            started: Instant::now(),
+            config,
+            flips,
+            next_hops,
+            unreachable: HashMap::new(),
+            resolver,
+            links,
+            claims: Claims::default(),
+        };
+        if core.program.adopted {
+            info!("adopted {} backends and their connections from an earlier run", core.state.backends.len());
+        }
+        core.resolver.reconcile(addresses(&core.model));
+        core.await_next_hops().await;
+        let model = core.model.clone();
+        core.install(&model)?;
+        for (name, interface) in interfaces {
+            core.attach(&name, interface.ifindex)?;
+        }
+        core.program.detach_others(&core.model.interface.names)?;
+        core.follow(&model).await?;
+        Ok(core)
+    }
+
+    /// The model in force.
+    pub(super) fn model(&self) -> &Model {
+        &self.model
+    }
+
+    fn attach(&mut self, name: &str, ifindex: u32) -> Result<()> {
+        let attached = dataplane::attach(&mut self.program, name, ifindex, self.model.interface.mode)?;
+        let how = if attached.adopted { "replaced the packet program on" } else { "attached to" };
+        info!("{how} {name} in {} mode", attached.mode.name());
+        if attached.mode == Mode::Generic {
+            warn!("{name}: generic mode is several times slower than driver mode");
+        }
+        self.attachments.push(Attachment { name: name.to_owned(), ifindex, mode: attached.mode });
+        Ok(())
+    }
+
+    /// Gives the first answers about next hops a moment, so that the first packets find a way.
+    async fn await_next_hops(&mut self) {
+        let mut missing: HashSet<IpAddr> = addresses(&self.model).collect();
+        let known = |change: &Change| change.next_hop.is_ok();
+        let deadline = tokio::time::Instant::now() + FIRST_HOPS;
+        while !missing.is_empty() {
+            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+            let Ok(Some(change)) = timeout(left, self.next_hops.recv()).await else { return };
+            if known(&change) {
+                missing.remove(&change.address);
+            }
+            self.note_next_hop(change);
+        }
+    }
+
+    /// Applies a model that was read from the file.
+    ///
+    /// # Errors
+    /// What can't change while it runs; nothing was changed then.
+    pub(super) async fn reload(&mut self, model: Model) -> Result<Vec<String>> {
+        self.check_fixed(&model)?;
+        let first = match model.interface.names.first() {
+            Some(name) => Some(self.links.interface(name).await?),
+            None => None,
+        };
+        let before = std::mem::replace(&mut self.inputs.sources, sources(&model, first.as_ref())?);
+        match self.install(&model) {
+            Ok(changes) => {
+                self.model = model.clone();
+                self.follow(&model).await?;
+                Ok(changes)
+            }
+            Err(error) => {
+                self.inputs.sources = before;
+                Err(error)
+            }
+        }
+    }
+
+    /// What is fixed for as long as the maps live.
+    fn check_fixed(&self, model: &Model) -> Result<()> {
+        let mut differ = Vec::new();
+        if model.limits != self.model.limits {
+            differ.push("[limits]");
+        }
+        if model.nat.ports != self.model.nat.ports {
+            differ.push("[nat] ports");
+        }
+        if model.secret != self.model.secret {
+            differ.push("[hash] secret");
+        }
+        if model.interface.names != self.model.interface.names
+            || model.interface.mode != self.model.interface.mode
+        {
+            differ.push("[interface] names and mode");
+        }
+        anyhow::ensure!(
+            differ.is_empty(),
+            "{} can't change by a reload; restart the daemon for that. Nothing was changed, what runs goes on",
+            differ.join(", ")
+        );
+        Ok(())
+    }
+
+    /// Plans and applies; returns the changes in words.
+    fn install(&mut self, model: &Model) -> Result<Vec<String>> {
+        let configured: HashSet<BackendKey> = targets(model).map(|target| target.key).collect();
+        self.inputs.health.retain(|key, _| configured.contains(key));
+        for target in targets(model).filter(|target| target.health.check == Check::None) {
+            self.inputs.health.insert(target.key, Health::Up);
+        }
+        let Plan { steps, next, changes } = plan::plan(&self.state, model, &self.inputs)?;
+        for step in &steps {
+            plan::apply(step, &mut self.program.kernel)?;
+        }
+        self.state = next;
+        Ok(changes)
+    }
+
+    /// Brings everything beside the maps in line with the model.
+    async fn follow(&mut self, model: &Model) -> Result<()> {
+        let up = |key: &BackendKey| self.inputs.health(key) != Health::Down;
+        let wanted = targets(model)
+            .filter(|target| target.health.check != Check::None)
+            .map(|target| Target { initially_up: up(&target.key), ..target })
+            .collect();
+        self.monitor.reconcile(wanted);
+        self.resolver.reconcile(addresses(model));
+        if let Some(first) = self.attachments.first() {
+            self.claims.follow(&mut self.links, model, first.ifindex).await?;
+        }
+        Ok(())
+    }
+
+    /// Plans again for the same model, because health or next hops changed.
+    fn replan(&mut self) {
+        let model = self.model.clone();
+        if let Err(error) = self.install(&model) {
+            warn!("cannot apply: {error:#}");
+        }
+    }
+
+    pub(super) fn health_changed(&mut self, flip: &Flip) {
+        if !self.monitor.is_current(flip) {
+            return;
+        }
+        let health = if flip.up { Health::Up } else { Health::Down };
+        let Flip { key, reason, .. } = flip;
+        info!(
+            "service {}: backend {} is {}: {reason}",
+            key.service,
+            key.backend,
+            if flip.up { "up" } else { "down" }
+        );
+        self.inputs.health.insert(key.clone(), health);
+        // Fail over now; the slot table follows.
+        if let Some(backend) = self.state.backends.get_mut(key) {
+            match self.program.kernel.set_health(backend.id, health) {
+                Ok(()) => backend.health = health,
+                Err(error) => warn!("{error:#}"),
+            }
+        }
+        self.replan();
+    }
+
+    pub(super) fn next_hop_changed(&mut self, change: Change) {
+        self.note_next_hop(change);
+        self.replan();
+    }
+
+    fn note_next_hop(&mut self, Change { address, next_hop }: Change) {
+        match next_hop {
+            Ok(hop) => {
+                self.unreachable.remove(&address);
+                self.inputs.next_hops.insert(address, Some(hop));
+            }
+            Err(why) => {
+                warn!("no way to {address}: {why}");
+                self.unreachable.insert(address, why.to_string());
+                self.inputs.next_hops.insert(address, None);
+            }
+        }
+    }
+
+    pub(super) fn sweep(&mut self) {
+        if let Err(error) = sweep::sweep(&mut self.program.kernel, &self.state, clock::now()) {
+            warn!("cannot clear away what expired: {error:#}");
+        }
+    }
+
+    /// Ends the daemon; with `detach`, the packet program and its tables too.
+    pub(super) async fn stop(mut self, detach: bool) -> Result<()> {
+        if !detach {
+            info!("stopping; the packet program goes on (--detach-on-exit ends it too)");
+            return Ok(());
+        }
+        self.claims.release(&mut self.links).await?;
+        dataplane::detach_all(self.program)?;
+        info!("detached");
+        Ok(())
+    }
+}
+
+/// Every backend as a target of health checks.
+fn targets(model: &Model) -> impl Iterator<Item = Target> + '_ {
+    model.services.iter().flat_map(|service| {
+        service.backends.iter().map(|backend| Target {
+            key: BackendKey { service: service.name.clone(), backend: backend.name.clone() },
+            address: SocketAddr::new(backend.address, backend.port),
+            service: SocketAddr::new(service.address, service.port),
+            health: service.health.clone(),
+            initially_up: true,
+        })
+    })
+}
+
+fn addresses(model: &Model) -> impl Iterator<Item = IpAddr> + '_ {
+    model.services.iter().flat_map(|service| service.backends.iter().map(|backend| backend.address))
+}
+
+/// The configured source addresses; for a family without one, the first interface's own.
+fn sources(model: &Model, first: Option<&crate::neighbour::Interface>) -> Result<Sources> {
+    let mut list = model.nat.source.clone();
+    for ipv6 in [false, true] {
+        let needed = model.services.iter().find(|service| {
+            service.address.is_ipv6() == ipv6
+                && service.forwarding == Forwarding::Nat { preserve_client: false }
+        });
+        let Some(service) = needed.filter(|_| list.iter().all(|address| address.is_ipv6() != ipv6)) else {
+            continue;
+        };
+        let family = if ipv6 { "IPv6" } else { "IPv4" };
+        let own = first.and_then(|interface| interface.own_address(ipv6)).with_context(|| {
+            format!(
+                "service {} rewrites sources, and {} has no {family} address of its own to use: \
+                 give it one, or set `source` in [nat]",
+                service.name,
+                model.interface.names.first().map_or("the interface", String::as_str)
+            )
+        })?;
+        list.push(own);
+    }
+    Sources::new(list)
+}
+
+/// The kernel must not use the ports that rewritten connections do.
+fn warn_of_port_overlap(model: &Model) {
+    let Ok(range) = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range") else { return };
+    let mut ends = range.split_whitespace().filter_map(|end| end.parse::<u16>().ok());
+    if let (Some(first), Some(last)) = (ends.next(), ends.next()) {
+        let (ours, theirs) = (model.nat.ports, (first, last));
+        if ours.0 <= theirs.1 && theirs.0 <= ours.1 {
+            warn!(
+                "[nat] ports {}-{} overlap the kernel's own {}-{} (net.ipv4.ip_local_port_range): \
+                 connections of this host to a backend may be taken for a client's",
+                ours.0, ours.1, theirs.0, theirs.1
+            );
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! How the API reaches the daemon's task: a question with a place for its answer.
+
+use anyhow::{Result, anyhow};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::api::{Control, ExplainQuery, Explanation, Refusal, Reloaded, Status};
+
+/// Where an answer goes.
+#[derive(Debug)]
+pub(super) struct Answer<T>(oneshot::Sender<T>);
+
+impl<T> Answer<T> {
+    /// Answers; one who no longer waits is no error.
+    pub(super) fn give(self, answer: T) {
+        drop(self.0.send(answer));
+    }
+}
+
+/// A question.
+#[derive(Debug)]
+pub(super) enum Command {
+    Status(Answer<Result<Status>>),
+    Explain(ExplainQuery, Answer<Result<Explanation, Refusal>>),
+    Reload(Answer<Result<Reloaded, Refusal>>),
+}
+
+/// The daemon as the API knows it.
+#[derive(Debug)]
+pub(super) struct Handle {
+    commands: mpsc::Sender<Command>,
+}
+
+impl Handle {
+    pub(super) fn new(commands: mpsc::Sender<Command>) -> Self {
+        Self { commands }
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Result<T> {
+        let stopping = || anyhow!("the daemon is stopping");
+        let (sender, answer) = oneshot::channel();
+        self.commands.send(command(Answer(sender))).await.map_err(|_| stopping())?;
+        answer.await.map_err(|_| stopping())
+    }
+}
+
+impl Control for Handle {
+    async fn status(&self) -> Result<Status> {
+        self.ask(Command::Status).await?
+    }
+
+    async fn explain(&self, query: ExplainQuery) -> Result<Explanation, Refusal> {
+        self.ask(|answer| Command::Explain(query, answer)).await?
+    }
+
+    async fn reload(&self) -> Result<Reloaded, Refusal> {
+        self.ask(Command::Reload).await?
+    }
+}

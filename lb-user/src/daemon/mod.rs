@@ -1,0 +1,102 @@
+//! The daemon: one task owns the maps and everything known, and takes events one at a time: verdicts
+//! of health checks, next hops, questions, signals.
+//!
+//! Each event ends in the same place: a new plan from the model and what is known now, applied step
+//! by step. A failed check does not wait for that: its backend's health is written first.
+
+mod claims;
+mod clock;
+mod core;
+mod explain;
+mod handle;
+mod serve;
+mod status;
+mod sweep;
+
+use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+    time::{MissedTickBehavior, interval},
+};
+use tracing::{error, info, warn};
+
+use self::{core::Core, handle::Handle};
+use crate::{
+    api::{self, Refusal, Reloaded},
+    cli::RunArgs,
+    config,
+};
+
+/// How often expired sessions and flows are cleared away.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// Runs until SIGTERM or Ctrl-C.
+///
+/// # Errors
+/// The configuration has errors, the packet program can't be loaded or attached, or the control
+/// socket is taken.
+pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
+    let model = config::load(&args.config)?;
+    let pins = args.pins_dir(socket);
+    // Before anything is touched: a second daemon with this socket must not get to the maps.
+    let socket = api::Socket::bind(socket).context("cannot listen for commands")?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+
+    let mut core = Core::start(args.config.display().to_string(), &pins, model).await?;
+    let (commands, mut inbox) = mpsc::channel(64);
+    let handle = Arc::new(Handle::new(commands));
+    let mut servers = serve::Servers::start(socket, Arc::clone(&handle));
+    servers.metrics(core.model().http, &handle).await?;
+    info!("ready");
+
+    let mut sweep = interval(SWEEP);
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            Some(flip) = core.flips.recv() => core.health_changed(&flip),
+            Some(change) = core.next_hops.recv() => core.next_hop_changed(change),
+            Some(command) = inbox.recv() => match command {
+                handle::Command::Status(answer) => answer.give(core.status()),
+                handle::Command::Explain(query, answer) => answer.give(core.explain(&query)),
+                handle::Command::Reload(answer) => {
+                    let outcome = reload(&mut core, args, &mut servers, &handle).await;
+                    answer.give(outcome);
+                }
+            },
+            _ = hangup.recv() => match reload(&mut core, args, &mut servers, &handle).await {
+                Ok(done) => done.changes.iter().for_each(|change| info!("{change}")),
+                Err(refusal) => {
+                    error!("{refusal}");
+                    refusal.errors.iter().for_each(|error| error!("{error}"));
+                }
+            },
+            _ = sweep.tick() => core.sweep(),
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+        }
+    }
+    servers.stop().await;
+    core.stop(args.detach_on_exit).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the file again and applies it; refused, nothing has changed.
+async fn reload(
+    core: &mut Core,
+    args: &RunArgs,
+    servers: &mut serve::Servers,
+    handle: &Arc<Handle>,
+) -> Result<Reloaded, Refusal> {
+    let model = config::load(&args.config)?;
+    let http = model.http;
+    let changes = core.reload(model).await?;
+    if let Err(error) = servers.metrics(http, handle).await {
+        warn!("{error:#}");
+    }
+    Ok(Reloaded { changes })
+}

@@ -1,0 +1,177 @@
+//! `status`, put together from the model, the maps and the checks.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::IpAddr,
+};
+
+use anyhow::Result;
+use lb_common::{
+    reason::Kind,
+    state::{BackendId, Health, Traffic},
+    tables::Store,
+};
+
+use super::{clock, core::Core};
+use crate::{
+    api::{self, BackendState, Status, reasons},
+    dataplane::{FlowCounts, Mode},
+    health::{BackendKey, Report},
+    model,
+    plan::BackendState as Installed,
+};
+
+/// What is counted by scanning the tables.
+struct Counts {
+    flows: FlowCounts,
+    sessions: HashMap<BackendId, u64>,
+    /// In `PINS` and `AFFINITY`.
+    stored: [u64; 2],
+}
+
+impl Core {
+    /// Everything `status` shows.
+    pub(super) fn status(&self) -> Result<Status> {
+        let kernel = &self.program.kernel;
+        let mut counts =
+            Counts { flows: kernel.flows(clock::now()), sessions: HashMap::new(), stored: [0; 2] };
+        kernel.for_each_session(|session| {
+            *counts.sessions.entry(session.pin.backend).or_default() += 1;
+            counts.stored[usize::from(session.store == Store::Affinity)] += 1;
+        })?;
+        let figures = kernel.figures()?;
+        let of = |kind| {
+            reasons(kind, |reason| figures.reasons.iter().find(|(r, _)| *r == reason).map_or(0, |(_, n)| *n))
+        };
+        let checks = self.monitor.snapshot();
+        let services = self.model.services.iter();
+        Ok(Status {
+            version: Status::VERSION,
+            pid: std::process::id(),
+            uptime_s: self.started.elapsed().as_secs(),
+            config: self.config.clone(),
+            interfaces: self
+                .attachments
+                .iter()
+                .map(|attachment| api::Interface {
+                    name: attachment.name.clone(),
+                    ifindex: attachment.ifindex,
+                    mode: match attachment.mode {
+                        Mode::Driver => api::Mode::Driver,
+                        Mode::Generic => api::Mode::Generic,
+                    },
+                })
+                .collect(),
+            services: services
+                .map(|service| self.service(service, &counts, &checks))
+                .collect::<Result<_>>()?,
+            drops: of(Kind::Drop),
+            passes: of(Kind::Pass),
+            forwards: of(Kind::Forward),
+            events: of(Kind::Event),
+            tables: self.tables(&counts),
+        })
+    }
+
+    fn service(
+        &self,
+        service: &model::Service,
+        counts: &Counts,
+        checks: &BTreeMap<BackendKey, Report>,
+    ) -> Result<api::Service> {
+        let slots = self.slot_shares(service);
+        let mut backends = Vec::new();
+        for backend in &service.backends {
+            let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
+            let Some(installed) = self.state.backends.get(&key) else { continue };
+            backends.push(self.backend(backend, installed, counts, &slots, checks.get(&key))?);
+        }
+        let sum = |field: fn(&api::Backend) -> u64| backends.iter().map(field).sum();
+        Ok(api::Service {
+            name: service.name.clone(),
+            address: service.address,
+            port: service.port,
+            protocol: service.protocol,
+            forwarding: service.forwarding.into(),
+            persistence: service.persistence.by.into(),
+            sessions: sum(|backend| backend.sessions),
+            flows: sum(|backend| backend.flows),
+            packets: sum(|backend| backend.packets),
+            bytes: sum(|backend| backend.bytes),
+            reply_packets: sum(|backend| backend.reply_packets),
+            reply_bytes: sum(|backend| backend.reply_bytes),
+            connections: sum(|backend| backend.connections),
+            backends,
+        })
+    }
+
+    fn backend(
+        &self,
+        backend: &model::Backend,
+        installed: &Installed,
+        counts: &Counts,
+        slots: &HashMap<BackendId, f64>,
+        check: Option<&Report>,
+    ) -> Result<api::Backend> {
+        let id = installed.id;
+        let Traffic { packets, bytes, reply_packets, reply_bytes, connections } =
+            self.program.kernel.traffic(id)?;
+        let why = self.unreachable.get(&backend.address).cloned();
+        Ok(api::Backend {
+            name: backend.name.clone(),
+            address: backend.address,
+            port: backend.port,
+            state: match installed.health {
+                Health::Up => BackendState::Up,
+                Health::Draining => BackendState::Draining,
+                Health::Down => BackendState::Down,
+                Health::Absent => BackendState::Absent,
+            },
+            reason: why.or_else(|| check.map(|report| report.reason.clone())),
+            weight: backend.weight,
+            share: slots.get(&id).copied().unwrap_or_default(),
+            sessions: counts.sessions.get(&id).copied().unwrap_or_default(),
+            flows: counts.flows.by_backend.get(&id).copied().unwrap_or_default(),
+            packets,
+            bytes,
+            reply_packets,
+            reply_bytes,
+            connections,
+            next_hop: self.next_hop(backend.address),
+        })
+    }
+
+    /// Each backend's share of the service's slots.
+    fn slot_shares(&self, service: &model::Service) -> HashMap<BackendId, f64> {
+        let mut shares = HashMap::new();
+        let slots = self.state.slots(service).unwrap_or_default();
+        for &id in slots {
+            *shares.entry(BackendId(id)).or_default() += 1.0 / slots.len() as f64;
+        }
+        shares
+    }
+
+    fn next_hop(&self, address: IpAddr) -> Option<api::NextHop> {
+        let hop = self.inputs.next_hops.get(&address).copied().flatten()?;
+        let named = self.attachments.iter().find(|attachment| attachment.ifindex == hop.ifindex);
+        let interface = named.map_or_else(|| hop.ifindex.to_string(), |attachment| attachment.name.clone());
+        let mac = format!("{:?}", lb_common::net::Mac::from_bytes(hop.target_mac));
+        Some(api::NextHop { interface, ifindex: hop.ifindex, mac })
+    }
+
+    fn tables(&self, counts: &Counts) -> Vec<api::Table> {
+        let used = |name: &str| match name {
+            "FLOWS" => Some(counts.flows.used),
+            "PINS" => Some(counts.stored[0]),
+            "AFFINITY" => Some(counts.stored[1]),
+            "SERVICES" => Some(self.state.services.len() as u64),
+            "BACKENDS" => Some(self.state.backends.len() as u64),
+            _ => None,
+        };
+        let table = |(name, entries, bytes): (&'static str, u64, u64)| {
+            let capacity = if name == "FLOWS" { self.program.kernel.flow_capacity() } else { entries };
+            api::Table { name: name.to_owned(), used: used(name), capacity, bytes }
+        };
+        self.program.kernel.tables().into_iter().map(table).collect()
+    }
+}

@@ -1,0 +1,29 @@
+//! What people read: tables and sentences for a terminal of 100 columns, written to anything that takes text.
+
+mod explain;
+mod reload;
+mod status;
+mod words;
+
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, TableStyle};
+
+pub use self::{
+    explain::{render as explain, sentences},
+    reload::{refusal, render as reload},
+    status::render as status,
+};
+
+/// Columns of a terminal that everything fits into; longer cells are wrapped.
+const WIDTH: u16 = 100;
+
+/// An empty table without lines, indented by one column.
+fn table() -> Table {
+    let mut table = Table::new();
+    table.load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table
+}
+
+/// A cell with a figure.
+fn figure(text: impl ToString) -> Cell {
+    Cell::new(text).set_alignment(CellAlignment::Right)
+}

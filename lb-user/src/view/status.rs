@@ -1,0 +1,146 @@
+//! `limpet status`.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    net::SocketAddr,
+};
+
+use comfy_table::Cell;
+use lb_common::reason::Reason;
+
+use super::{
+    figure, table,
+    words::{bytes, count, percent, plural, time},
+};
+use crate::api::{Backend, BackendState, Service, Status, Table};
+
+/// Writes the services and their backends, then what was counted, then how full the tables are.
+///
+/// # Errors
+/// When the text can't be written.
+pub fn render(status: &Status, out: &mut impl Write) -> io::Result<()> {
+    let interfaces = status.interfaces.iter();
+    let interfaces: Vec<_> =
+        interfaces.map(|interface| format!("{} ({})", interface.name, interface.mode.name())).collect();
+    let attached = if interfaces.is_empty() { "no interface".to_owned() } else { interfaces.join(", ") };
+    writeln!(
+        out,
+        "limpet runs {} as process {} for {}\nattached to {attached}",
+        status.config,
+        status.pid,
+        time(status.uptime_s as f64)
+    )?;
+    for service in &status.services {
+        service_block(service, out)?;
+    }
+    counters(status, out)?;
+    tables(&status.tables, out)
+}
+
+fn service_block(service: &Service, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "\n{}: {} {}, {}, by {}",
+        service.name,
+        SocketAddr::new(service.address, service.port),
+        service.protocol,
+        service.forwarding.name(),
+        service.persistence.name()
+    )?;
+    writeln!(
+        out,
+        "  {}, {}, {}; {} ({}) in, {} ({}) back",
+        plural(service.sessions, "session"),
+        plural(service.flows, "flow"),
+        plural(service.connections, "connection"),
+        plural(service.packets, "packet"),
+        bytes(service.bytes),
+        plural(service.reply_packets, "packet"),
+        bytes(service.reply_bytes)
+    )?;
+    let mut table = table();
+    let figures = ["weight", "share", "sessions", "flows", "conns", "in", "back"];
+    table.set_header(["backend", "address", "state"].map(Cell::new).into_iter().chain(figures.map(figure)));
+    for backend in &service.backends {
+        table.add_row([
+            Cell::new(&backend.name),
+            Cell::new(SocketAddr::new(backend.address, backend.port)),
+            Cell::new(backend.state.name()),
+            figure(backend.weight),
+            figure(percent(backend.share)),
+            figure(count(backend.sessions)),
+            figure(count(backend.flows)),
+            figure(count(backend.connections)),
+            figure(bytes(backend.bytes)),
+            figure(bytes(backend.reply_bytes)),
+        ]);
+    }
+    writeln!(out, "{}", table.trim_fmt())?;
+    service.backends.iter().filter_map(remark).try_for_each(|remark| writeln!(out, "  {remark}"))
+}
+
+/// What a look at the figures does not tell.
+fn remark(backend: &Backend) -> Option<String> {
+    let Backend { name, state, reason, next_hop, .. } = backend;
+    match (state, reason) {
+        (BackendState::Up, _) if next_hop.is_none() => {
+            Some(format!("{name} has no next hop: its packets are dropped until its address answers"))
+        }
+        (BackendState::Up, _) => None,
+        (state, Some(reason)) => Some(format!("{name} is {}: {reason}", state.name())),
+        (state, None) => Some(format!("{name} is {}", state.name())),
+    }
+}
+
+/// What was counted at all; the reasons that are 0 are in the JSON.
+fn counters(status: &Status, out: &mut impl Write) -> io::Result<()> {
+    let Status { drops, passes, forwards, events, .. } = status;
+    let mut table = table();
+    table.set_header([Cell::new("fate"), Cell::new("reason"), figure("count"), Cell::new("meaning")]);
+    for (fate, counts) in [("sent on", forwards), ("passed", passes), ("dropped", drops), ("event", events)] {
+        for (name, &number) in counts.iter().filter(|(_, number)| **number > 0) {
+            table.add_row([
+                Cell::new(fate),
+                Cell::new(name),
+                figure(count(number)),
+                Cell::new(meaning(name)),
+            ]);
+        }
+    }
+    let dropped: u64 = drops.values().sum();
+    writeln!(out, "\npackets: {}", summary(&[("sent on", forwards), ("passed", passes)], dropped))?;
+    if table.is_empty() { Ok(()) } else { writeln!(out, "{}", table.trim_fmt()) }
+}
+
+/// `12 sent on, 3 passed, none dropped`.
+fn summary(groups: &[(&str, &BTreeMap<String, u64>)], dropped: u64) -> String {
+    let groups = groups.iter().map(|(fate, counts)| format!("{} {fate}", count(counts.values().sum())));
+    let dropped = if dropped == 0 { "none".to_owned() } else { count(dropped) };
+    groups.chain([format!("{dropped} dropped")]).collect::<Vec<_>>().join(", ")
+}
+
+/// Empty for a reason that only a newer daemon knows.
+fn meaning(name: &str) -> &'static str {
+    Reason::ALL.iter().find(|reason| reason.name() == name).map_or("", |reason| reason.help().trim())
+}
+
+fn tables(tables: &[Table], out: &mut impl Write) -> io::Result<()> {
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let mut view = table();
+    let figures = ["used", "capacity", "full", "memory"];
+    view.set_header([Cell::new("table")].into_iter().chain(figures.map(figure)));
+    for Table { name, used, capacity, bytes: memory } in tables {
+        let full = used.map(|used| percent(used as f64 / (*capacity).max(1) as f64));
+        view.add_row([
+            Cell::new(name),
+            figure(used.map_or("?".to_owned(), count)),
+            figure(count(*capacity)),
+            figure(full.unwrap_or_default()),
+            figure(bytes(*memory)),
+        ]);
+    }
+    writeln!(out, "\n{}", view.trim_fmt())
+}
