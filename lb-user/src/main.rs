@@ -22,6 +22,7 @@ fn main() -> ExitCode {
 fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.command {
         Command::Check(args) => commands::check::run(args),
+        Command::Demo(args) => commands::demo::run(args),
         _ => anyhow::bail!("not wired yet"),
     }
 }
