@@ -1,17 +1,19 @@
 //! A start that cannot succeed says what is wrong, where, and what to do; a reload that cannot succeed changes nothing.
 
 use std::{
+    fs,
     net::SocketAddr,
     process::{Command, Stdio},
 };
 
-use lb_user::lab::{
-    Family, Lab, Size,
-    client::get,
-    config::{Config, Service},
-    daemon,
-    pass::attach_pass,
-    plan,
+use lb_user::{
+    dataplane::attach_pass,
+    lab::{
+        Family, Lab, Size,
+        client::get,
+        config::{Config, Service},
+        daemon, plan,
+    },
 };
 use limpet_tests::{Bed, binary};
 
@@ -62,6 +64,13 @@ fn no_bpf_file_system() {
     // Only for this one process; the machine's own stays.
     let hide = ["unshare", "--mount", "sh", "-c", "umount --lazy /sys/fs/bpf && exec \"$@\"", "sh"];
     assert_says(&refusal(&lab, &Config::new(vec![web()]), &hide), &["/sys/fs/bpf", "mount -t bpf"]);
+}
+
+#[test]
+fn pinned_state_of_another_layout() {
+    let lab = Lab::new(SIZE).unwrap();
+    fs::create_dir_all(lab.pins().join("v0")).unwrap();
+    assert_says(&refusal(&lab, &Config::new(vec![web()]), &[]), &["another layout", "v0", "rm -r"]);
 }
 
 #[test]

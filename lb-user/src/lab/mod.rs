@@ -23,7 +23,6 @@ pub mod client;
 pub mod config;
 pub mod daemon;
 mod netns;
-pub mod pass;
 pub mod plan;
 mod server;
 mod status;
@@ -35,10 +34,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use self::{
-    claim::Claim,
-    pass::{PassGuard, attach_pass},
-};
+use self::claim::Claim;
 pub use self::{
     daemon::Daemon,
     netns::Netns,
@@ -46,6 +42,7 @@ pub use self::{
     server::{NameServer, serve},
     status::Status,
 };
+use crate::dataplane::{PassGuard, attach_pass};
 
 /// How large a lab is.
 #[derive(Debug, Clone, Copy)]
