@@ -156,6 +156,12 @@ pub struct DemoArgs {
     /// Show one round, remove everything, and exit with 1 if anything was not as promised
     #[arg(long)]
     pub once: bool,
+    /// Be a server that answers NAME on PORTS until standard input ends: what runs on the demo's backends
+    #[arg(long, hide = true, value_name = "NAME", requires = "ports", conflicts_with = "once")]
+    pub serve: Option<String>,
+    /// See `serve`
+    #[arg(hide = true, requires = "serve")]
+    pub ports: Vec<u16>,
 }
 
 /// A client, or one of its connections.

@@ -1,1 +1,10 @@
-//! Shared helpers.
+//! What the end-to-end tests share: a lab with the real daemon and real servers in it, and real clients.
+//!
+//! Needs root. The binary under test is `LIMPET_BIN`, or what the workspace built last.
+
+pub mod bed;
+pub mod raw;
+pub mod transfer;
+pub mod udp;
+
+pub use bed::{Bed, binary};

@@ -1,7 +1,7 @@
 //! What each subcommand does.
-
 mod ask;
 pub mod check;
+pub mod demo;
 pub mod explain;
 pub mod reload;
 pub mod run;

@@ -1,0 +1,141 @@
+//! Configuration files for labs: the documented keys as plain data, written as TOML.
+//!
+//! A client of the file format, so it is typed apart from the parser: a key that changes its name shows.
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
+
+use serde::Serialize;
+
+use super::{Family, backend_name, plan};
+
+/// A whole file. `Display` writes it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Config {
+    /// `[interface]`.
+    pub interface: Interface,
+    /// `[[service]]`, in order.
+    pub service: Vec<Service>,
+}
+
+/// `[interface]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Interface {
+    /// Where to attach.
+    pub names: Vec<String>,
+    /// `auto`, `driver` or `generic`.
+    pub mode: &'static str,
+}
+
+/// `[[service]]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Service {
+    /// Unique name.
+    pub name: String,
+    /// Virtual address.
+    pub address: IpAddr,
+    /// Virtual port.
+    pub port: u16,
+    /// `tcp` or `udp`.
+    pub protocol: &'static str,
+    /// `nat` or `dsr`.
+    pub forwarding: &'static str,
+    /// For `nat`: leave the client's address in place.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub preserve_client: bool,
+    /// `[service.persistence]`.
+    pub persistence: Persistence,
+    /// `[service.health]`.
+    pub health: Health,
+    /// `[[service.backend]]`.
+    pub backend: Vec<Backend>,
+}
+
+/// `[service.persistence]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Persistence {
+    /// `client-ip` or `connection`.
+    pub by: &'static str,
+}
+
+/// `[service.health]`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Health {
+    /// Always up.
+    None,
+    /// `GET path`.
+    Http {
+        /// Absolute path.
+        path: &'static str,
+        /// Between probes.
+        interval: &'static str,
+        /// For each probe.
+        timeout: &'static str,
+        /// Passes that bring a backend up.
+        rise: u32,
+        /// Failures that take it down.
+        fall: u32,
+    },
+}
+
+/// `[[service.backend]]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Backend {
+    /// Unique in its service.
+    pub name: String,
+    /// Where it is.
+    pub address: IpAddr,
+    /// Where it listens.
+    pub port: u16,
+    /// Its share.
+    pub weight: u32,
+}
+
+/// Probes five times a second; a dead backend is found out within half a second.
+pub const QUICK_HTTP: Health =
+    Health::Http { path: "/", interval: "200ms", timeout: "100ms", rise: 1, fall: 2 };
+
+impl Config {
+    /// For the balancer of a lab.
+    #[must_use]
+    pub fn new(service: Vec<Service>) -> Self {
+        Self { interface: Interface { names: vec!["eth0".to_owned()], mode: "auto" }, service }
+    }
+}
+
+impl Service {
+    /// A TCP service at `address` with the first `backends` backends of the lab, all of weight 100 and listening on
+    /// `port`. Clients stick by their address; nobody's health is looked at.
+    #[must_use]
+    pub fn new(name: &str, forwarding: &'static str, address: SocketAddr, backends: u8, port: u16) -> Self {
+        let family = if address.is_ipv4() { Family::V4 } else { Family::V6 };
+        Self {
+            name: name.to_owned(),
+            address: address.ip(),
+            port: address.port(),
+            protocol: "tcp",
+            forwarding,
+            preserve_client: false,
+            persistence: Persistence { by: "client-ip" },
+            health: Health::None,
+            backend: (0..backends).map(|index| Backend::new(family, index, port)).collect(),
+        }
+    }
+}
+
+impl Backend {
+    /// Backend `index` of the lab, with weight 100.
+    #[must_use]
+    pub fn new(family: Family, index: u8, port: u16) -> Self {
+        Self { name: backend_name(index), address: plan::backend(family, index), port, weight: 100 }
+    }
+}
+
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&toml::to_string(self).expect("tables come after values, and all keys are strings"))
+    }
+}

@@ -1,0 +1,200 @@
+//! The real daemon as a child process in the balancer's namespace, and the real command line to ask it.
+
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    os::unix::process::{CommandExt as _, ExitStatusExt as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde::de::DeserializeOwned;
+
+use super::{Lab, Netns, Status};
+
+/// How long the daemon may take to answer after its start, and to leave after SIGTERM.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How often a condition is looked at while waiting for it.
+const POLL: Duration = Duration::from_millis(20);
+
+/// A daemon. Dropping it lets it detach and leave in order; one that does not is killed.
+#[derive(Debug)]
+pub struct Daemon {
+    binary: PathBuf,
+    arguments: Vec<OsString>,
+    directory: PathBuf,
+    namespace: Netns,
+    process: Child,
+}
+
+impl Daemon {
+    /// Starts `binary` with `config` (TOML) in `lab` and waits until it answers. The error of a daemon that does not
+    /// carries what it said.
+    pub fn start(binary: &Path, lab: &Lab, config: &str) -> Result<Self> {
+        let (arguments, directory, namespace) = (arguments(lab), lab.directory(), lab.balancer().clone());
+        write_configuration(lab, config)?;
+        let process = spawn(binary, &arguments, &directory, &namespace)?;
+        let mut daemon = Self { binary: binary.to_owned(), arguments, directory, namespace, process };
+        daemon.wait_until_it_answers()?;
+        Ok(daemon)
+    }
+
+    /// Ends it without warning (SIGKILL) and waits for that.
+    pub fn kill(&mut self) -> Result<()> {
+        self.process.kill()?;
+        self.process.wait()?;
+        Ok(())
+    }
+
+    /// Starts it anew, with the configuration that is there, and waits until it answers.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.start_other(&self.binary.clone())
+    }
+
+    /// The same with another build of the program.
+    pub fn start_other(&mut self, binary: &Path) -> Result<()> {
+        binary.clone_into(&mut self.binary);
+        self.process = spawn(&self.binary, &self.arguments, &self.directory, &self.namespace)?;
+        self.wait_until_it_answers()
+    }
+
+    /// Replaces the configuration file and sends SIGHUP. Returns at once.
+    pub fn reload(&self, config: &str) -> Result<()> {
+        fs::write(configuration_file(&self.directory), config)?;
+        kill(self.process_id()?, Signal::SIGHUP)?;
+        Ok(())
+    }
+
+    /// Where `--socket` points.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        self.directory.join("limpet.sock")
+    }
+
+    /// What it wrote to standard output and error so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        log(&self.directory)
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// `limpet status`.
+    pub fn status(&self) -> Result<Status> {
+        self.ask(&["status", "--json"])
+    }
+
+    /// Asks through the command line and reads the JSON it prints.
+    pub fn ask<T: DeserializeOwned>(&self, arguments: &[&str]) -> Result<T> {
+        let output =
+            Command::new(&self.binary).arg("--socket").arg(self.socket()).args(arguments).output()?;
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "limpet {}: {}", arguments.join(" "), complaint.trim());
+        serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("limpet {} printed unexpected JSON", arguments.join(" ")))
+    }
+
+    /// Waits at most `patience` for `wanted` to hold; returns how long it took.
+    pub async fn wait_for(&self, patience: Duration, wanted: impl Fn(&Status) -> bool) -> Result<Duration> {
+        let start = Instant::now();
+        loop {
+            let status = self.status()?;
+            if wanted(&status) {
+                return Ok(start.elapsed());
+            }
+            ensure!(start.elapsed() < patience, "not so within {patience:?}; status is {status:#?}");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    fn wait_until_it_answers(&mut self) -> Result<()> {
+        let start = Instant::now();
+        while self.status().is_err() {
+            if let Some(status) = self.process.try_wait()? {
+                let how =
+                    status.code().map_or_else(|| format!("{:?}", status.signal()), |code| code.to_string());
+                bail!("the daemon ended ({how}):\n{}", self.log().trim_end());
+            }
+            if start.elapsed() > PATIENCE {
+                bail!(
+                    "the daemon does not answer on {}:\n{}",
+                    self.socket().display(),
+                    self.log().trim_end()
+                );
+            }
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
+    fn process_id(&self) -> Result<Pid> {
+        Ok(Pid::from_raw(self.process.id().try_into()?))
+    }
+
+    fn leave(&mut self) -> Result<()> {
+        kill(self.process_id()?, Signal::SIGTERM)?;
+        let start = Instant::now();
+        while self.process.try_wait()?.is_none() {
+            ensure!(start.elapsed() < PATIENCE, "the daemon does not leave");
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Only a child that still runs has a process id to signal.
+        if matches!(self.process.try_wait(), Ok(None)) && self.leave().is_err() {
+            let _ = self.kill();
+        }
+    }
+}
+
+/// What the daemon of `lab` is started with.
+#[must_use]
+pub fn arguments(lab: &Lab) -> Vec<OsString> {
+    let directory = lab.directory();
+    let mut arguments = vec!["--socket".into(), directory.join("limpet.sock").into(), "run".into()];
+    arguments.extend(["--config".into(), configuration_file(&directory).into()]);
+    arguments.extend(["--pins".into(), lab.pins().into(), "--detach-on-exit".into()]);
+    arguments
+}
+
+/// Puts `config` (TOML) where the daemon of `lab` reads it.
+pub fn write_configuration(lab: &Lab, config: &str) -> Result<()> {
+    Ok(fs::write(configuration_file(&lab.directory()), config)?)
+}
+
+fn spawn(binary: &Path, arguments: &[OsString], directory: &Path, namespace: &Netns) -> Result<Child> {
+    let log = File::options().create(true).append(true).open(log_file(directory))?;
+    let mut command = Command::new(binary);
+    // A process group of its own: Ctrl-C at the terminal is for the one who started it.
+    command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
+    namespace.spawn(&mut command).with_context(|| format!("cannot run {}", binary.display()))
+}
+
+fn configuration_file(directory: &Path) -> PathBuf {
+    directory.join("limpet.toml")
+}
+
+fn log_file(directory: &Path) -> PathBuf {
+    directory.join("limpet.log")
+}
+
+fn log(directory: &Path) -> String {
+    // No file, nothing said.
+    fs::read_to_string(log_file(directory)).unwrap_or_default()
+}

@@ -1,0 +1,159 @@
+//! A whole network on one machine, in namespaces: what `limpet demo` shows and the end-to-end tests use.
+//!
+//! ```text
+//!   clients              balancer            backend-1 ... backend-N
+//!   10.77.1.1..          10.77.0.1           10.77.2.1 ... 10.77.2.N
+//!   fd77:1:0:1::1..      fd77::1             fd77:2::1 ... fd77:2::N
+//!      |                    |                    |            |
+//!   ---+--------------------+--------------------+------------+---   switch: one layer-2 segment, MTU 1500
+//! ```
+//!
+//! Two things a real network does by itself have to be arranged here:
+//! * A veth hands over packets whose checksum is yet to be computed by hardware. An XDP program would see (and
+//!   forward) the unfinished sum, so the switch's port to the balancer has that offload turned off.
+//! * What XDP sends back out of a veth reaches its peer only if that one runs an XDP program as well; the
+//!   switch's port to the balancer therefore gets one that passes everything.
+//!
+//! `dsr` needs the virtual address on each backend, which must keep quiet about it. On `lo`, `arp_ignore = 1` and
+//! `arp_announce = 2` see to that in IPv4. In IPv6 nothing needs to be done: Linux answers neighbour solicitations only
+//! for addresses of the interface they arrive on.
+
+mod claim;
+pub mod client;
+pub mod config;
+pub mod daemon;
+mod netns;
+pub mod plan;
+mod server;
+mod status;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use self::claim::Claim;
+pub use self::{
+    daemon::Daemon,
+    netns::Netns,
+    plan::Family,
+    server::{NameServer, serve},
+    status::Status,
+};
+use crate::dataplane::{PassGuard, attach_pass};
+
+/// How large a lab is.
+#[derive(Debug, Clone, Copy)]
+pub struct Size {
+    /// Clients with an address of their own in both families, 1..=[`plan::MAX_CLIENTS`].
+    pub clients: u8,
+    /// Backends, 1..=250.
+    pub backends: u8,
+}
+
+/// A running lab. Dropping it kills what runs in its namespaces and removes them; if the process dies first,
+/// the next lab made on this machine does.
+#[derive(Debug)]
+pub struct Lab {
+    clients: Netns,
+    balancer: Netns,
+    backends: Vec<Netns>,
+    _pass: PassGuard,
+    claim: Claim,
+}
+
+impl Lab {
+    /// Builds the network. Needs root, `ip` and `ethtool`.
+    pub fn new(size: Size) -> Result<Self> {
+        let claim = Claim::new()?;
+        let switch = Netns::create(claim.namespace("switch"))?;
+        switch.ip_batch(plan::SWITCH)?;
+        let join = |role: &str, addresses: &str| -> Result<Netns> {
+            let namespace = Netns::create(claim.namespace(role))?;
+            switch.ip_batch(&plan::cable(role, namespace.name()))?;
+            namespace.ip_batch(addresses)?;
+            Ok(namespace)
+        };
+
+        let clients = join("clients", &plan::clients(size.clients))?;
+        // Lets a client use any address that is routed to it, without listing each.
+        clients.set_sysctl("net/ipv6/ip_nonlocal_bind", "1")?;
+        clients.set_sysctl("net/ipv4/ip_local_port_range", "1024 65535")?;
+        let balancer = join("balancer", &plan::balancers())?;
+        let backends = (0..size.backends)
+            .map(|index| {
+                let backend = join(&backend_name(index), &plan::backends(index))?;
+                backend.set_sysctl("net/ipv4/conf/all/arp_ignore", "1")?;
+                backend.set_sysctl("net/ipv4/conf/all/arp_announce", "2")?;
+                Ok(backend)
+            })
+            .collect::<Result<Vec<_>>>()?;
+
+        finish_checksums(&switch, "balancer")?;
+        let pass = switch.run(|| {
+            let port = nix::net::if_::if_nametoindex("balancer")?;
+            attach_pass(port)
+        })?;
+        Ok(Self { clients, balancer, backends, _pass: pass, claim })
+    }
+
+    /// The namespace of all clients.
+    #[must_use]
+    pub fn clients(&self) -> &Netns {
+        &self.clients
+    }
+
+    /// The balancer's namespace; its interface is `eth0`.
+    #[must_use]
+    pub fn balancer(&self) -> &Netns {
+        &self.balancer
+    }
+
+    /// The backends' namespaces, `backend-1` first.
+    #[must_use]
+    pub fn backends(&self) -> &[Netns] {
+        &self.backends
+    }
+
+    /// A directory for configuration, sockets and logs, removed with the lab.
+    #[must_use]
+    pub fn directory(&self) -> PathBuf {
+        self.claim.directory()
+    }
+
+    /// Where its daemon pins maps and links, removed with the lab.
+    #[must_use]
+    pub fn pins(&self) -> PathBuf {
+        self.claim.pins()
+    }
+
+    /// Makes backend `index` route its answers to clients through the balancer, which `nat` with
+    /// `preserve_client` asks of its backends (and `dsr` must not have).
+    pub fn answer_through_balancer(&self, index: u8) -> Result<()> {
+        self.backends[usize::from(index)].ip_batch(&plan::answer_through_balancer())
+    }
+
+    /// Starts an HTTP server that answers its own name, in the namespace of backend `index`, on all its addresses.
+    pub fn start_server(&self, binary: &Path, index: u8, ports: &[u16]) -> Result<NameServer> {
+        NameServer::start(binary, &self.backends[usize::from(index)], &backend_name(index), ports)
+    }
+}
+
+/// The name of backend `index`, from 0: what its namespace ends in and what its server answers.
+#[must_use]
+pub fn backend_name(index: u8) -> String {
+    format!("backend-{}", u32::from(index) + 1)
+}
+
+/// Has checksums computed before packets leave `port`.
+fn finish_checksums(switch: &Netns, port: &str) -> Result<()> {
+    let child = switch
+        .spawn(Command::new("ethtool").args(["-K", port, "tx", "off"]).stdout(std::process::Stdio::null()));
+    let status = child.context("cannot run `ethtool`: install it")?.wait()?;
+    if !status.success() {
+        bail!("ethtool cannot turn off checksum offload on {port}");
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! The addresses of a lab, and what each namespace needs to know of them.
+//!
+//! Everything is on one layer-2 segment, but clients, backends and the balancer are in subnets of their own, so that
+//! a backend can be told to answer clients directly (the default: on-link, as `nat` and `dsr` want it) or
+//! through the balancer ([`answer_through_balancer`], as `nat` with `preserve_client` wants it).
+
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+/// IP version: 4 or 6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// Both, IPv4 first.
+    pub const BOTH: [Self; 2] = [Self::V4, Self::V6];
+}
+
+const BALANCER_NET: [&str; 2] = ["10.77.0.0/24", "fd77::/64"];
+const CLIENT_NET: [&str; 2] = ["10.77.1.0/24", "fd77:1::/48"];
+const BACKEND_NET: [&str; 2] = ["10.77.2.0/24", "fd77:2::/64"];
+/// Behind the first client: addresses that need not be listed one by one.
+const CROWD_NET: [&str; 2] = ["10.16.0.0/12", "fd78::/32"];
+
+/// Most clients with an address of their own.
+pub const MAX_CLIENTS: u8 = 250;
+
+/// The balancer's own address.
+#[must_use]
+pub fn balancer(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => Ipv4Addr::new(10, 77, 0, 1).into(),
+        Family::V6 => Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 1).into(),
+    }
+}
+
+/// An address for services that rewrite: nobody owns it until the daemon claims it.
+#[must_use]
+pub fn vip(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => Ipv4Addr::new(10, 77, 0, 10).into(),
+        Family::V6 => Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 0x10).into(),
+    }
+}
+
+/// An address for `dsr` services: also on every backend's loopback, where it answers neither ARP nor NDP.
+#[must_use]
+pub fn dsr_vip(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => Ipv4Addr::new(10, 77, 0, 20).into(),
+        Family::V6 => Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 0x20).into(),
+    }
+}
+
+/// Client `index`, from 0. In IPv6 each has a /64 of its own, as homes do.
+#[must_use]
+pub fn client(family: Family, index: u8) -> IpAddr {
+    assert!(index < MAX_CLIENTS, "a lab has at most {MAX_CLIENTS} clients");
+    match family {
+        Family::V4 => Ipv4Addr::new(10, 77, 1, index + 1).into(),
+        Family::V6 => Ipv6Addr::new(0xfd77, 1, 0, u16::from(index) + 1, 0, 0, 0, 1).into(),
+    }
+}
+
+/// One of the million addresses behind the first client; only the low 20 bits of `number` count.
+/// Consecutive numbers are consecutive addresses in IPv4 and consecutive /64 networks in IPv6.
+#[must_use]
+pub fn crowd(family: Family, number: u32) -> IpAddr {
+    let number = number & 0xf_ffff;
+    match family {
+        Family::V4 => Ipv4Addr::from_bits(u32::from(Ipv4Addr::new(10, 16, 0, 0)) | number).into(),
+        Family::V6 => {
+            let [high, low] = [(number >> 16) as u16, number as u16];
+            Ipv6Addr::new(0xfd78, 0, high, low, 0, 0, 0, 1).into()
+        }
+    }
+}
+
+/// Backend `index`, from 0.
+#[must_use]
+pub fn backend(family: Family, index: u8) -> IpAddr {
+    match family {
+        Family::V4 => Ipv4Addr::new(10, 77, 2, index + 1).into(),
+        Family::V6 => Ipv6Addr::new(0xfd77, 2, 0, 0, 0, 0, 0, u16::from(index) + 1).into(),
+    }
+}
+
+/// For the switch: a bridge that forwards at once and floods what it doesn't know.
+pub(super) const SWITCH: &str =
+    "link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0\nlink set br0 up\n";
+
+/// For the switch: a cable from `port` to the interface `eth0` of `namespace`.
+pub(super) fn cable(port: &str, namespace: &str) -> String {
+    format!(
+        "link add {port} type veth peer name eth0 netns {namespace}\n\
+         link set {port} master br0\n\
+         link set {port} up\n"
+    )
+}
+
+/// For the clients' namespace.
+pub(super) fn clients(count: u8) -> String {
+    let mut lines = String::from("link set eth0 up\n");
+    for family in Family::BOTH {
+        for index in 0..count {
+            address(&mut lines, client(family, index), "eth0");
+        }
+        on_link(&mut lines, &[CLIENT_NET, BALANCER_NET, BACKEND_NET], family);
+        let _ = writeln!(lines, "route add local {} dev lo", CROWD_NET[family as usize]);
+    }
+    lines
+}
+
+/// For the balancer's namespace.
+pub(super) fn balancers() -> String {
+    let mut lines = String::from("link set eth0 up\n");
+    for family in Family::BOTH {
+        address(&mut lines, balancer(family), "eth0");
+        on_link(&mut lines, &[BALANCER_NET, CLIENT_NET, BACKEND_NET], family);
+        behind_first_client(&mut lines, family);
+    }
+    lines
+}
+
+/// For the namespace of backend `index`.
+pub(super) fn backends(index: u8) -> String {
+    let mut lines = String::from("link set eth0 up\n");
+    for family in Family::BOTH {
+        address(&mut lines, backend(family, index), "eth0");
+        address(&mut lines, dsr_vip(family), "lo");
+        on_link(&mut lines, &[BACKEND_NET, BALANCER_NET, CLIENT_NET], family);
+        behind_first_client(&mut lines, family);
+    }
+    lines
+}
+
+/// For a backend's namespace: clients are reached through the balancer from now on.
+pub(super) fn answer_through_balancer() -> String {
+    let mut lines = String::new();
+    for family in Family::BOTH {
+        for net in [CLIENT_NET, CROWD_NET] {
+            let (net, via) = (net[family as usize], balancer(family));
+            let _ = writeln!(lines, "route replace {net} via {via} dev eth0");
+        }
+    }
+    lines
+}
+
+fn address(lines: &mut String, address: IpAddr, device: &str) {
+    let (length, flags) = match address {
+        IpAddr::V4(_) => (32, ""),
+        IpAddr::V6(_) => (128, " nodad"),
+    };
+    let _ = writeln!(lines, "address add {address}/{length} dev {device}{flags}");
+}
+
+fn on_link(lines: &mut String, nets: &[[&str; 2]], family: Family) {
+    for net in nets {
+        let _ = writeln!(lines, "route add {} dev eth0", net[family as usize]);
+    }
+}
+
+fn behind_first_client(lines: &mut String, family: Family) {
+    let (net, via) = (CROWD_NET[family as usize], client(family, 0));
+    let _ = writeln!(lines, "route add {net} via {via} dev eth0");
+}

@@ -1,0 +1,75 @@
+//! `limpet status --json`, as far as demo and tests look at it. Written against the documented form rather than the daemon's
+//! own types, so that a change of the output shows.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// The whole answer.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Status {
+    /// Where the packet program is attached.
+    pub interfaces: Vec<Interface>,
+    /// What it serves.
+    pub services: Vec<Service>,
+    /// Packets dropped since the maps were made, by reason.
+    pub drops: BTreeMap<String, u64>,
+}
+
+/// An interface.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// `driver` or `generic`.
+    pub mode: String,
+}
+
+/// A service.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// Its backends.
+    pub backends: Vec<Backend>,
+}
+
+/// A backend of a service.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Backend {
+    /// Its name.
+    pub name: String,
+    /// `up`, `down`, ...
+    pub state: String,
+    /// Live sessions.
+    pub sessions: u64,
+    /// Packets sent to it.
+    pub packets: u64,
+}
+
+impl Status {
+    /// A service by name.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name == name)
+    }
+
+    /// Whether `backend` is in `state` in every service that has it, and some service does.
+    #[must_use]
+    pub fn everywhere(&self, backend: &str, state: &str) -> bool {
+        let mut states = self
+            .services
+            .iter()
+            .flat_map(|service| &service.backends)
+            .filter(|candidate| candidate.name == backend)
+            .map(|found| found.state.as_str())
+            .peekable();
+        states.peek().is_some() && states.all(|found| found == state)
+    }
+
+    /// Whether every backend of every service is in `state`.
+    #[must_use]
+    pub fn all(&self, state: &str) -> bool {
+        self.services.iter().flat_map(|service| &service.backends).all(|backend| backend.state == state)
+    }
+}

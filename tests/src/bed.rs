@@ -1,0 +1,62 @@
+//! A lab with servers and a daemon in it.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use lb_user::lab::{
+    Daemon, Lab, NameServer, Size,
+    client::Tasks,
+    config::{Config, Service},
+};
+
+/// How long a state that is promised at some time may take to come. Far above what it takes.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Ports every name server of a bed listens on: one for services that rewrite, one for those that do not.
+pub const SERVER_PORTS: [u16; 2] = [8080, 80];
+
+/// The program under test.
+#[must_use]
+pub fn binary() -> PathBuf {
+    std::env::var_os("LIMPET_BIN")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/limpet"), PathBuf::from)
+}
+
+/// Everything a test needs. Fields drop in order: the daemon leaves before its network goes.
+pub struct Bed {
+    /// The daemon under test.
+    pub daemon: Daemon,
+    /// A name server on each backend; `None` is dead.
+    pub servers: Vec<Option<NameServer>>,
+    /// Runs clients.
+    pub clients: Tasks,
+    /// The network.
+    pub lab: Lab,
+}
+
+impl Bed {
+    /// A lab with name servers on all backends and the daemon serving `services`, all backends up.
+    pub async fn new(size: Size, services: Vec<Service>) -> Result<Self> {
+        let lab = Lab::new(size)?;
+        let servers = (0..size.backends)
+            .map(|index| lab.start_server(&binary(), index, &SERVER_PORTS).map(Some))
+            .collect::<Result<_>>()?;
+        Self::in_lab(lab, servers, services).await
+    }
+
+    /// The same without name servers: the test brings what its backends run.
+    pub async fn without_servers(size: Size, services: Vec<Service>) -> Result<Self> {
+        Self::in_lab(Lab::new(size)?, Vec::new(), services).await
+    }
+
+    /// Starts the daemon in a lab that was prepared.
+    pub async fn in_lab(lab: Lab, servers: Vec<Option<NameServer>>, services: Vec<Service>) -> Result<Self> {
+        let daemon = Daemon::start(&binary(), &lab, &Config::new(services).to_string())?;
+        daemon.wait_for(PATIENCE, |status| status.all("up")).await.context("backends do not come up")?;
+        let clients = Tasks::inside(lab.clients())?;
+        Ok(Self { daemon, servers, clients, lab })
+    }
+}

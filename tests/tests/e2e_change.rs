@@ -1,0 +1,107 @@
+//! Nothing that goes on breaks while the daemon changes, dies or returns.
+
+use std::{net::SocketAddr, time::Duration};
+
+use lb_user::lab::{
+    Family, Size,
+    client::Connection,
+    config::{Backend, Config, Service},
+    plan,
+};
+use limpet_tests::{
+    Bed,
+    bed::PATIENCE,
+    transfer::{Download, Nginx, RandomFile},
+};
+
+const CONNECTIONS: u32 = 500;
+
+/// At this pace the download outlasts everything that happens below.
+const FILE_SIZE: u64 = 200 << 20;
+const RATE: &str = "20M";
+
+/// A connection, its client and who answers it.
+struct Held {
+    connection: Connection,
+    number: u32,
+    backend: String,
+}
+
+/// Asks on every connection; each must be answered by the backend it has been on.
+async fn ask_all(bed: &Bed, held: Vec<Held>, when: &str) -> Vec<Held> {
+    let asked: Vec<_> = held
+        .into_iter()
+        .map(|mut held| bed.clients.spawn(async move { (held.connection.get().await, held) }))
+        .collect();
+    let mut held = Vec::new();
+    for answer in asked {
+        let (answer, connection) = answer.await.unwrap();
+        let number = connection.number;
+        let answer = answer.unwrap_or_else(|error| panic!("{when}: connection {number} broke: {error:#}"));
+        assert_eq!(answer, connection.backend, "{when}: connection {number}");
+        held.push(connection);
+    }
+    held
+}
+
+#[tokio::test]
+async fn reload_kill_and_restart_break_nothing() {
+    let [family, other] = Family::BOTH;
+    let target = SocketAddr::new(plan::vip(family), 80);
+    let files = SocketAddr::new(plan::vip(family), 8000);
+    let before = vec![
+        Service::new("web", "nat", target, 3, 8080),
+        Service { backend: vec![Backend::new(family, 0, 8000)], ..Service::new("files", "nat", files, 0, 0) },
+    ];
+    let mut bed = Bed::new(Size { clients: 1, backends: 4 }, before.clone()).await.unwrap();
+    let file = RandomFile::new(FILE_SIZE).unwrap();
+    let _nginx = Nginx::start(&bed.lab.backends()[0], &[8000], &file).unwrap();
+    let download = Download::start(bed.lab.clients(), plan::client(family, 0), files, Some(RATE)).unwrap();
+    let download = tokio::task::spawn_blocking(move || download.finish());
+
+    let mut held = Vec::new();
+    for number in 0..CONNECTIONS {
+        let source = plan::crowd(family, number);
+        held.push(bed.clients.spawn(async move {
+            let mut connection = Connection::open(source, target).await.unwrap();
+            let backend = connection.get().await.unwrap();
+            Held { connection, number, backend }
+        }));
+    }
+    let mut connections = Vec::new();
+    for connection in held {
+        connections.push(connection.await.unwrap());
+    }
+
+    // A backend more, another weight, an unrelated service more.
+    let mut after = before;
+    after[0].backend.push(Backend::new(family, 3, 8080));
+    after[0].backend[1].weight = 10;
+    after.push(Service::new("unrelated", "nat", SocketAddr::new(plan::vip(other), 80), 2, 8080));
+    bed.daemon.reload(&Config::new(after.clone()).to_string()).unwrap();
+    let applied = |status: &lb_user::lab::Status| {
+        status.service("unrelated").is_some()
+            && status.service("web").is_some_and(|web| web.backends.len() == 4)
+    };
+    bed.daemon.wait_for(PATIENCE, applied).await.unwrap();
+    let connections = ask_all(&bed, connections, "after the reload").await;
+
+    bed.daemon.kill().unwrap();
+    let connections = ask_all(&bed, connections, "without a daemon").await;
+    bed.daemon.start_again().unwrap();
+    bed.daemon.wait_for(PATIENCE, |status| applied(status) && status.all("up")).await.unwrap();
+    let connections = ask_all(&bed, connections, "with a new daemon").await;
+
+    // A file that can't be read changes nothing.
+    bed.daemon.reload("[interface]\nnames = [\"eth0\"\n").unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(applied(&bed.daemon.status().unwrap()), "what ran goes on");
+    let connections = ask_all(&bed, connections, "after a broken file").await;
+
+    assert!(!download.is_finished(), "the download was to outlast the changes: lower its rate");
+    assert_eq!(download.await.unwrap().unwrap(), file.sum);
+    let connections = ask_all(&bed, connections, "at the end").await;
+    for held in connections {
+        bed.clients.spawn(held.connection.close()).await.unwrap().unwrap();
+    }
+}

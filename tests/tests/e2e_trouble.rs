@@ -1,0 +1,100 @@
+//! A start that cannot succeed says what is wrong, where, and what to do; a reload that cannot succeed changes nothing.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    process::{Command, Stdio},
+};
+
+use lb_user::{
+    dataplane::attach_pass,
+    lab::{
+        Family, Lab, Size,
+        client::get,
+        config::{Config, Service},
+        daemon, plan,
+    },
+};
+use limpet_tests::{Bed, binary};
+
+const SIZE: Size = Size { clients: 1, backends: 2 };
+
+fn web() -> Service {
+    Service::new("web", "nat", SocketAddr::new(plan::vip(Family::V4), 80), 2, 8080)
+}
+
+/// Starts the daemon by way of `wrapper`, which gets its command line as arguments, and returns what it says when it
+/// gives up. It must.
+fn refusal(lab: &Lab, config: &Config, wrapper: &[&str]) -> String {
+    daemon::write_configuration(lab, &config.to_string()).unwrap();
+    let mut command = Command::new("timeout");
+    command.arg("20").args(wrapper).arg(binary()).args(daemon::arguments(lab));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = lab.balancer().spawn(&mut command).unwrap().wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    said
+}
+
+fn assert_says(said: &str, words: &[&str]) {
+    let lower = said.to_lowercase();
+    for word in words {
+        assert!(lower.contains(word), "expected `{word}` in:\n{said}");
+    }
+}
+
+#[test]
+fn an_interface_that_is_not_there() {
+    let lab = Lab::new(SIZE).unwrap();
+    let mut config = Config::new(vec![web()]);
+    config.interface.names = vec!["nowhere0".to_owned()];
+    assert_says(&refusal(&lab, &config, &[]), &["nowhere0"]);
+}
+
+#[test]
+fn an_interface_with_another_program() {
+    let lab = Lab::new(SIZE).unwrap();
+    let _other = lab.balancer().run(|| attach_pass(nix::net::if_::if_nametoindex("eth0")?)).unwrap();
+    assert_says(&refusal(&lab, &Config::new(vec![web()]), &[]), &["eth0", "another xdp program"]);
+}
+
+#[test]
+fn no_bpf_file_system() {
+    let lab = Lab::new(SIZE).unwrap();
+    // Only for this one process; the machine's own stays.
+    let hide = ["unshare", "--mount", "sh", "-c", "umount --lazy /sys/fs/bpf && exec \"$@\"", "sh"];
+    assert_says(&refusal(&lab, &Config::new(vec![web()]), &hide), &["/sys/fs/bpf", "mount -t bpf"]);
+}
+
+#[test]
+fn pinned_state_of_another_layout() {
+    let lab = Lab::new(SIZE).unwrap();
+    fs::create_dir_all(lab.pins().join("v0")).unwrap();
+    assert_says(&refusal(&lab, &Config::new(vec![web()]), &[]), &["another layout", "v0", "rm -r"]);
+}
+
+#[test]
+fn no_rights() {
+    let lab = Lab::new(SIZE).unwrap();
+    // Still root by name, so that every file can be read.
+    let powerless = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"];
+    assert_says(&refusal(&lab, &Config::new(vec![web()]), &powerless), &["cap_bpf", "cap_net_admin"]);
+}
+
+#[tokio::test]
+async fn a_reload_with_a_broken_file_changes_nothing() {
+    let bed = Bed::new(SIZE, vec![web()]).await.unwrap();
+    let target = SocketAddr::new(plan::vip(Family::V4), 80);
+    let source = plan::client(Family::V4, 0);
+    let home = bed.clients.spawn(get(source, target)).await.unwrap().unwrap();
+    let mut broken = Config::new(vec![web()]);
+    broken.service[0].protocol = "tpc";
+    broken.service[0].backend[1].port = 0;
+    bed.daemon.reload(&broken.to_string()).unwrap();
+    // Both errors are reported.
+    while !["tpc", "port"].iter().all(|word| bed.daemon.log().contains(word)) {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(bed.daemon.status().unwrap().services.len(), 1);
+    assert_eq!(bed.clients.spawn(get(source, target)).await.unwrap().unwrap(), home);
+}
