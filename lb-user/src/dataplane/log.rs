@@ -14,8 +14,10 @@ impl Program {
     /// The ring buffer can't be watched.
     pub fn forward_log(&mut self) -> Result<()> {
         let Ok(logger) = EbpfLogger::init(&mut self.ebpf) else { return Ok(()) };
-        let mut logger = AsyncFd::with_interest(logger, Interest::READABLE)
-            .context("cannot watch the packet program's log")?;
+        // SAFETY: the logger owns its ring buffer, whose file descriptor stays the same and open until the
+        // logger is dropped with the `AsyncFd`.
+        let watched = unsafe { AsyncFd::register_with_interest(logger, Interest::READABLE) };
+        let mut logger = watched.context("cannot watch the packet program's log")?;
         tokio::spawn(async move {
             while let Ok(mut ready) = logger.readable_mut().await {
                 ready.get_inner_mut().flush();
