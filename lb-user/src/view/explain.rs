@@ -91,7 +91,7 @@ fn future(explanation: &Explanation, session: &Session) -> Option<String> {
     let idle = explanation.idle_left_s.filter(|_| session.valid).map(time)?;
     Some(match explanation.lifetime_left_s.map(time) {
         Some(life) => {
-            format!("It ends after {idle} more without traffic, or at the first connection in {life}.")
+            format!("It ends after {idle} more without traffic, or at the first connection after {life}.")
         }
         None => format!("It ends after {idle} more without traffic."),
     })
