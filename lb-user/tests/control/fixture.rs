@@ -15,7 +15,6 @@ use lb_user::{
     },
     config,
     model::Protocol,
-    view,
 };
 use tempfile::TempDir;
 use tokio::{
@@ -236,7 +235,7 @@ pub(crate) fn backend(name: &str, address: &str, state: BackendState) -> Backend
 
 /// A client on its session's backend, where the hash would send it elsewhere.
 pub(crate) fn explanation() -> Explanation {
-    let explanation = Explanation {
+    Explanation {
         service: "web".into(),
         client: "198.51.100.7".parse().unwrap(),
         port: None,
@@ -253,7 +252,6 @@ pub(crate) fn explanation() -> Explanation {
         idle_left_s: Some(1_787.8),
         lifetime_left_s: Some(28_200.0),
         if_backend_fails: Some("web-3".into()),
-        text: Vec::new(),
-    };
-    Explanation { text: view::sentences(&explanation), ..explanation }
+        text: vec!["A new connection goes to web-1.".into(), "The hash alone would say web-3.".into()],
+    }
 }
