@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -58,5 +59,14 @@ impl Bed {
         daemon.wait_for(PATIENCE, |status| status.all("up")).await.context("backends do not come up")?;
         let clients = Tasks::inside(lab.clients())?;
         Ok(Self { daemon, servers, clients, lab })
+    }
+
+    /// The kernel's id of the program on the balancer's interface; each load gets another.
+    pub fn program_id(&self) -> Result<u64> {
+        let mut command = Command::new("ip");
+        command.args(["-json", "link", "show", "dev", "eth0"]).stdout(Stdio::piped());
+        let output = self.lab.balancer().spawn(&mut command)?.wait_with_output()?;
+        let links: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+        links[0]["xdp"]["prog"]["id"].as_u64().context("no XDP program on eth0")
     }
 }

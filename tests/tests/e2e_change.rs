@@ -86,10 +86,14 @@ async fn reload_kill_and_restart_break_nothing() {
     bed.daemon.wait_for(PATIENCE, applied).await.unwrap();
     let connections = ask_all(&bed, connections, "after the reload").await;
 
+    let program = bed.program_id().unwrap();
     bed.daemon.kill().unwrap();
+    assert_eq!(bed.program_id().unwrap(), program, "the packet program outlives its daemon");
     let connections = ask_all(&bed, connections, "without a daemon").await;
     bed.daemon.start_again().unwrap();
     bed.daemon.wait_for(PATIENCE, |status| applied(status) && status.all("up")).await.unwrap();
+    // The new daemon brought its own program, as one of another build would.
+    assert_ne!(bed.program_id().unwrap(), program);
     let connections = ask_all(&bed, connections, "with a new daemon").await;
 
     // A file that can't be read changes nothing.
