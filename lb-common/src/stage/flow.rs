@@ -7,7 +7,7 @@ use crate::{
     reason::Reason,
     state::{
         Backend, Forwarding, Phase, Target,
-        binding::{Stage, Stamp},
+        binding::Side,
         flow::{Entry, Way},
     },
     tables::Tables,
@@ -64,13 +64,12 @@ fn keep<A: Address, T: Tables>(
         if bound.client != packet.source.address.widen() || bound.client_port != packet.source.port {
             return None;
         }
-        let stage = match binding.stamp().stage() {
-            _ if packet.tcp.closes() => Stage::Closing,
-            Stage::Free => return None,
-            stage => stage,
-        };
-        binding.touch(Stamp::new(now, stage, packet.protocol));
-        stage == Stage::Answered
+        let stamp = binding.stamp();
+        if packet.tcp.opens() && stamp.is_over() {
+            return None;
+        }
+        binding.touch(stamp.next(now, packet.tcp, Side::Client));
+        stamp.is_answered()
     };
     if backend.forwarding() == Forwarding::NatPreserve && entry.idle(now) != 0 {
         nat::insert_reply(packet, tables, backend, target, now);
