@@ -33,7 +33,7 @@ pub fn follow<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, way: &Way, 
     }
     let now = tables.now();
     // Once a tick, and while a connection is young or old, there is more to do than to forward.
-    if entry.idle(now) != 0 || entry.phase() != Phase::Proven || packet.tcp.closes() {
+    if entry.idle(now) != 0 || entry.phase() != Phase::Proven || packet.tcp.opens() || packet.tcp.closes() {
         let phase = keep(packet, tables, &backend, entry, now)?;
         way.refresh(Entry::new(target, phase, now));
     }
@@ -61,12 +61,19 @@ fn keep<A: Address, T: Tables>(
         let ours = nat::source(tables, backend, target.source());
         let binding = tables.binding(nat::index(tables.settings(), ours, backend, target.port()))?;
         let bound = binding.read()?;
-        if bound.client != packet.source.address.widen() || bound.client_port != packet.source.port {
+        if bound.client != packet.source.address.widen()
+            || bound.client_port != packet.source.port
+            // Other connections of this client may have had the port since: backends share lanes.
+            || bound.backend != target.backend()
+        {
             return None;
         }
         let stage = match binding.stamp().stage() {
             _ if packet.tcp.closes() => Stage::Closing,
             Stage::Free => return None,
+            // The backend has ended the connection, so a SYN begins another. On this binding it would
+            // look ended from the start, and lose its port after a few idle seconds.
+            Stage::Closing if packet.tcp.opens() => return None,
             stage => stage,
         };
         binding.touch(Stamp::new(now, stage, packet.protocol));
