@@ -1,6 +1,6 @@
 //! A packet without a flow: find its service, its session or slot, and enter the flow.
 
-use super::{Step, nat, select, session};
+use super::{Step, flow, nat, select, session};
 use crate::{
     hash,
     net::{Address, protocol},
@@ -8,7 +8,7 @@ use crate::{
     reason::Reason,
     state::{
         BackendId, Bucket, Forwarding, Phase, Pin, Service, ServiceKey, SessionKey, Target,
-        flow::{Displaced, Entry},
+        flow::Entry,
     },
     tables::Tables,
     time::Tick,
@@ -39,13 +39,9 @@ pub fn connect<A: Address, T: Tables>(
         _ => nat::bind(packet, tables, id, hash).ok_or(Reason::NoSourcePort)?,
     };
     if backend.forwarding() == Forwarding::NatPreserve {
-        nat::insert_reply(packet, tables, &backend, target, now);
+        nat::insert_reply(packet, tables, &backend, Entry::new(target.reply(), Phase::New, now), now);
     }
-    match bucket.insert(hash, Entry::new(target, Phase::New, now), backend.generation, now) {
-        Displaced::Nothing => {}
-        Displaced::Stranger => tables.count(Reason::FlowDisplacedStranger),
-        Displaced::Proven => tables.count(Reason::FlowDisplacedProven),
-    }
+    flow::enter(tables, bucket, hash, Entry::new(target, Phase::New, now), backend.generation, now);
     tables.count(Reason::FlowNew);
     tables.traffic(id, |figures| figures.connections += 1);
     // A TCP client has its session stored when it comes back with an ACK: until then the hash gives

@@ -6,9 +6,9 @@ use crate::{
     packet::{End, Packet},
     reason::Reason,
     state::{
-        Backend, Forwarding, Phase, Target,
+        Backend, Bucket, Forwarding, Phase, Target,
         binding::{Stage, Stamp},
-        flow::{Entry, Way},
+        flow::{Displaced, Entry, Way},
     },
     tables::Tables,
     time::Tick,
@@ -38,6 +38,16 @@ pub fn follow<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, way: &Way, 
         way.refresh(Entry::new(target, phase, now));
     }
     Some(target)
+}
+
+/// Stores a connection in the bucket that its hash leads to, and counts what had to make room.
+#[inline(always)]
+pub fn enter<T: Tables>(tables: &T, bucket: &Bucket, hash: u64, entry: Entry, generation: u32, now: Tick) {
+    match bucket.insert(hash, entry, generation, now) {
+        Displaced::Nothing => {}
+        Displaced::Stranger => tables.count(Reason::FlowDisplacedStranger),
+        Displaced::Proven => tables.count(Reason::FlowDisplacedProven),
+    }
 }
 
 /// Renews what a connection holds (its port, its session) and says which phase it is in now;
@@ -79,10 +89,6 @@ fn keep<A: Address, T: Tables>(
         binding.touch(Stamp::new(now, stage, packet.protocol));
         stage == Stage::Answered
     };
-    if backend.forwarding() == Forwarding::NatPreserve && entry.idle(now) != 0 {
-        nat::insert_reply(packet, tables, backend, target, now);
-    }
-
     let phase = match entry.phase() {
         _ if packet.tcp.closes() => Phase::Closing,
         // A SYN again is a retransmission, not a sign of life.
@@ -91,6 +97,9 @@ fn keep<A: Address, T: Tables>(
         Phase::New | Phase::Seen if came_back => Phase::Proven,
         Phase::New | Phase::Seen => Phase::Seen,
     };
+    if backend.forwarding() == Forwarding::NatPreserve && (entry.idle(now) != 0 || phase != entry.phase()) {
+        nat::insert_reply(packet, tables, backend, Entry::new(target.reply(), phase, now), now);
+    }
     if entry.idle(now) != 0 || (phase > entry.phase()) {
         session::keep(packet, tables, target.backend(), backend, phase == Phase::Proven, now);
     }
