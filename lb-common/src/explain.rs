@@ -60,11 +60,11 @@ pub fn locate<A: Address, T: Tables>(
     });
     let now = tables.now();
     let session_key = session::key(&service, client.widen());
-    let session = session_key.and_then(|key| {
-        let (store, stored) = session::find(tables, &key)?;
+    let session = session_key.and_then(|client| {
+        let (store, stored) = session::find(tables, &client)?;
         let pin = stored.load();
         let expired = pin.expired(now, service.idle_ticks, service.lifetime_ticks);
-        Some(Stored { store, pin, expired, valid: session::valid(tables, &pin) })
+        Some(Stored { store, pin, expired, valid: session::valid(tables, &pin, key) })
     });
     let hash = match session_key {
         Some(key) => Some(hash::client(tables.settings(), key.scope, key.client)),

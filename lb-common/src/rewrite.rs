@@ -32,18 +32,22 @@ impl Layout for V6 {
     const CHECKSUM: Option<usize> = None;
 }
 
-/// Writes what the route says. `None` if a header is not wholly accessible; the packet is then half
-/// rewritten and must be dropped.
+/// Writes what the route says. `None` if a header is not wholly accessible; the packet is then as it
+/// was.
 ///
 /// The transport checksum covers the addresses through the pseudo-header of either family, and the
 /// IPv4 header's own covers them too, so the sum of address changes serves both.
 #[inline(always)]
 pub fn apply<A: Layout, F: Frame>(frame: &mut F, packet: &Packet<A>, to: &Route<A>) -> Option<()> {
-    frame.write_mac(0, to.target_mac)?;
-    frame.write_mac(6, to.source_mac)?;
     if !to.rewrites_ends {
-        return Some(());
+        return ethernet(frame, to);
     }
+    // The transport checksum lies beyond everything else that is written: with it in reach, nothing
+    // below fails halfway.
+    let is_tcp = packet.protocol == protocol::TCP;
+    let at = packet.transport + if is_tcp { offset_of!(TcpHdr, check) } else { offset_of!(UdpHdr, check) };
+    let old: u16 = frame.read(at)?;
+    ethernet(frame, to)?;
     let addresses = Delta::NONE
         .address(packet.source.address, to.source.address)
         .address(packet.destination.address, to.destination.address);
@@ -51,17 +55,21 @@ pub fn apply<A: Layout, F: Frame>(frame: &mut F, packet: &Packet<A>, to: &Route<
         .word16(packet.source.port.raw(), to.source.port.raw())
         .word16(packet.destination.port.raw(), to.destination.port.raw());
 
-    if let Some(at) = A::CHECKSUM {
-        let new = addresses.apply(frame.read(at)?);
-        frame.write(at, new)?;
+    if let Some(header) = A::CHECKSUM {
+        let new = addresses.apply(frame.read(header)?);
+        frame.write(header, new)?;
     }
     frame.write(A::SOURCE, to.source.address)?;
     frame.write(A::SOURCE + size_of::<A>(), to.destination.address)?;
 
     frame.write(packet.transport, to.source.port)?;
     frame.write(packet.transport + 2, to.destination.port)?;
-    let is_tcp = packet.protocol == protocol::TCP;
-    let at = packet.transport + if is_tcp { offset_of!(TcpHdr, check) } else { offset_of!(UdpHdr, check) };
-    let old: u16 = frame.read(at)?;
     frame.write(at, if is_tcp { all.apply(old) } else { all.apply_udp(old) })
+}
+
+/// Writes the Ethernet addresses.
+#[inline(always)]
+fn ethernet<A, F: Frame>(frame: &mut F, to: &Route<A>) -> Option<()> {
+    frame.write_mac(0, to.target_mac)?;
+    frame.write_mac(6, to.source_mac)
 }

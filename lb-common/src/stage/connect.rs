@@ -1,14 +1,13 @@
 //! A packet without a flow: find its service, its session or slot, and enter the flow.
 
-use super::{Step, nat, select, session};
+use super::{Step, flow, nat, select, session};
 use crate::{
     hash,
     net::{Address, protocol},
     packet::Packet,
     reason::Reason,
     state::{
-        BackendId, Bucket, Forwarding, Phase, Pin, Service, ServiceKey, SessionKey, Target,
-        flow::{Displaced, Entry},
+        BackendId, Bucket, Forwarding, Phase, Pin, Service, ServiceKey, SessionKey, Target, flow::Entry,
     },
     tables::Tables,
     time::Tick,
@@ -23,15 +22,18 @@ pub fn connect<A: Address, T: Tables>(
     hash: u64,
 ) -> Step<Target> {
     let destination = packet.destination;
-    let service = tables
-        .service(&ServiceKey::new(destination.address.widen(), destination.port, packet.protocol))
-        .ok_or(Reason::NotOurs)?;
+    let called = ServiceKey::new(destination.address.widen(), destination.port, packet.protocol);
+    let service = tables.service(&called).ok_or(Reason::NotOurs)?;
     if packet.protocol == protocol::TCP && !packet.tcp.opens() {
         tables.count(Reason::TcpMidstream);
     }
     let now = tables.now();
     let key = session::key(&service, packet.source.address.widen());
-    let id = choose(tables, &service, key.as_ref(), hash, now).ok_or(Reason::NoBackend)?;
+    let id = match &key {
+        Some(key) => choose(tables, &service, &called, key, now),
+        None => select::by_hash(tables, &service, hash),
+    }
+    .ok_or(Reason::NoBackend)?;
     let backend = tables.backend(id).ok_or(Reason::NoBackend)?;
 
     let target = match backend.forwarding() {
@@ -39,13 +41,9 @@ pub fn connect<A: Address, T: Tables>(
         _ => nat::bind(packet, tables, id, hash).ok_or(Reason::NoSourcePort)?,
     };
     if backend.forwarding() == Forwarding::NatPreserve {
-        nat::insert_reply(packet, tables, &backend, target, now);
+        nat::insert_reply(packet, tables, &backend, Entry::new(target.reply(), Phase::New, now), now);
     }
-    match bucket.insert(hash, Entry::new(target, Phase::New, now), backend.generation, now) {
-        Displaced::Nothing => {}
-        Displaced::Stranger => tables.count(Reason::FlowDisplacedStranger),
-        Displaced::Proven => tables.count(Reason::FlowDisplacedProven),
-    }
+    flow::enter(tables, bucket, hash, Entry::new(target, Phase::New, now), backend.generation, now);
     tables.count(Reason::FlowNew);
     tables.traffic(id, |figures| figures.connections += 1);
     // A TCP client has its session stored when it comes back with an ACK: until then the hash gives
@@ -64,28 +62,30 @@ pub fn connect<A: Address, T: Tables>(
 fn choose<T: Tables>(
     tables: &T,
     service: &Service,
-    key: Option<&SessionKey>,
-    tuple: u64,
+    called: &ServiceKey,
+    key: &SessionKey,
     now: Tick,
 ) -> Option<BackendId> {
-    let Some(key) = key else {
-        return select::by_hash(tables, service, tuple);
-    };
     let by_hash = || select::by_hash(tables, service, hash::client(tables.settings(), key.scope, key.client));
     let Some((_, stored)) = session::find(tables, key) else {
         return by_hash();
     };
     let mut pin = stored.load();
-    if pin.expired(now, service.idle_ticks, service.lifetime_ticks) {
-        tables.count(Reason::SessionExpired);
-        return by_hash();
-    }
-    if session::valid(tables, &pin) {
+    let expired = pin.expired(now, service.idle_ticks, service.lifetime_ticks);
+    if !expired && session::valid(tables, &pin, called) {
         return Some(pin.backend);
     }
-    pin.backend = by_hash()?;
-    pin.generation = tables.backend(pin.backend)?.generation;
+    // Chosen anew and stored at once, so that it happens, and is counted, once and not for each of
+    // the connections that a client opens side by side.
+    let id = by_hash()?;
+    let fresh = Pin::new(id, tables.backend(id)?.generation, now);
+    if expired {
+        tables.count(Reason::SessionExpired);
+        pin = fresh;
+    } else {
+        tables.count(Reason::SessionMovedDown);
+        (pin.backend, pin.generation) = (id, fresh.generation);
+    }
     stored.store(pin);
-    tables.count(Reason::SessionMovedDown);
-    Some(pin.backend)
+    Some(id)
 }

@@ -6,9 +6,9 @@ use crate::{
     packet::{End, Packet},
     reason::Reason,
     state::{
-        Backend, Forwarding, Phase, Target,
+        Backend, Bucket, Forwarding, Phase, Target,
         binding::Side,
-        flow::{Entry, Way},
+        flow::{Displaced, Entry, Way},
     },
     tables::Tables,
     time::Tick,
@@ -33,11 +33,21 @@ pub fn follow<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, way: &Way, 
     }
     let now = tables.now();
     // Once a tick, and while a connection is young or old, there is more to do than to forward.
-    if entry.idle(now) != 0 || entry.phase() != Phase::Proven || packet.tcp.closes() {
+    if entry.idle(now) != 0 || entry.phase() != Phase::Proven || packet.tcp.opens() || packet.tcp.closes() {
         let phase = keep(packet, tables, &backend, entry, now)?;
         way.refresh(Entry::new(target, phase, now));
     }
     Some(target)
+}
+
+/// Stores a connection in the bucket that its hash leads to, and counts what had to make room.
+#[inline(always)]
+pub fn enter<T: Tables>(tables: &T, bucket: &Bucket, hash: u64, entry: Entry, generation: u32, now: Tick) {
+    match bucket.insert(hash, entry, generation, now) {
+        Displaced::Nothing => {}
+        Displaced::Stranger => tables.count(Reason::FlowDisplacedStranger),
+        Displaced::Proven => tables.count(Reason::FlowDisplacedProven),
+    }
 }
 
 /// Renews what a connection holds (its port, its session) and says which phase it is in now;
@@ -61,20 +71,22 @@ fn keep<A: Address, T: Tables>(
         let ours = nat::source(tables, backend, target.source());
         let binding = tables.binding(nat::index(tables.settings(), ours, backend, target.port()))?;
         let bound = binding.read()?;
-        if bound.client != packet.source.address.widen() || bound.client_port != packet.source.port {
+        if bound.client != packet.source.address.widen()
+            || bound.client_port != packet.source.port
+            // Other connections of this client may have had the port since: backends share lanes.
+            || bound.backend != target.backend()
+        {
             return None;
         }
         let stamp = binding.stamp();
+        // The backend may have ended the connection: then a SYN begins another. On this binding it would
+        // look ended from the start, and lose its port after a few idle seconds.
         if packet.tcp.opens() && stamp.is_over() {
             return None;
         }
         binding.touch(stamp.next(now, packet.tcp, Side::Client));
         stamp.is_answered()
     };
-    if backend.forwarding() == Forwarding::NatPreserve && entry.idle(now) != 0 {
-        nat::insert_reply(packet, tables, backend, target, now);
-    }
-
     let phase = match entry.phase() {
         _ if packet.tcp.closes() => Phase::Closing,
         // A SYN again is a retransmission, not a sign of life.
@@ -83,6 +95,9 @@ fn keep<A: Address, T: Tables>(
         Phase::New | Phase::Seen if came_back => Phase::Proven,
         Phase::New | Phase::Seen => Phase::Seen,
     };
+    if backend.forwarding() == Forwarding::NatPreserve && (entry.idle(now) != 0 || phase != entry.phase()) {
+        nat::insert_reply(packet, tables, backend, Entry::new(target.reply(), phase, now), now);
+    }
     if entry.idle(now) != 0 || (phase > entry.phase()) {
         session::keep(packet, tables, target.backend(), backend, phase == Phase::Proven, now);
     }

@@ -1,12 +1,13 @@
 //! Source ports: which binding a connection uses, and how it gets one.
 
+use super::flow;
 use crate::{
     hash,
     net::{Address, Be16, Ip},
     packet::Packet,
     settings::Settings,
     state::{
-        Backend, BackendId, Bound, Forwarding, Phase, Target,
+        Backend, BackendId, Bound, Forwarding, Target,
         flow::{Entry, bucket_index},
     },
     tables::Tables,
@@ -99,19 +100,20 @@ pub fn bind<A: Address, T: Tables>(
 }
 
 /// Enters the way back of a connection whose client address is kept: its replies don't carry a port
-/// of ours, so they are recognised by their own tuple.
+/// of ours, so they are recognised by their own tuple. `way_back` is in the phase of the connection
+/// itself: a stranger's displaces no proven client's.
 #[inline(never)]
 pub fn insert_reply<A: Address, T: Tables>(
     packet: &Packet<A>,
     tables: &T,
     backend: &Backend,
-    target: Target,
+    way_back: Entry,
     now: Tick,
 ) {
     let settings = tables.settings();
     let from = (A::narrow(backend.address), backend.port);
     let hash = hash::tuple(settings, from, (packet.source.address, packet.source.port), packet.protocol);
     if let Some(bucket) = tables.bucket(bucket_index(hash, settings.bucket_mask.get())) {
-        bucket.insert(hash, Entry::new(target.reply(), Phase::Proven, now), backend.generation, now);
+        flow::enter(tables, &bucket, hash, way_back, backend.generation, now);
     }
 }

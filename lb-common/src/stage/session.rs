@@ -32,11 +32,15 @@ pub fn find<'t, T: Tables>(
     tables.session(Store::Affinity, key).map(|session| (Store::Affinity, session))
 }
 
-/// May a session still decide for a new connection?
+/// May a session decide for a new connection to `service`? Its backend must serve, be the one that
+/// the session was made with, and belong to that very service: an LRU entry may be given to
+/// another client at the moment it is read or written.
 #[inline(always)]
-pub fn valid<T: Tables>(tables: &T, pin: &Pin) -> bool {
+pub fn valid<T: Tables>(tables: &T, pin: &Pin, service: &ServiceKey) -> bool {
     tables.health(pin.backend).serves()
-        && tables.backend(pin.backend).is_some_and(|backend| backend.generation == pin.generation)
+        && tables
+            .backend(pin.backend)
+            .is_some_and(|backend| backend.generation == pin.generation && backend.service() == *service)
 }
 
 /// Traffic of a connection to `id` slides its client's session, or makes one; a client that is
@@ -50,12 +54,17 @@ pub fn keep<A: Address, T: Tables>(
     proven: bool,
     now: Tick,
 ) {
-    let service = ServiceKey::new(backend.service_address, backend.service_port, backend.protocol);
-    if let Some(service) = tables.service(&service)
+    if let Some(service) = tables.service(&backend.service())
         && let Some(key) = key(&service, packet.source.address.widen())
     {
         store(tables, &service, &key, Pin::new(id, backend.generation, now), proven);
     }
+}
+
+/// True if a session can't decide any more, by the lights of a connection to `beside`.
+#[inline(always)]
+fn lost<T: Tables>(tables: &T, pin: &Pin, beside: BackendId) -> bool {
+    tables.backend(beside).is_some_and(|backend| !valid(tables, pin, &backend.service()))
 }
 
 /// Makes, slides or promotes a session. See [`keep`].
@@ -64,15 +73,23 @@ pub fn store<T: Tables>(tables: &T, service: &Service, key: &SessionKey, fresh: 
     let mut pin = fresh;
     if let Some((store, session)) = find(tables, key) {
         let old = session.load();
-        let expired = old.expired(fresh.seen, service.idle_ticks, service.lifetime_ticks);
-        if old.same_home(&fresh) && !expired {
-            session.touch(old, fresh.seen);
-            pin.created = old.created;
-        } else if expired || !valid(tables, &old) {
+        if old.outlived(fresh.seen, service.lifetime_ticks) {
+            // It ends with the client's next connection, not in the middle of this one.
+            return;
+        }
+        if old.idled(fresh.seen, service.idle_ticks) {
             session.store(fresh);
         } else {
-            // A live session of another home: this connection is older than the session's move.
-            return;
+            pin.created = old.created;
+            if old.same_home(&fresh) {
+                session.touch(old, fresh.seen);
+            } else if lost(tables, &old, fresh.backend) {
+                session.store(pin);
+                tables.count(Reason::SessionMovedDown);
+            } else {
+                // A live session of another home: this connection is older than the session's move.
+                return;
+            }
         }
         if store == Store::Pins || !proven {
             return;

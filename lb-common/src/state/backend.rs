@@ -1,6 +1,6 @@
 //! `BACKENDS`, `HEALTH` and `TRAFFIC`: what the packet path must know of a server.
 
-use super::{Plain, layout};
+use super::{Plain, ServiceKey, layout};
 use crate::net::{Be16, Ip, Mac};
 
 /// Index into `BACKENDS`, `HEALTH` and `TRAFFIC`. 0 is nobody: an all-zero entry names no backend.
@@ -68,6 +68,12 @@ pub enum Forwarding {
 }
 
 impl Backend {
+    /// The service it belongs to.
+    #[inline(always)]
+    pub const fn service(&self) -> ServiceKey {
+        ServiceKey::new(self.service_address, self.service_port, self.protocol)
+    }
+
     /// The forwarding mode; the daemon writes no other numbers than those of [`Forwarding`].
     #[inline(always)]
     pub const fn forwarding(&self) -> Forwarding {

@@ -70,11 +70,22 @@ impl Pin {
         self.backend.0 == other.backend.0 && self.generation == other.generation
     }
 
-    /// True once the session may no longer decide: idle for longer than `idle_ticks`, or older than
-    /// `lifetime_ticks` (0: no bound).
+    /// True once the session may no longer decide: idle for too long, or too old.
     #[inline(always)]
     pub const fn expired(&self, now: Tick, idle_ticks: u32, lifetime_ticks: u32) -> bool {
-        now.since(self.seen) > idle_ticks || (lifetime_ticks != 0 && now.since(self.created) > lifetime_ticks)
+        self.idled(now, idle_ticks) || self.outlived(now, lifetime_ticks)
+    }
+
+    /// True if it was idle for longer than `idle_ticks`.
+    #[inline(always)]
+    pub const fn idled(&self, now: Tick, idle_ticks: u32) -> bool {
+        now.since(self.seen) > idle_ticks
+    }
+
+    /// True if it is older than `lifetime_ticks` (0: no bound).
+    #[inline(always)]
+    pub const fn outlived(&self, now: Tick, lifetime_ticks: u32) -> bool {
+        lifetime_ticks != 0 && now.since(self.created) > lifetime_ticks
     }
 }
 
