@@ -16,9 +16,6 @@ use lb_user::lab::{
 /// How long a state that is promised at some time may take to come. Far above what it takes.
 pub const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Ports every name server of a bed listens on: one for services that rewrite, one for those that do not.
-pub const SERVER_PORTS: [u16; 2] = [8080, 80];
-
 /// The program under test.
 #[must_use]
 pub fn binary() -> PathBuf {
@@ -43,7 +40,7 @@ impl Bed {
     pub async fn new(size: Size, services: Vec<Service>) -> Result<Self> {
         let lab = Lab::new(size)?;
         let servers = (0..size.backends)
-            .map(|index| lab.start_server(&binary(), index, &SERVER_PORTS).map(Some))
+            .map(|index| lab.start_server(&binary(), index).map(Some))
             .collect::<Result<_>>()?;
         Self::in_lab(lab, servers, &Config::new(services)).await
     }

@@ -1,11 +1,14 @@
 //! What goes in comes out, byte for byte: large transfers and datagrams of every size, in every forwarding mode.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
+    time::Duration,
+};
 
 use etherparse::{Ipv4Header, UdpHeader};
 use lb_user::lab::{
-    Family, Lab, Size,
-    config::{Backend, Config, Service},
+    BACKEND_PORTS, Family, Lab, Mode, Netns, Size, Way,
+    config::{Config, Service},
     plan,
 };
 use limpet_tests::{
@@ -24,54 +27,18 @@ fn largest(family: Family) -> usize {
     }
 }
 
-/// One mode of forwarding, in one family.
-#[derive(Debug, Clone, Copy)]
-struct Way {
-    forwarding: &'static str,
-    preserve_client: bool,
-    family: Family,
+fn ways() -> impl Iterator<Item = Way> {
+    Way::PLAIN.into_iter().chain(Way::THROUGH_BALANCER)
 }
 
-impl Way {
-    fn all() -> impl Iterator<Item = Self> {
-        [("nat", false), ("nat", true), ("dsr", false)].into_iter().flat_map(
-            |(forwarding, preserve_client)| {
-                Family::BOTH.map(|family| Self { forwarding, preserve_client, family })
-            },
-        )
-    }
+/// The last backend answers through the balancer, the first directly.
+fn backend_index(way: Way) -> u8 {
+    u8::from(way.mode == Mode::NatPreservingClient)
+}
 
-    /// `nat` changes the port on the way, `dsr` cannot.
-    fn service(self, protocol: &'static str) -> Service {
-        let name = format!("{}-{}-{:?}", self.forwarding, self.preserve_client, self.family);
-        Service {
-            protocol,
-            preserve_client: self.preserve_client,
-            backend: vec![Backend::new(self.family, self.backend_index(), self.backend().port())],
-            ..Service::new(&name, self.forwarding, self.target(), 0, 0)
-        }
-    }
-
-    fn target(self) -> SocketAddr {
-        match (self.forwarding, self.preserve_client) {
-            ("dsr", _) => SocketAddr::new(plan::dsr_vip(self.family), 80),
-            (_, true) => SocketAddr::new(plan::vip(self.family), 81),
-            (_, false) => SocketAddr::new(plan::vip(self.family), 80),
-        }
-    }
-
-    /// The last backend answers through the balancer, the first directly.
-    fn backend_index(self) -> u8 {
-        u8::from(self.preserve_client)
-    }
-
-    /// Where the server listens.
-    fn backend(self) -> SocketAddr {
-        match self.forwarding {
-            "dsr" => self.target(),
-            _ => SocketAddr::new(plan::backend(self.family, self.backend_index()), 8080),
-        }
-    }
+/// The namespace of the way's one backend.
+fn namespace(bed: &Bed, way: Way) -> &Netns {
+    &bed.lab.backends()[usize::from(backend_index(way))]
 }
 
 async fn bed(protocol: &'static str) -> Bed {
@@ -81,7 +48,9 @@ async fn bed(protocol: &'static str) -> Bed {
 async fn bed_in_mode(protocol: &'static str, mode: &'static str) -> Bed {
     let lab = Lab::new(SIZE).unwrap();
     lab.answer_through_balancer(1).unwrap();
-    let mut config = Config::new(Way::all().map(|way| way.service(protocol)).collect());
+    let service =
+        |way: Way| Service { protocol, backend: vec![way.backend(backend_index(way))], ..way.service(0) };
+    let mut config = Config::new(ways().map(service).collect());
     config.interface.mode = mode;
     Bed::in_lab(lab, Vec::new(), &config).await.unwrap()
 }
@@ -89,14 +58,18 @@ async fn bed_in_mode(protocol: &'static str, mode: &'static str) -> Bed {
 /// Down and up, in all ways.
 fn transfer(bed: &Bed, size: u64) {
     let file = RandomFile::new(size).unwrap();
-    let servers: Vec<_> =
-        bed.lab.backends().iter().map(|backend| Nginx::start(backend, &[8080, 80], &file).unwrap()).collect();
-    for way in Way::all() {
+    let servers: Vec<_> = bed
+        .lab
+        .backends()
+        .iter()
+        .map(|backend| Nginx::start(backend, &BACKEND_PORTS, &file).unwrap())
+        .collect();
+    for way in ways() {
         let source = plan::client(way.family, 0);
         let download = Download::start(bed.lab.clients(), source, way.target(), None).unwrap();
         assert_eq!(download.finish().unwrap(), file.sum, "download, {way:?}");
         upload(bed.lab.clients(), source, way.target(), &file.path(), "up").unwrap();
-        let stored = servers[usize::from(way.backend_index())].take_stored("up").unwrap();
+        let stored = servers[usize::from(backend_index(way))].take_stored("up").unwrap();
         assert_eq!(stored, file.sum, "upload, {way:?}");
     }
 }
@@ -119,7 +92,7 @@ async fn files_arrive_whole_in_generic_mode() {
 #[tokio::test]
 async fn datagrams_of_every_size_come_back() {
     let bed = bed("udp").await;
-    for way in Way::all() {
+    for way in ways() {
         let (_server, socket) = echo(&bed, way);
         for size in 0..=largest(way.family) {
             let datagram: Vec<u8> = (0..size).map(|at| (at * 31 + size) as u8).collect();
@@ -135,7 +108,7 @@ async fn datagrams_of_every_size_come_back() {
 #[tokio::test]
 async fn every_checksum_survives() {
     let bed = bed("udp").await;
-    for way in Way::all() {
+    for way in ways() {
         let (_server, socket) = echo(&bed, way);
         // An odd length: the last byte is padded with zero in the sum.
         let mut datagram = *b"..odd";
@@ -152,13 +125,12 @@ async fn every_checksum_survives() {
 #[tokio::test]
 async fn an_absent_checksum_stays_absent() {
     let bed = bed("udp").await;
-    for way in Way::all().filter(|way| way.family == Family::V4) {
+    for way in ways().filter(|way| way.family == Family::V4) {
         let (_server, socket) = echo(&bed, way);
         let IpAddr::V4(target) = way.target().ip() else { unreachable!("filtered above") };
-        let mut observer =
-            raw::Observer::new(&bed.lab.backends()[usize::from(way.backend_index())], UDP).unwrap();
+        let mut observer = raw::Observer::new(namespace(&bed, way), UDP).unwrap();
         for data in [&b"even"[..], b"odd", b""] {
-            raw::send_ipv4(bed.lab.clients(), target, &without_checksum(&socket, data)).unwrap();
+            raw::send_ipv4(bed.lab.clients(), target, &with_checksum(&socket, data, |_| 0)).unwrap();
             let mut answer = [0; 16];
             let length = socket.recv(&mut answer).unwrap_or_else(|error| panic!("{way:?}: {error}"));
             assert_eq!(&answer[..length], data, "{way:?}");
@@ -169,17 +141,38 @@ async fn an_absent_checksum_stays_absent() {
     }
 }
 
+/// What the tests above rest on: a wrong checksum is still wrong at the backend, whose kernel then drops the datagram.
+#[tokio::test]
+async fn a_wrong_checksum_stays_wrong() {
+    let bed = bed("udp").await;
+    for way in ways().filter(|way| way.family == Family::V4) {
+        let (_server, socket) = echo(&bed, way);
+        let IpAddr::V4(target) = way.target().ip() else { unreachable!("filtered above") };
+        let mut observer = raw::Observer::new(namespace(&bed, way), UDP).unwrap();
+        let wrong = with_checksum(&socket, b"wrong", |right| right ^ 0x0100);
+        raw::send_ipv4(bed.lab.clients(), target, &wrong).unwrap();
+        observer.wait_for(b"wrong").unwrap_or_else(|error| panic!("{way:?}: {error}"));
+        socket.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+        let answer = socket.recv(&mut [0; 16]);
+        assert!(answer.is_err(), "{way:?}: {answer:?}");
+    }
+}
+
 const UDP: u8 = 17;
 
 fn echo(bed: &Bed, way: Way) -> (UdpServer, UdpSocket) {
-    let server =
-        UdpServer::echo(&bed.lab.backends()[usize::from(way.backend_index())], way.backend()).unwrap();
+    let address = match way.mode {
+        // The answer must come from the address that was asked.
+        Mode::Dsr => way.target(),
+        _ => SocketAddr::new(plan::backend(way.family, backend_index(way)), way.backend_port()),
+    };
+    let server = UdpServer::echo(namespace(bed, way), address).unwrap();
     let socket = udp::client(bed.lab.clients(), plan::client(way.family, 0), way.target()).unwrap();
     (server, socket)
 }
 
-/// The packet that `socket` would send, with a checksum of zero.
-fn without_checksum(socket: &UdpSocket, data: &[u8]) -> Vec<u8> {
+/// The packet that `socket` would send, with what `change` makes of the right checksum.
+fn with_checksum(socket: &UdpSocket, data: &[u8], change: impl FnOnce(u16) -> u16) -> Vec<u8> {
     let (SocketAddr::V4(source), SocketAddr::V4(target)) =
         (socket.local_addr().unwrap(), socket.peer_addr().unwrap())
     else {
@@ -191,6 +184,8 @@ fn without_checksum(socket: &UdpSocket, data: &[u8]) -> Vec<u8> {
         .udp(source.port(), target.port())
         .write(&mut packet, data)
         .unwrap();
-    packet[Ipv4Header::MIN_LEN + 6..Ipv4Header::MIN_LEN + 8].fill(0);
+    let field = Ipv4Header::MIN_LEN + 6..Ipv4Header::MIN_LEN + 8;
+    let right = u16::from_be_bytes([packet[field.start], packet[field.start + 1]]);
+    packet[field].copy_from_slice(&change(right).to_be_bytes());
     packet
 }

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use lb_user::lab::{
-    Family, Size, Status,
+    Family, Size, Status, Way,
     client::Connection,
     config::{Backend, Config, Service},
     plan,
@@ -19,27 +19,6 @@ const CONNECTIONS: u32 = 500;
 /// At this pace the download outlasts everything that happens below.
 const FILE_SIZE: u64 = 200 << 20;
 const RATE: &str = "20M";
-
-/// Forwarding and family.
-type Way = (&'static str, Family);
-
-/// Connections take turns.
-const WAYS: [Way; 4] = [("nat", Family::V4), ("nat", Family::V6), ("dsr", Family::V4), ("dsr", Family::V6)];
-
-fn name((forwarding, family): Way) -> String {
-    format!("{forwarding}-{family:?}")
-}
-
-fn target((forwarding, family): Way) -> SocketAddr {
-    match forwarding {
-        "dsr" => SocketAddr::new(plan::dsr_vip(family), 80),
-        _ => SocketAddr::new(plan::vip(family), 80),
-    }
-}
-
-fn backend_port((forwarding, _): Way) -> u16 {
-    if forwarding == "dsr" { 80 } else { 8080 }
-}
 
 /// A connection, its client and who answers it.
 struct Held {
@@ -68,8 +47,7 @@ async fn ask_all(bed: &Bed, held: Vec<Held>, when: &str) -> Vec<Held> {
 #[tokio::test]
 async fn reload_kill_and_restart_break_nothing() {
     let files = SocketAddr::new(plan::vip(Family::V4), 8000);
-    let mut before: Vec<_> =
-        WAYS.map(|way| Service::new(&name(way), way.0, target(way), 3, backend_port(way))).into();
+    let mut before: Vec<_> = Way::PLAIN.map(|way| way.service(3)).into();
     before.push(Service {
         backend: vec![Backend::new(Family::V4, 0, 8000)],
         ..Service::new("files", "nat", files, 0, 0)
@@ -83,8 +61,8 @@ async fn reload_kill_and_restart_break_nothing() {
 
     let mut held = Vec::new();
     for number in 0..CONNECTIONS {
-        let way = WAYS[number as usize % WAYS.len()];
-        let (source, target) = (plan::crowd(way.1, number), target(way));
+        let way = Way::PLAIN[number as usize % Way::PLAIN.len()];
+        let (source, target) = (plan::crowd(way.family, number), way.target());
         held.push(bed.clients.spawn(async move {
             let mut connection = Connection::open(source, target).await.unwrap();
             let backend = connection.get().await.unwrap();
@@ -98,16 +76,16 @@ async fn reload_kill_and_restart_break_nothing() {
 
     // A backend more, another weight, an unrelated service more.
     let mut after = before;
-    for (service, way) in after.iter_mut().zip(WAYS) {
-        service.backend.push(Backend::new(way.1, 3, backend_port(way)));
+    for (service, way) in after.iter_mut().zip(Way::PLAIN) {
+        service.backend.push(way.backend(3));
         service.backend[1].weight = 10;
     }
     let unrelated = SocketAddr::new(plan::vip(Family::V6), 443);
     after.push(Service::new("unrelated", "nat", unrelated, 2, 8080));
     bed.daemon.reload(&Config::new(after.clone()).to_string()).unwrap();
     let applied = |status: &Status| {
-        let four = |way| status.service(&name(way)).is_some_and(|service| service.backends.len() == 4);
-        status.service("unrelated").is_some() && WAYS.into_iter().all(four)
+        let four = |way: Way| status.service(way.name()).is_some_and(|service| service.backends.len() == 4);
+        status.service("unrelated").is_some() && Way::PLAIN.into_iter().all(four)
     };
     bed.daemon.wait_for(PATIENCE, applied).await.unwrap();
     let connections = ask_all(&bed, connections, "after the reload").await;

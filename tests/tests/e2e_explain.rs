@@ -1,12 +1,9 @@
 //! `limpet explain` says where a client goes, and that is where it goes.
 
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
-};
+use std::{collections::BTreeMap, net::IpAddr};
 
 use lb_user::lab::{
-    Family, Size,
+    Size, Way,
     client::get,
     config::{Config, Service},
     plan,
@@ -25,31 +22,25 @@ struct Explanation {
     hash_backend: Option<String>,
 }
 
+/// One in each family.
+fn ways() -> [Way; 2] {
+    let [v4, v6, ..] = Way::PLAIN;
+    [v4, v6]
+}
+
 fn services(backends: u8) -> Vec<Service> {
-    Family::BOTH.map(|family| Service::new(name(family), "nat", target(family), backends, 8080)).into()
+    ways().map(|way| way.service(backends)).into()
 }
 
-fn name(family: Family) -> &'static str {
-    match family {
-        Family::V4 => "web-v4",
-        Family::V6 => "web-v6",
-    }
-}
-
-fn target(family: Family) -> SocketAddr {
-    SocketAddr::new(plan::vip(family), 80)
-}
-
-fn explain(bed: &Bed, family: Family, client: IpAddr) -> Explanation {
+fn explain(bed: &Bed, way: Way, client: IpAddr) -> Explanation {
     let client = client.to_string();
-    bed.daemon.ask(&["explain", "--json", "--service", name(family), "--client", &client]).unwrap()
+    bed.daemon.ask(&["explain", "--json", "--service", way.name(), "--client", &client]).unwrap()
 }
 
 /// Asks `explain` for each client, then the wire. Returns where each is.
-async fn compare(bed: &Bed, family: Family, clients: &[IpAddr], reason: &str) -> BTreeMap<IpAddr, String> {
-    let said: Vec<_> = clients.iter().map(|client| explain(bed, family, *client)).collect();
-    let asked: Vec<_> =
-        clients.iter().map(|client| bed.clients.spawn(get(*client, target(family)))).collect();
+async fn compare(bed: &Bed, way: Way, clients: &[IpAddr], reason: &str) -> BTreeMap<IpAddr, String> {
+    let said: Vec<_> = clients.iter().map(|client| explain(bed, way, *client)).collect();
+    let asked: Vec<_> = clients.iter().map(|client| bed.clients.spawn(get(*client, way.target()))).collect();
     let mut homes = BTreeMap::new();
     for ((client, said), asked) in clients.iter().zip(said).zip(asked) {
         let answer = asked.await.unwrap().unwrap_or_else(|error| panic!("{client}: {error:#}"));
@@ -67,35 +58,35 @@ async fn compare(bed: &Bed, family: Family, clients: &[IpAddr], reason: &str) ->
 async fn explain_agrees_with_the_wire() {
     let bed = Bed::new(Size { clients: 1, backends: 4 }, services(3)).await.unwrap();
     let mut rng = StdRng::seed_from_u64(8);
-    let mut draw = |family| -> Vec<IpAddr> {
+    let mut draw = |way: Way| -> Vec<IpAddr> {
         let numbers: std::collections::BTreeSet<u32> =
             std::iter::repeat_with(|| rng.random_range(0..1 << 20)).take(CLIENTS).collect();
-        numbers.into_iter().map(|number| plan::crowd(family, number)).collect()
+        numbers.into_iter().map(|number| plan::crowd(way.family, number)).collect()
     };
-    let clients = Family::BOTH.map(|family| (family, draw(family)));
+    let clients = ways().map(|way| (way, draw(way)));
     let mut homes = Vec::new();
-    for (family, clients) in &clients {
-        homes.push(compare(&bed, *family, clients, "hash").await);
+    for (way, clients) in &clients {
+        homes.push(compare(&bed, *way, clients, "hash").await);
     }
 
     bed.daemon.reload(&Config::new(services(4)).to_string()).unwrap();
     let four =
         |status: &lb_user::lab::Status| status.services.iter().all(|service| service.backends.len() == 4);
     bed.daemon.wait_for(PATIENCE, four).await.unwrap();
-    for ((family, clients), homes) in clients.iter().zip(homes) {
-        assert_eq!(compare(&bed, *family, clients, "session").await, homes, "{family:?}: nobody moved");
+    for ((way, clients), homes) in clients.iter().zip(homes) {
+        assert_eq!(compare(&bed, *way, clients, "session").await, homes, "{way:?}: nobody moved");
     }
     // New clients follow the new table.
-    for family in Family::BOTH {
-        let strangers: Vec<_> = (0..50).map(|number| plan::crowd(family, number << 10 | 0x3ff)).collect();
+    for way in ways() {
+        let strangers: Vec<_> = (0..50).map(|number| plan::crowd(way.family, number << 10 | 0x3ff)).collect();
         let strangers: Vec<_> = strangers
             .into_iter()
             .filter(|client| !clients.iter().any(|(_, known)| known.contains(client)))
             .collect();
-        let homes = compare(&bed, family, &strangers, "hash").await;
+        let homes = compare(&bed, way, &strangers, "hash").await;
         assert!(
             homes.values().any(|home| home == "backend-4"),
-            "{family:?}: the new backend gets clients: {homes:?}"
+            "{way:?}: the new backend gets clients: {homes:?}"
         );
     }
 }

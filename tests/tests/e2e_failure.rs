@@ -2,12 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     time::{Duration, Instant},
 };
 
 use lb_user::lab::{
-    Family, Size, backend_name,
+    Size, Way, backend_name,
     client::{Connection, connect, get},
     config::{QUICK_HTTP, Service},
     plan,
@@ -30,31 +30,25 @@ type Homes = BTreeMap<u8, String>;
 
 struct Scene {
     bed: Bed,
-    family: Family,
-    target: SocketAddr,
+    way: Way,
 }
 
 impl Scene {
-    async fn new(forwarding: &'static str, family: Family) -> Self {
-        let (address, port) = match forwarding {
-            "dsr" => (plan::dsr_vip(family), 80),
-            _ => (plan::vip(family), 8080),
-        };
-        let target = SocketAddr::new(address, 80);
-        let service = Service { health: QUICK_HTTP, ..Service::new("web", forwarding, target, 3, port) };
+    async fn new(way: Way) -> Self {
+        let service = Service { health: QUICK_HTTP, ..way.service(3) };
         let bed = Bed::new(Size { clients: CLIENTS, backends: 3 }, vec![service]).await.unwrap();
-        Self { bed, family, target }
+        Self { bed, way }
     }
 
     fn client(&self, index: u8) -> IpAddr {
-        plan::client(self.family, index)
+        plan::client(self.way.family, index)
     }
 
     /// Who answers whom.
     async fn homes(&self, clients: impl Iterator<Item = u8>) -> Homes {
         let asked: Vec<_> = clients
             .map(|index| {
-                (index, self.bed.clients.spawn(timeout(PATIENCE, get(self.client(index), self.target))))
+                (index, self.bed.clients.spawn(timeout(PATIENCE, get(self.client(index), self.way.target()))))
             })
             .collect();
         let mut homes = Homes::new();
@@ -75,8 +69,8 @@ impl Scene {
     }
 }
 
-async fn only_the_dead_ones_clients_move(forwarding: &'static str, family: Family) {
-    let mut scene = Scene::new(forwarding, family).await;
+async fn only_the_dead_ones_clients_move(way: Way) {
+    let mut scene = Scene::new(way).await;
     let before = scene.homes(0..CLIENTS).await;
     let bereaved = Scene::bereaved(&before);
     assert!(!bereaved.is_empty(), "{before:?}");
@@ -84,7 +78,7 @@ async fn only_the_dead_ones_clients_move(forwarding: &'static str, family: Famil
     let died = Instant::now();
     scene.bed.servers[usize::from(VICTIM)] = None;
     // Refused until the death is noticed.
-    let (client, target) = (scene.client(bereaved[0]), scene.target);
+    let (client, target) = (scene.client(bereaved[0]), scene.way.target());
     while scene
         .bed
         .clients
@@ -108,17 +102,14 @@ async fn only_the_dead_ones_clients_move(forwarding: &'static str, family: Famil
         }
     }
 
-    let returned = scene
-        .bed
-        .lab
-        .start_server(&limpet_tests::binary(), VICTIM, &limpet_tests::bed::SERVER_PORTS)
-        .unwrap();
+    let returned = scene.bed.lab.start_server(&limpet_tests::binary(), VICTIM).unwrap();
     scene.bed.servers[usize::from(VICTIM)] = Some(returned);
     scene.bed.daemon.wait_for(PATIENCE, |status| status.all("up")).await.unwrap();
     assert_eq!(scene.homes(0..CLIENTS).await, after, "no live session moves when a backend returns");
     // It does serve again: somebody new lands on it.
-    let strangers =
-        (0..60).map(|number| scene.bed.clients.spawn(get(plan::crowd(scene.family, number), scene.target)));
+    let strangers = (0..60).map(|number| {
+        scene.bed.clients.spawn(get(plan::crowd(scene.way.family, number), scene.way.target()))
+    });
     let mut found = false;
     for answer in strangers.collect::<Vec<_>>() {
         found |= answer.await.unwrap().unwrap() == backend_name(VICTIM);
@@ -128,30 +119,30 @@ async fn only_the_dead_ones_clients_move(forwarding: &'static str, family: Famil
 
 #[tokio::test]
 async fn only_the_dead_ones_clients_move_nat_v4() {
-    only_the_dead_ones_clients_move("nat", Family::V4).await;
+    only_the_dead_ones_clients_move(Way::PLAIN[0]).await;
 }
 
 #[tokio::test]
 async fn only_the_dead_ones_clients_move_nat_v6() {
-    only_the_dead_ones_clients_move("nat", Family::V6).await;
+    only_the_dead_ones_clients_move(Way::PLAIN[1]).await;
 }
 
 #[tokio::test]
 async fn only_the_dead_ones_clients_move_dsr_v4() {
-    only_the_dead_ones_clients_move("dsr", Family::V4).await;
+    only_the_dead_ones_clients_move(Way::PLAIN[2]).await;
 }
 
 #[tokio::test]
 async fn only_the_dead_ones_clients_move_dsr_v6() {
-    only_the_dead_ones_clients_move("dsr", Family::V6).await;
+    only_the_dead_ones_clients_move(Way::PLAIN[3]).await;
 }
 
 /// A backend that went dark cannot reset its connections, so the balancer has to. Other connections go on.
-async fn open_connections_are_reset(forwarding: &'static str, family: Family) {
-    let scene = Scene::new(forwarding, family).await;
+async fn open_connections_are_reset(way: Way) {
+    let scene = Scene::new(way).await;
     let homes = scene.homes(0..CLIENTS).await;
     let bereaved = Scene::bereaved(&homes);
-    let (source, target) = (scene.client(bereaved[0]), scene.target);
+    let (source, target) = (scene.client(bereaved[0]), scene.way.target());
     let mut cut = scene.bed.clients.spawn(connect(source, target)).await.unwrap().unwrap();
     cut.write_all(REQUEST).await.unwrap();
     let mut buffer = [0; 1024];
@@ -179,20 +170,20 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: limpet\r\n\r\n";
 
 #[tokio::test]
 async fn open_connections_are_reset_nat_v4() {
-    open_connections_are_reset("nat", Family::V4).await;
+    open_connections_are_reset(Way::PLAIN[0]).await;
 }
 
 #[tokio::test]
 async fn open_connections_are_reset_nat_v6() {
-    open_connections_are_reset("nat", Family::V6).await;
+    open_connections_are_reset(Way::PLAIN[1]).await;
 }
 
 #[tokio::test]
 async fn open_connections_are_reset_dsr_v4() {
-    open_connections_are_reset("dsr", Family::V4).await;
+    open_connections_are_reset(Way::PLAIN[2]).await;
 }
 
 #[tokio::test]
 async fn open_connections_are_reset_dsr_v6() {
-    open_connections_are_reset("dsr", Family::V6).await;
+    open_connections_are_reset(Way::PLAIN[3]).await;
 }

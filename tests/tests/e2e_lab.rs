@@ -20,7 +20,7 @@ const SIZE: Size = Size { clients: 3, backends: 2 };
 #[tokio::test]
 async fn clients_of_both_families_reach_backends() {
     let lab = Lab::new(SIZE).unwrap();
-    let _server = lab.start_server(&binary(), 1, &[8080]).unwrap();
+    let _server = lab.start_server(&binary(), 1).unwrap();
     let clients = Tasks::inside(lab.clients()).unwrap();
     for family in Family::BOTH {
         let target = SocketAddr::new(plan::backend(family, 1), 8080);
@@ -36,7 +36,7 @@ async fn clients_of_both_families_reach_backends() {
 #[tokio::test]
 async fn a_dead_server_refuses() {
     let lab = Lab::new(SIZE).unwrap();
-    let server = lab.start_server(&binary(), 0, &[8080]).unwrap();
+    let server = lab.start_server(&binary(), 0).unwrap();
     drop(server);
     let clients = Tasks::inside(lab.clients()).unwrap();
     let target = SocketAddr::new(plan::backend(Family::V4, 0), 8080);
@@ -48,7 +48,7 @@ async fn a_dead_server_refuses() {
 #[tokio::test]
 async fn backends_keep_quiet_about_the_virtual_address() {
     let lab = Lab::new(SIZE).unwrap();
-    let _server = lab.start_server(&binary(), 0, &[80]).unwrap();
+    let _server = lab.start_server(&binary(), 0).unwrap();
     let clients = Tasks::inside(lab.clients()).unwrap();
     for family in Family::BOTH {
         let target = SocketAddr::new(plan::dsr_vip(family), 80);
@@ -78,7 +78,7 @@ fn transfers_and_datagrams_work_without_a_balancer() {
 #[test]
 fn nothing_remains() {
     let lab = Lab::new(SIZE).unwrap();
-    let server = lab.start_server(&binary(), 0, &[80]).unwrap();
+    let server = lab.start_server(&binary(), 0).unwrap();
     let paths = [lab.clients(), lab.balancer(), &lab.backends()[0]].map(lb_user::lab::Netns::path);
     let directory = lab.directory();
     assert!(paths.iter().all(|path| path.exists()));

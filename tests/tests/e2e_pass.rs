@@ -6,7 +6,7 @@ use std::{
 };
 
 use etherparse::{IpNumber, Ipv4Header, Ipv4Options};
-use lb_user::lab::{Family, Size, client::get, config::Service, plan};
+use lb_user::lab::{Family, Size, Way, client::get, plan};
 use limpet_tests::{
     Bed,
     raw::{self, Observer, ping},
@@ -18,10 +18,8 @@ const UDP: u8 = 17;
 
 /// A balancer with services in both families, and servers of its own in the balancer's namespace.
 async fn bed() -> Bed {
-    let services = Family::BOTH.map(|family| {
-        Service::new(&format!("web-{family:?}"), "nat", SocketAddr::new(plan::vip(family), 80), 2, 8080)
-    });
-    Bed::new(Size { clients: 1, backends: 2 }, services.into()).await.unwrap()
+    let [v4, v6, ..] = Way::PLAIN;
+    Bed::new(Size { clients: 1, backends: 2 }, vec![v4.service(2), v6.service(2)]).await.unwrap()
 }
 
 /// The sum of all drops the daemon knows of.

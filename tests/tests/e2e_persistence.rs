@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use lb_user::lab::{
-    Family, Size, backend_name,
+    Family, Size, Way, backend_name,
     client::get,
     config::{Persistence, Service},
     plan,
@@ -19,23 +19,13 @@ const CONNECTIONS: usize = 20;
 
 #[tokio::test]
 async fn clients_stay_on_their_backend() {
-    let services = [("nat", Family::V4), ("nat", Family::V6), ("dsr", Family::V4), ("dsr", Family::V6)];
-    let address = |(forwarding, family)| match forwarding {
-        "nat" => SocketAddr::new(plan::vip(family), 80),
-        _ => SocketAddr::new(plan::dsr_vip(family), 80),
-    };
-    let configured = services.map(|service| {
-        let (forwarding, family) = service;
-        let port = if forwarding == "nat" { 8080 } else { 80 };
-        Service::new(&format!("{forwarding}-{family:?}"), forwarding, address(service), 3, port)
-    });
-    let bed = Bed::new(Size { clients: 1, backends: 3 }, configured.into()).await.unwrap();
+    let services = Way::PLAIN.map(|way| way.service(3));
+    let bed = Bed::new(Size { clients: 1, backends: 3 }, services.into()).await.unwrap();
 
-    for service in services {
-        let target = address(service);
+    for way in Way::PLAIN {
         let clients: Vec<_> = (0..CLIENTS)
             .map(|number| {
-                let source = plan::crowd(service.1, number);
+                let (source, target) = (plan::crowd(way.family, number), way.target());
                 bed.clients.spawn(async move {
                     let mut answers = Vec::new();
                     for _ in 0..CONNECTIONS {
@@ -50,26 +40,24 @@ async fn clients_stay_on_their_backend() {
             let answers = client.await.unwrap();
             assert!(
                 answers.iter().all(|answer| *answer == answers[0]),
-                "{service:?}, client {number}: {answers:?}"
+                "{way:?}, client {number}: {answers:?}"
             );
             *used.entry(answers[0].clone()).or_insert(0) += 1;
         }
-        assert_eq!(used.len(), 3, "{service:?}: all backends have clients: {used:?}");
+        assert_eq!(used.len(), 3, "{way:?}: all backends have clients: {used:?}");
     }
 }
 
 /// `by = "connection"` promises nothing to a client, so its connections spread.
 #[tokio::test]
 async fn without_persistence_connections_spread() {
-    let target = SocketAddr::new(plan::vip(Family::V4), 80);
-    let service = Service {
-        persistence: Persistence { by: "connection" },
-        ..Service::new("web", "nat", target, 3, 8080)
-    };
+    let [way, ..] = Way::PLAIN;
+    let service = Service { persistence: Persistence { by: "connection" }, ..way.service(3) };
     let bed = Bed::new(Size { clients: 1, backends: 3 }, vec![service]).await.unwrap();
     let mut used = BTreeMap::new();
     for _ in 0..60 {
-        let answer = bed.clients.spawn(get(plan::client(Family::V4, 0), target)).await.unwrap().unwrap();
+        let answer =
+            bed.clients.spawn(get(plan::client(way.family, 0), way.target())).await.unwrap().unwrap();
         *used.entry(answer).or_insert(0) += 1;
     }
     assert_eq!(used.len(), 3, "60 connections: {used:?}");

@@ -9,7 +9,7 @@ use std::{
 use lb_user::{
     dataplane::attach_pass,
     lab::{
-        Family, Lab, Size,
+        Family, Lab, Size, Way,
         client::get,
         config::{Config, Service},
         daemon, plan,
@@ -20,7 +20,8 @@ use limpet_tests::{Bed, binary};
 const SIZE: Size = Size { clients: 1, backends: 2 };
 
 fn web() -> Service {
-    Service::new("web", "nat", SocketAddr::new(plan::vip(Family::V4), 80), 2, 8080)
+    let [way, ..] = Way::PLAIN;
+    way.service(2)
 }
 
 /// Starts the daemon by way of `wrapper`, which gets its command line as arguments, and returns what it says when it

@@ -5,9 +5,9 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::timeout;
 
-use super::network::{BACKENDS, Service};
+use super::network::BACKENDS;
 use crate::lab::{
-    backend_name,
+    Way, backend_name,
     client::{self, Tasks},
     plan,
 };
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Which backend answered, counted from 0; `None` if none did.
 pub(super) type Answer = Option<u8>;
 
-/// The answers: for each service, in the order of [`Service::ALL`], those of the clients.
+/// The answers: for each service, in the order of [`Way::PLAIN`], those of the clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Round(pub(super) Vec<Vec<Answer>>);
 
@@ -32,13 +32,13 @@ pub(super) struct Move {
 impl Round {
     /// Asks, all clients at once. Takes no longer than the patience with one request.
     pub(super) async fn ask(tasks: &Tasks, clients: std::ops::Range<u8>) -> Result<Self> {
-        let asked: Vec<Vec<_>> = Service::ALL
-            .map(|service| {
+        let asked: Vec<Vec<_>> = Way::PLAIN
+            .map(|way| {
                 clients
                     .clone()
                     .map(|index| {
-                        let source = plan::client(service.family, index);
-                        tasks.spawn(timeout(PATIENCE, client::get(source, service.address())))
+                        let source = plan::client(way.family, index);
+                        tasks.spawn(timeout(PATIENCE, client::get(source, way.target())))
                     })
                     .collect()
             })

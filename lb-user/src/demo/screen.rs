@@ -3,9 +3,10 @@
 use std::io::{self, IsTerminal as _, Write};
 
 use super::{
-    network::{CLIENTS, Service},
+    network::CLIENTS,
     round::{Answer, Round},
 };
+use crate::lab::Way;
 
 const RESET: &str = "\x1b[0m";
 const BOLD: &str = "\x1b[1m";
@@ -61,8 +62,8 @@ impl<W: Write> Screen<W> {
             (1..=CLIENTS).map(|index| format!("{:>3}", u16::from(first_client) + u16::from(index))).collect();
         let header = self.paint(DIM, &format!("{:<20}{numbers}", "  client"));
         writeln!(self.out, "{header}")?;
-        for (row, (service, answers)) in Service::ALL.iter().zip(&round.0).enumerate() {
-            write!(self.out, "  {:<4}{:<14}", service.forwarding(), service.address().ip())?;
+        for (row, (way, answers)) in Way::PLAIN.iter().zip(&round.0).enumerate() {
+            write!(self.out, "  {:<4}{:<14}", way.forwarding(), way.target().ip())?;
             for (column, answer) in answers.iter().enumerate() {
                 let moved = before.is_some_and(|before| before.0[row][column] != *answer);
                 let cell = self.cell(*answer, moved);
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_round_fits_the_screen_and_marks_what_moved() {
-        let before = Round(vec![vec![Some(0); usize::from(CLIENTS)]; Service::ALL.len()]);
+        let before = Round(vec![vec![Some(0); usize::from(CLIENTS)]; Way::PLAIN.len()]);
         let mut after = before.clone();
         after.0[1][0] = Some(2);
         after.0[3][1] = None;

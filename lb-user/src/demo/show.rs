@@ -8,11 +8,11 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use super::{
-    network::{BACKEND_PORTS, CLIENTS, Network, Service},
+    network::{CLIENTS, Network},
     round::{Move, Round},
     screen::Screen,
 };
-use crate::lab::{backend_name, client::Tasks, plan};
+use crate::lab::{BACKEND_PORTS, Way, backend_name, client::Tasks, plan};
 
 /// Who dies. Not the first, which would look like a special case.
 const VICTIM: u8 = 1;
@@ -143,14 +143,13 @@ impl Show {
         let victim =
             format!("nsenter --net={}", network.lab.backends()[usize::from(VICTIM)].path().display());
         let (name, ports) = (backend_name(VICTIM), BACKEND_PORTS.map(|port| port.to_string()).join(" "));
-        let [nat, _, dsr, _] = Service::ALL;
+        let [nat, _, dsr, _] = Way::PLAIN;
         let [first, last] = [0, CLIENTS - 1].map(|index| plan::client(nat.family, index));
         self.screen.heading("The network stays up until Ctrl-C. In another terminal, as root, try:")?;
         self.screen.say(&format!("  {limpet} status"))?;
         self.screen.say(&format!("  {limpet} explain --service {} --client {first}", nat.name()))?;
-        self.screen
-            .say(&format!("  {clients} curl -s --interface {first} http://{}/", nat.address().ip()))?;
-        self.screen.say(&format!("  {clients} curl -s --interface {last} http://{}/", dsr.address().ip()))?;
+        self.screen.say(&format!("  {clients} curl -s --interface {first} http://{}/", nat.target().ip()))?;
+        self.screen.say(&format!("  {clients} curl -s --interface {last} http://{}/", dsr.target().ip()))?;
         if let Some(pid) = network.server_pid(VICTIM) {
             self.screen.say(&format!("  kill -9 {pid}        # {name} dies again"))?;
             self.screen.say(&format!(

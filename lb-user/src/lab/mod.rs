@@ -26,6 +26,7 @@ mod netns;
 pub mod plan;
 mod server;
 mod status;
+mod way;
 
 use std::{
     path::{Path, PathBuf},
@@ -41,6 +42,7 @@ pub use self::{
     plan::Family,
     server::{NameServer, serve},
     status::Status,
+    way::{BACKEND_PORTS, Mode, Way},
 };
 use crate::dataplane::{PassGuard, attach_pass};
 
@@ -135,9 +137,10 @@ impl Lab {
         self.backends[usize::from(index)].ip_batch(&plan::answer_through_balancer())
     }
 
-    /// Starts an HTTP server that answers its own name, in the namespace of backend `index`, on all its addresses.
-    pub fn start_server(&self, binary: &Path, index: u8, ports: &[u16]) -> Result<NameServer> {
-        NameServer::start(binary, &self.backends[usize::from(index)], &backend_name(index), ports)
+    /// Starts an HTTP server that answers its own name, in the namespace of backend `index`, on [`BACKEND_PORTS`] of
+    /// all its addresses.
+    pub fn start_server(&self, binary: &Path, index: u8) -> Result<NameServer> {
+        NameServer::start(binary, &self.backends[usize::from(index)], &backend_name(index), &BACKEND_PORTS)
     }
 }
 
