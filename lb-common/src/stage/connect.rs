@@ -1,6 +1,6 @@
 //! A packet without a flow: find its service, its session or slot, and enter the flow.
 
-use super::{Step, flow, nat, select, session};
+use super::{Step, enter, nat, select, session};
 use crate::{
     hash,
     net::{Address, protocol},
@@ -43,7 +43,7 @@ pub fn connect<A: Address, T: Tables>(
     if backend.forwarding() == Forwarding::NatPreserve {
         nat::insert_reply(packet, tables, &backend, Entry::new(target.reply(), Phase::New, now), now);
     }
-    flow::enter(tables, bucket, hash, Entry::new(target, Phase::New, now), backend.generation, now);
+    enter::enter(tables, bucket, hash, Entry::new(target, Phase::New, now), backend.generation, now);
     tables.count(Reason::FlowNew);
     tables.traffic(id, |figures| figures.connections += 1);
     // A TCP client has its session stored when it comes back with an ACK: until then the hash gives

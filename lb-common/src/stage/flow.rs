@@ -6,9 +6,9 @@ use crate::{
     packet::{End, Packet},
     reason::Reason,
     state::{
-        Backend, Bucket, Forwarding, Phase, Target,
+        Backend, Forwarding, Phase, Target,
         binding::Side,
-        flow::{Displaced, Entry, Way},
+        flow::{Entry, Way},
     },
     tables::Tables,
     time::Tick,
@@ -38,16 +38,6 @@ pub fn follow<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, way: &Way, 
         way.refresh(Entry::new(target, phase, now));
     }
     Some(target)
-}
-
-/// Stores a connection in the bucket that its hash leads to, and counts what had to make room.
-#[inline(always)]
-pub fn enter<T: Tables>(tables: &T, bucket: &Bucket, hash: u64, entry: Entry, generation: u32, now: Tick) {
-    match bucket.insert(hash, entry, generation, now) {
-        Displaced::Nothing => {}
-        Displaced::Stranger => tables.count(Reason::FlowDisplacedStranger),
-        Displaced::Proven => tables.count(Reason::FlowDisplacedProven),
-    }
 }
 
 /// Renews what a connection holds (its port, its session) and says which phase it is in now;

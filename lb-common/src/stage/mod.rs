@@ -4,6 +4,7 @@
 use crate::{net::Mac, packet::End, reason::Reason};
 
 pub mod connect;
+pub mod enter;
 pub mod flow;
 pub mod nat;
 pub mod reply;

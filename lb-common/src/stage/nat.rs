@@ -1,6 +1,6 @@
 //! Source ports: which binding a connection uses, and how it gets one.
 
-use super::flow;
+use super::enter;
 use crate::{
     hash,
     net::{Address, Be16, Ip},
@@ -114,6 +114,6 @@ pub fn insert_reply<A: Address, T: Tables>(
     let from = (A::narrow(backend.address), backend.port);
     let hash = hash::tuple(settings, from, (packet.source.address, packet.source.port), packet.protocol);
     if let Some(bucket) = tables.bucket(bucket_index(hash, settings.bucket_mask.get())) {
-        flow::enter(tables, &bucket, hash, way_back, backend.generation, now);
+        enter::enter(tables, &bucket, hash, way_back, backend.generation, now);
     }
 }

@@ -8,7 +8,7 @@ use lb_common::{
     state::{Backend, Binding, Bucket, Service, ServiceKey, Session, SessionKey, Traffic, flow::WAYS},
 };
 
-use super::kernel::Name;
+use super::Name;
 use crate::model::{Limits, Nat};
 
 /// Memory-mapped arrays (`BPF_F_MMAPABLE`, Linux 5.5).

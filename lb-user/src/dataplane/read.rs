@@ -1,0 +1,182 @@
+//! What the daemon reads from the maps, and what it clears away.
+
+use std::os::fd::AsFd as _;
+
+use anyhow::{Context as _, Result};
+use aya::maps::IterableMap as _;
+use lb_common::{
+    net::Ip,
+    reason::Reason,
+    state::{Backend, BackendId, Bucket, Health, Pin, Service, ServiceKey, SessionKey, Traffic},
+    tables::Store,
+    time::Tick,
+};
+
+use super::{Kernel, Name, batch, kernel::SessionWords, raw::Raw, scan::FlowCounts, write::present};
+
+/// A session as stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StoredSession {
+    /// Scope and client.
+    pub key: SessionKey,
+    /// Backend and times.
+    pub pin: Pin,
+    /// Which map it is in.
+    pub store: Store,
+}
+
+/// Counters of all CPUs together.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Figures {
+    /// By reason.
+    pub reasons: Vec<(Reason, u64)>,
+}
+
+impl Kernel {
+    /// Every id that belongs to somebody, with its recipe and health.
+    ///
+    /// # Errors
+    /// A system call failed.
+    pub fn installed_backends(&self) -> Result<Vec<(BackendId, Name, Backend, Health)>> {
+        let mut found = Vec::new();
+        for id in 1..self.backends.len() {
+            let health = Health::from_word(self.health.get(&id, 0)?.0);
+            if health != Health::Absent {
+                found.push((BackendId(id), self.names.get(&id, 0)?.0, self.backends.get(&id, 0)?.0, health));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The recipe at `id`, of whatever generation.
+    ///
+    /// # Errors
+    /// The id is beyond the table, or the system call failed.
+    pub fn recipe(&self, id: BackendId) -> Result<Backend> {
+        Ok(self.backends.get(&id.0, 0)?.0)
+    }
+
+    /// Every service entry, address markers included.
+    ///
+    /// # Errors
+    /// A system call failed.
+    pub fn installed_services(&self) -> Result<Vec<(ServiceKey, Service)>> {
+        self.services
+            .iter()
+            .map(|entry| entry.map(|(key, value)| (key.0, value.0)).map_err(Into::into))
+            .collect()
+    }
+
+    /// Source addresses in use, from index 0 to the last that is set.
+    ///
+    /// # Errors
+    /// A system call failed.
+    pub fn installed_sources(&self) -> Result<Vec<Ip>> {
+        let mut sources = Vec::new();
+        for index in 0..self.sources.len() {
+            sources.push(self.sources.get(&index, 0)?.0);
+        }
+        let used = sources.iter().rposition(|ip| *ip != Ip::default()).map_or(0, |last| last + 1);
+        sources.truncate(used);
+        Ok(sources)
+    }
+
+    /// All counters, summed over the CPUs.
+    ///
+    /// # Errors
+    /// A system call failed.
+    pub fn figures(&self) -> Result<Figures> {
+        let sum = |&reason: &Reason| Ok((reason, self.counters.get(&(reason as u32), 0)?.iter().sum()));
+        let reasons = Reason::ALL.iter().map(sum).collect::<Result<_>>()?;
+        Ok(Figures { reasons })
+    }
+
+    /// A backend's figures, summed over the CPUs.
+    ///
+    /// # Errors
+    /// The id is beyond the table, or the system call failed.
+    pub fn traffic(&self, id: BackendId) -> Result<Traffic> {
+        let mut sum = Traffic::default();
+        for Raw(one) in self.traffic.get(&id.0, 0)?.iter() {
+            let Traffic { packets, bytes, reply_packets, reply_bytes, connections } = *one;
+            sum.packets += packets;
+            sum.bytes += bytes;
+            sum.reply_packets += reply_packets;
+            sum.reply_bytes += reply_bytes;
+            sum.connections += connections;
+        }
+        Ok(sum)
+    }
+
+    /// Counts live flows.
+    pub fn flows(&self, now: Tick) -> FlowCounts {
+        self.flows.count(now)
+    }
+
+    /// Entries that `FLOWS` takes.
+    pub fn flow_capacity(&self) -> u64 {
+        self.flows.capacity()
+    }
+
+    /// Clears flows that are long idle, and those of backends that `gone` names.
+    pub fn sweep_flows(&self, now: Tick, gone: impl Fn(BackendId) -> bool) {
+        self.flows.sweep(now, gone);
+    }
+
+    /// Calls `each` for every stored session.
+    ///
+    /// # Errors
+    /// A system call failed.
+    pub fn for_each_session(&self, mut each: impl FnMut(&StoredSession)) -> Result<()> {
+        for (map, store) in [(self.pins.map(), Store::Pins), (self.affinity.map(), Store::Affinity)] {
+            let zero = (SessionKey { scope: 0, client: Ip::default() }, [0u64; 2]);
+            batch::for_each(map.fd().as_fd(), zero, |key, words| {
+                each(&StoredSession { key: *key, pin: Pin::from_words(*words), store });
+            })
+            .with_context(|| format!("cannot read {store:?}"))?;
+        }
+        Ok(())
+    }
+
+    /// Removes a session; false if it was not there.
+    ///
+    /// # Errors
+    /// The system call failed.
+    pub fn remove_session(&mut self, store: Store, key: &SessionKey) -> Result<bool> {
+        let map = match store {
+            Store::Pins => &mut self.pins,
+            Store::Affinity => &mut self.affinity,
+        };
+        present(map.remove(&Raw(*key)))
+    }
+
+    /// Name, capacity and bytes of every map; the bytes are those of keys and values, times the
+    /// number of CPUs where a map is per CPU.
+    pub fn tables(&self) -> Vec<(&'static str, u64, u64)> {
+        self.specs.iter().map(|spec| (spec.name, u64::from(spec.entries), spec.bytes())).collect()
+    }
+
+    pub(super) fn flow_bucket(&self, index: u32) -> Option<&Bucket> {
+        self.flows.bucket(index)
+    }
+
+    pub(super) fn session_words(&self, store: Store, key: &SessionKey) -> Option<SessionWords> {
+        let map = match store {
+            Store::Pins => &self.pins,
+            Store::Affinity => &self.affinity,
+        };
+        map.get(&Raw(*key), 0).ok().map(|words| words.0)
+    }
+
+    pub(super) fn service_entry(&self, key: &ServiceKey) -> Option<Service> {
+        self.services.get(&Raw(*key), 0).ok().map(|service| service.0)
+    }
+
+    pub(super) fn slot_entry(&self, index: u32) -> Option<BackendId> {
+        self.slots.get(&index, 0).ok().map(|slot| BackendId(slot.0))
+    }
+
+    pub(super) fn health_entry(&self, id: BackendId) -> Health {
+        self.health.get(&id.0, 0).map_or(Health::Absent, |word| Health::from_word(word.0))
+    }
+}

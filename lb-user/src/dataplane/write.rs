@@ -1,0 +1,75 @@
+//! Plans, applied to the maps.
+
+use anyhow::{Context as _, Result};
+use aya::{
+    maps::{MapError, PerCpuValues},
+    util::nr_cpus,
+};
+use lb_common::{
+    net::Ip,
+    state::{Backend, BackendId, Health, Service, ServiceKey, Traffic},
+};
+
+use super::{Dataplane, Kernel, Name, raw::Raw};
+
+/// Turns "no such key" into false.
+pub(super) fn present(result: Result<(), MapError>) -> Result<bool> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(MapError::KeyNotFound) => Ok(false),
+        Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::ENOENT) => {
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl Dataplane for Kernel {
+    fn set_backend(&mut self, id: BackendId, backend: &Backend) -> Result<()> {
+        self.backends.set(id.0, Raw(*backend), 0).with_context(|| format!("cannot write backend {}", id.0))
+    }
+
+    fn set_name(&mut self, id: BackendId, name: &Name) -> Result<()> {
+        self.names
+            .set(id.0, Raw(*name), 0)
+            .with_context(|| format!("cannot write the name of backend {}", id.0))
+    }
+
+    fn set_health(&mut self, id: BackendId, health: Health) -> Result<()> {
+        self.health
+            .set(id.0, Raw(health as u32), 0)
+            .with_context(|| format!("cannot write the health of {}", id.0))
+    }
+
+    fn reset_figures(&mut self, id: BackendId) -> Result<()> {
+        let cpus = nr_cpus().map_err(|(_, error)| error)?;
+        let zeros = PerCpuValues::try_from(vec![Raw(Traffic::default()); cpus])?;
+        self.traffic
+            .set(id.0, zeros, 0)
+            .with_context(|| format!("cannot reset the figures of backend {}", id.0))
+    }
+
+    fn set_slots(&mut self, base: u32, slots: &[u32]) -> Result<()> {
+        for (at, &id) in (base..).zip(slots) {
+            self.slots.set(at, Raw(id), 0).with_context(|| format!("cannot write slot {at}"))?;
+        }
+        Ok(())
+    }
+
+    fn set_service(&mut self, key: &ServiceKey, service: &Service) -> Result<()> {
+        self.services.insert(Raw(*key), Raw(*service), 0).with_context(|| {
+            format!("cannot write a service: is the table full? [limits] services makes it larger ({key:?})")
+        })
+    }
+
+    fn remove_service(&mut self, key: &ServiceKey) -> Result<()> {
+        present(self.services.remove(&Raw(*key))).map(drop).context("cannot remove a service")
+    }
+
+    fn set_sources(&mut self, sources: &[Ip]) -> Result<()> {
+        for (index, source) in (0..).zip(sources) {
+            self.sources.set(index, Raw(*source), 0).context("cannot write a source address")?;
+        }
+        Ok(())
+    }
+}
