@@ -79,12 +79,6 @@ impl Daemon {
         log(&self.directory)
     }
 
-    /// Its process id.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.process.id()
-    }
-
     /// `limpet status`.
     pub fn status(&self) -> Result<Status> {
         self.ask(&["status", "--json"])
