@@ -74,6 +74,64 @@ fn pinned_state_of_another_layout() {
     assert_says(&refusal(&lab, &Config::new(vec![web()]), &[]), &["another layout", "v0", "rm -r"]);
 }
 
+/// What runs goes on while a start with another file is refused.
+async fn refused_beside_what_runs(addition: &str, words: &[&str]) {
+    let mut bed = Bed::new(SIZE, vec![web()]).await.unwrap();
+    let target = SocketAddr::new(plan::vip(Family::V4), 80);
+    let source = plan::client(Family::V4, 0);
+    let home = bed.clients.spawn(get(source, target)).await.unwrap().unwrap();
+    bed.daemon.kill().unwrap();
+    let file = format!("{}\n{addition}", Config::new(vec![web()]));
+    daemon::write_configuration(&bed.lab, &file).unwrap();
+    let mut command = Command::new("timeout");
+    command.arg("20").arg(binary()).args(daemon::arguments(&bed.lab));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = bed.lab.balancer().spawn(&mut command).unwrap().wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_says(&said, words);
+    assert_eq!(bed.clients.spawn(get(source, target)).await.unwrap().unwrap(), home);
+}
+
+#[tokio::test]
+async fn pinned_maps_of_another_size() {
+    let both = "[limits]\nflows = 2048\npins = 2048";
+    refused_beside_what_runs(both, &["flows: entries", "pins: entries", "wanted", "rm -r"]).await;
+}
+
+#[tokio::test]
+async fn another_range_of_ports() {
+    // The same number of them, so that no map changes its size.
+    refused_beside_what_runs("[nat]\nports = \"1025-32768\"", &["[nat] ports", "put the old range back"])
+        .await;
+}
+
+#[tokio::test]
+async fn another_hash_secret() {
+    let secret = "[hash]\nsecret = \"another secret, long enough\"";
+    refused_beside_what_runs(secret, &["secret differs", "put the old secret back"]).await;
+}
+
+#[tokio::test]
+async fn two_daemons_with_one_socket() {
+    let bed = Bed::new(SIZE, vec![web()]).await.unwrap();
+    let said = refusal(&bed.lab, &Config::new(vec![web()]), &[]);
+    assert_says(&said, &["limpet.sock"]);
+    assert_eq!(bed.daemon.status().unwrap().services.len(), 1);
+}
+
+#[tokio::test]
+async fn a_reload_that_fits_no_table_changes_nothing() {
+    let bed = Bed::new(SIZE, vec![web()]).await.unwrap();
+    let mut larger = Config::new(vec![web()]).to_string();
+    larger.push_str("\n[limits]\nflows = 1048576");
+    bed.daemon.reload(&larger).unwrap();
+    while !bed.daemon.log().contains("[limits] can't change by a reload") {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(bed.daemon.status().unwrap().services.len(), 1);
+}
+
 #[test]
 fn no_rights() {
     let lab = Lab::new(SIZE).unwrap();
