@@ -7,8 +7,7 @@ use crate::{
     packet::Packet,
     reason::Reason,
     state::{
-        BackendId, Bucket, Forwarding, Phase, Pin, Service, ServiceKey, SessionKey, Target,
-        flow::Entry,
+        BackendId, Bucket, Forwarding, Phase, Pin, Service, ServiceKey, SessionKey, Target, flow::Entry,
     },
     tables::Tables,
     time::Tick,
