@@ -54,6 +54,18 @@ impl TcpFlags {
         self.0 & (Self::SYN | Self::ACK) == Self::SYN
     }
 
+    /// The sender has no more to say.
+    #[inline(always)]
+    pub const fn fin(self) -> bool {
+        self.0 & Self::FIN != 0
+    }
+
+    /// The connection is no more.
+    #[inline(always)]
+    pub const fn rst(self) -> bool {
+        self.0 & Self::RST != 0
+    }
+
     /// FIN or RST: the connection is going away.
     #[inline(always)]
     pub const fn closes(self) -> bool {

@@ -2,6 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -44,19 +45,28 @@ impl Bed {
         let servers = (0..size.backends)
             .map(|index| lab.start_server(&binary(), index, &SERVER_PORTS).map(Some))
             .collect::<Result<_>>()?;
-        Self::in_lab(lab, servers, services).await
+        Self::in_lab(lab, servers, &Config::new(services)).await
     }
 
     /// The same without name servers: the test brings what its backends run.
     pub async fn without_servers(size: Size, services: Vec<Service>) -> Result<Self> {
-        Self::in_lab(Lab::new(size)?, Vec::new(), services).await
+        Self::in_lab(Lab::new(size)?, Vec::new(), &Config::new(services)).await
     }
 
     /// Starts the daemon in a lab that was prepared.
-    pub async fn in_lab(lab: Lab, servers: Vec<Option<NameServer>>, services: Vec<Service>) -> Result<Self> {
-        let daemon = Daemon::start(&binary(), &lab, &Config::new(services).to_string())?;
+    pub async fn in_lab(lab: Lab, servers: Vec<Option<NameServer>>, config: &Config) -> Result<Self> {
+        let daemon = Daemon::start(&binary(), &lab, &config.to_string())?;
         daemon.wait_for(PATIENCE, |status| status.all("up")).await.context("backends do not come up")?;
         let clients = Tasks::inside(lab.clients())?;
         Ok(Self { daemon, servers, clients, lab })
+    }
+
+    /// The kernel's id of the program on the balancer's interface; each load gets another.
+    pub fn program_id(&self) -> Result<u64> {
+        let mut command = Command::new("ip");
+        command.args(["-json", "link", "show", "dev", "eth0"]).stdout(Stdio::piped());
+        let output = self.lab.balancer().spawn(&mut command)?.wait_with_output()?;
+        let links: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+        links[0]["xdp"]["prog"]["id"].as_u64().context("no XDP program on eth0")
     }
 }

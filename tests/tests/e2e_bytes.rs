@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use etherparse::{Ipv4Header, UdpHeader};
 use lb_user::lab::{
     Family, Lab, Size,
-    config::{Backend, Service},
+    config::{Backend, Config, Service},
     plan,
 };
 use limpet_tests::{
@@ -14,7 +14,6 @@ use limpet_tests::{
     udp::{self, UdpServer},
 };
 
-const FILE_SIZE: u64 = 200 << 20;
 const SIZE: Size = Size { clients: 1, backends: 2 };
 
 /// Largest datagram that fits a packet of 1,500 bytes.
@@ -76,15 +75,20 @@ impl Way {
 }
 
 async fn bed(protocol: &'static str) -> Bed {
-    let lab = Lab::new(SIZE).unwrap();
-    lab.answer_through_balancer(1).unwrap();
-    Bed::in_lab(lab, Vec::new(), Way::all().map(|way| way.service(protocol)).collect()).await.unwrap()
+    bed_in_mode(protocol, "auto").await
 }
 
-#[tokio::test]
-async fn large_files_arrive_whole() {
-    let bed = bed("tcp").await;
-    let file = RandomFile::new(FILE_SIZE).unwrap();
+async fn bed_in_mode(protocol: &'static str, mode: &'static str) -> Bed {
+    let lab = Lab::new(SIZE).unwrap();
+    lab.answer_through_balancer(1).unwrap();
+    let mut config = Config::new(Way::all().map(|way| way.service(protocol)).collect());
+    config.interface.mode = mode;
+    Bed::in_lab(lab, Vec::new(), &config).await.unwrap()
+}
+
+/// Down and up, in all ways.
+fn transfer(bed: &Bed, size: u64) {
+    let file = RandomFile::new(size).unwrap();
     let servers: Vec<_> =
         bed.lab.backends().iter().map(|backend| Nginx::start(backend, &[8080, 80], &file).unwrap()).collect();
     for way in Way::all() {
@@ -95,6 +99,21 @@ async fn large_files_arrive_whole() {
         let stored = servers[usize::from(way.backend_index())].take_stored("up").unwrap();
         assert_eq!(stored, file.sum, "upload, {way:?}");
     }
+}
+
+#[tokio::test]
+async fn large_files_arrive_whole() {
+    let bed = bed("tcp").await;
+    assert_eq!(bed.daemon.status().unwrap().interfaces[0].mode, "driver");
+    transfer(&bed, 200 << 20);
+}
+
+/// The slow path for interfaces whose driver knows no XDP.
+#[tokio::test]
+async fn files_arrive_whole_in_generic_mode() {
+    let bed = bed_in_mode("tcp", "generic").await;
+    assert_eq!(bed.daemon.status().unwrap().interfaces[0].mode, "generic");
+    transfer(&bed, 20 << 20);
 }
 
 #[tokio::test]

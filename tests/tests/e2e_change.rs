@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use lb_user::lab::{
-    Family, Size,
+    Family, Size, Status,
     client::Connection,
     config::{Backend, Config, Service},
     plan,
@@ -19,6 +19,27 @@ const CONNECTIONS: u32 = 500;
 /// At this pace the download outlasts everything that happens below.
 const FILE_SIZE: u64 = 200 << 20;
 const RATE: &str = "20M";
+
+/// Forwarding and family.
+type Way = (&'static str, Family);
+
+/// Connections take turns.
+const WAYS: [Way; 4] = [("nat", Family::V4), ("nat", Family::V6), ("dsr", Family::V4), ("dsr", Family::V6)];
+
+fn name((forwarding, family): Way) -> String {
+    format!("{forwarding}-{family:?}")
+}
+
+fn target((forwarding, family): Way) -> SocketAddr {
+    match forwarding {
+        "dsr" => SocketAddr::new(plan::dsr_vip(family), 80),
+        _ => SocketAddr::new(plan::vip(family), 80),
+    }
+}
+
+fn backend_port((forwarding, _): Way) -> u16 {
+    if forwarding == "dsr" { 80 } else { 8080 }
+}
 
 /// A connection, its client and who answers it.
 struct Held {
@@ -46,22 +67,24 @@ async fn ask_all(bed: &Bed, held: Vec<Held>, when: &str) -> Vec<Held> {
 
 #[tokio::test]
 async fn reload_kill_and_restart_break_nothing() {
-    let [family, other] = Family::BOTH;
-    let target = SocketAddr::new(plan::vip(family), 80);
-    let files = SocketAddr::new(plan::vip(family), 8000);
-    let before = vec![
-        Service::new("web", "nat", target, 3, 8080),
-        Service { backend: vec![Backend::new(family, 0, 8000)], ..Service::new("files", "nat", files, 0, 0) },
-    ];
+    let files = SocketAddr::new(plan::vip(Family::V4), 8000);
+    let mut before: Vec<_> =
+        WAYS.map(|way| Service::new(&name(way), way.0, target(way), 3, backend_port(way))).into();
+    before.push(Service {
+        backend: vec![Backend::new(Family::V4, 0, 8000)],
+        ..Service::new("files", "nat", files, 0, 0)
+    });
     let mut bed = Bed::new(Size { clients: 1, backends: 4 }, before.clone()).await.unwrap();
     let file = RandomFile::new(FILE_SIZE).unwrap();
     let _nginx = Nginx::start(&bed.lab.backends()[0], &[8000], &file).unwrap();
-    let download = Download::start(bed.lab.clients(), plan::client(family, 0), files, Some(RATE)).unwrap();
+    let download =
+        Download::start(bed.lab.clients(), plan::client(Family::V4, 0), files, Some(RATE)).unwrap();
     let download = tokio::task::spawn_blocking(move || download.finish());
 
     let mut held = Vec::new();
     for number in 0..CONNECTIONS {
-        let source = plan::crowd(family, number);
+        let way = WAYS[number as usize % WAYS.len()];
+        let (source, target) = (plan::crowd(way.1, number), target(way));
         held.push(bed.clients.spawn(async move {
             let mut connection = Connection::open(source, target).await.unwrap();
             let backend = connection.get().await.unwrap();
@@ -75,21 +98,28 @@ async fn reload_kill_and_restart_break_nothing() {
 
     // A backend more, another weight, an unrelated service more.
     let mut after = before;
-    after[0].backend.push(Backend::new(family, 3, 8080));
-    after[0].backend[1].weight = 10;
-    after.push(Service::new("unrelated", "nat", SocketAddr::new(plan::vip(other), 80), 2, 8080));
+    for (service, way) in after.iter_mut().zip(WAYS) {
+        service.backend.push(Backend::new(way.1, 3, backend_port(way)));
+        service.backend[1].weight = 10;
+    }
+    let unrelated = SocketAddr::new(plan::vip(Family::V6), 443);
+    after.push(Service::new("unrelated", "nat", unrelated, 2, 8080));
     bed.daemon.reload(&Config::new(after.clone()).to_string()).unwrap();
-    let applied = |status: &lb_user::lab::Status| {
-        status.service("unrelated").is_some()
-            && status.service("web").is_some_and(|web| web.backends.len() == 4)
+    let applied = |status: &Status| {
+        let four = |way| status.service(&name(way)).is_some_and(|service| service.backends.len() == 4);
+        status.service("unrelated").is_some() && WAYS.into_iter().all(four)
     };
     bed.daemon.wait_for(PATIENCE, applied).await.unwrap();
     let connections = ask_all(&bed, connections, "after the reload").await;
 
+    let program = bed.program_id().unwrap();
     bed.daemon.kill().unwrap();
+    assert_eq!(bed.program_id().unwrap(), program, "the packet program outlives its daemon");
     let connections = ask_all(&bed, connections, "without a daemon").await;
     bed.daemon.start_again().unwrap();
     bed.daemon.wait_for(PATIENCE, |status| applied(status) && status.all("up")).await.unwrap();
+    // The new daemon brought its own program, as one of another build would.
+    assert_ne!(bed.program_id().unwrap(), program);
     let connections = ask_all(&bed, connections, "with a new daemon").await;
 
     // A file that can't be read changes nothing.

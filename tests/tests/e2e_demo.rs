@@ -28,14 +28,14 @@ fn belongings(directory: &str, pid: u32) -> Vec<String> {
         .collect()
 }
 
-/// Namespaces, directories and processes that demo `pid` made.
+/// Namespaces, files, pins and processes that demo `pid` made.
 fn remains(pid: u32) -> Vec<String> {
     let directory = format!("/run/limpet-lab/{pid}-");
     let processes = Path::new("/proc").read_dir().unwrap().filter_map(|entry| {
         let command = fs::read_to_string(entry.ok()?.path().join("cmdline")).ok()?;
         command.contains(&directory).then_some(command)
     });
-    ["/run/netns", "/run/limpet-lab"]
+    ["/run/netns", "/run/limpet-lab", "/sys/fs/bpf/limpet-lab"]
         .iter()
         .flat_map(|directory| belongings(directory, pid))
         .chain(processes)

@@ -7,7 +7,7 @@ use crate::{
     reason::Reason,
     state::{
         Backend, Bucket, Forwarding, Phase, Target,
-        binding::{Stage, Stamp},
+        binding::Side,
         flow::{Displaced, Entry, Way},
     },
     tables::Tables,
@@ -78,16 +78,14 @@ fn keep<A: Address, T: Tables>(
         {
             return None;
         }
-        let stage = match binding.stamp().stage() {
-            _ if packet.tcp.closes() => Stage::Closing,
-            Stage::Free => return None,
-            // The backend has ended the connection, so a SYN begins another. On this binding it would
-            // look ended from the start, and lose its port after a few idle seconds.
-            Stage::Closing if packet.tcp.opens() => return None,
-            stage => stage,
-        };
-        binding.touch(Stamp::new(now, stage, packet.protocol));
-        stage == Stage::Answered
+        let stamp = binding.stamp();
+        // The backend may have ended the connection: then a SYN begins another. On this binding it would
+        // look ended from the start, and lose its port after a few idle seconds.
+        if packet.tcp.opens() && stamp.is_over() {
+            return None;
+        }
+        binding.touch(stamp.next(now, packet.tcp, Side::Client));
+        stamp.is_answered()
     };
     let phase = match entry.phase() {
         _ if packet.tcp.closes() => Phase::Closing,

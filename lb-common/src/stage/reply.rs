@@ -4,10 +4,7 @@ use super::{Route, nat};
 use crate::{
     net::Address,
     packet::{End, Packet},
-    state::{
-        Forwarding,
-        binding::{Stage, Stamp},
-    },
+    state::{Forwarding, binding::Side},
     tables::Tables,
 };
 
@@ -41,7 +38,7 @@ pub fn to_client<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, index: u
         tables.source(bound.source)?
     };
     if bound.generation != backend.generation
-        || stamp.stage() == Stage::Free
+        || !stamp.is_taken()
         || bound.protocol != packet.protocol
         || backend.port != packet.source.port
         || backend.address != packet.source.address.widen()
@@ -52,14 +49,9 @@ pub fn to_client<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, index: u
     if backend.forwarding() == Forwarding::NatPreserve && bound.client_port != packet.destination.port {
         return None;
     }
-    let now = tables.now();
-    let stage = match stamp.stage() {
-        _ if packet.tcp.closes() => Stage::Closing,
-        Stage::Closing => Stage::Closing,
-        _ => Stage::Answered,
-    };
-    if stamp.seen() != now || stamp.stage() != stage {
-        binding.touch(Stamp::new(now, stage, packet.protocol));
+    let next = stamp.next(tables.now(), packet.tcp, Side::Backend);
+    if next != stamp {
+        binding.touch(next);
     }
     tables.traffic(bound.backend, |figures| {
         figures.reply_packets += 1;

@@ -11,6 +11,7 @@
 use super::{BackendId, Plain, layout};
 use crate::{
     net::{Be16, Ip, Mac, protocol::UDP},
+    packet::TcpFlags,
     shared::Word,
     time::Tick,
 };
@@ -19,7 +20,7 @@ use crate::{
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Binding {
-    /// Last use (tick, low half), [`Stage`] (bits 32..34) and "is UDP" (bit 34).
+    /// A [`Stamp`].
     stamp: Word,
     /// The connection, see [`Bound`].
     words: [Word; 6],
@@ -53,44 +54,49 @@ pub struct Bound {
     pub local_mac: Mac,
 }
 
-/// What has passed over a binding.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[repr(u8)]
-pub enum Stage {
-    /// The port is free, whatever the stamp says.
-    Free = 0,
-    /// A FIN or RST was seen on either side.
-    Closing = 1,
-    /// Only the client has spoken.
-    Asked = 2,
-    /// The backend has answered.
-    Answered = 3,
+/// Which end of a connection a packet comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    /// The client.
+    Client,
+    /// The backend.
+    Backend,
 }
 
-/// A stamp as read at one moment.
+/// When a binding was last used, and what has passed over it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stamp(u64);
 
 impl Stamp {
-    /// A stamp of this moment.
+    const TAKEN: u64 = 1 << 32;
+    const UDP: u64 = 1 << 33;
+    const ANSWERED: u64 = 1 << 34;
+    const CLIENT_FIN: u64 = 1 << 35;
+    const BACKEND_FIN: u64 = 1 << 36;
+    const FINS: u64 = Self::CLIENT_FIN | Self::BACKEND_FIN;
+    const RESET: u64 = 1 << 37;
+
+    /// The stamp of a connection's first packet.
     #[inline(always)]
-    pub const fn new(now: Tick, stage: Stage, protocol: u8) -> Self {
-        Self(now.0 as u64 | (stage as u64) << 32 | ((protocol == UDP) as u64) << 34)
+    pub const fn first(now: Tick, protocol: u8) -> Self {
+        Self(now.0 as u64 | Self::TAKEN | if protocol == UDP { Self::UDP } else { 0 })
     }
 
-    /// May the port be given to another connection? Once it has been idle for longer than its stage
-    /// and protocol allow: TCP answered 2 h (Linux's keepalive time), UDP answered 3 min (Linux's
-    /// `nf_conntrack_udp_timeout_stream` is 2), unanswered 1 min, closing 4 s.
+    /// The stamp after another packet with these flags.
     #[inline(always)]
-    pub const fn is_free(self, now: Tick) -> bool {
-        let limit = match self.stage() {
-            Stage::Free => return true,
-            Stage::Closing => 4,
-            Stage::Asked => 60,
-            Stage::Answered if self.0 & 1 << 34 != 0 => 170,
-            Stage::Answered => 6_800,
-        };
-        now.since(self.seen()) > limit
+    #[must_use]
+    pub const fn next(self, now: Tick, tcp: TcpFlags, from: Side) -> Self {
+        let mut bits = self.0 & !0xffff_ffff | now.0 as u64;
+        if let Side::Backend = from {
+            bits |= Self::ANSWERED;
+        }
+        if tcp.fin() {
+            bits |= if let Side::Client = from { Self::CLIENT_FIN } else { Self::BACKEND_FIN };
+        }
+        if tcp.rst() {
+            bits |= Self::RESET;
+        }
+        Self(bits)
     }
 
     /// The last use.
@@ -99,15 +105,45 @@ impl Stamp {
         Tick(self.0 as u32)
     }
 
-    /// What has passed.
+    /// False if no connection ever had the port.
     #[inline(always)]
-    pub const fn stage(self) -> Stage {
-        match (self.0 >> 32) & 3 {
-            0 => Stage::Free,
-            1 => Stage::Closing,
-            2 => Stage::Asked,
-            _ => Stage::Answered,
-        }
+    pub const fn is_taken(self) -> bool {
+        self.0 & Self::TAKEN != 0
+    }
+
+    /// Has the backend sent anything?
+    #[inline(always)]
+    pub const fn is_answered(self) -> bool {
+        self.0 & Self::ANSWERED != 0
+    }
+
+    /// Is the connection over: reset, or finished by both sides?
+    #[inline(always)]
+    pub const fn is_over(self) -> bool {
+        self.0 & Self::RESET != 0 || self.0 & Self::FINS == Self::FINS
+    }
+
+    /// May the port be given to another connection? Once it has been idle for longer than what has
+    /// passed allows. The times are those of Linux's connection tracking, or a little longer: over
+    /// 4 s (the walk over the range comes by last where the port was freed last, and a backend in
+    /// TIME_WAIT takes a new SYN), half closed 2 min, unanswered 1 min, UDP answered 3 min, TCP
+    /// answered 2 h (the kernel's keepalive time).
+    #[inline(always)]
+    pub const fn is_free(self, now: Tick) -> bool {
+        let limit = if !self.is_taken() {
+            return true;
+        } else if self.is_over() {
+            4
+        } else if self.0 & Self::FINS != 0 {
+            112
+        } else if !self.is_answered() {
+            60
+        } else if self.0 & Self::UDP != 0 {
+            170
+        } else {
+            6_800
+        };
+        now.since(self.seen()) > limit
     }
 }
 
@@ -192,7 +228,7 @@ impl Binding {
     /// CPU got it and must [`Binding::write`] now.
     #[inline(always)]
     pub fn claim(&self, seen: Stamp, now: Tick, protocol: u8) -> bool {
-        self.stamp.claim(seen.0, Stamp::new(now, Stage::Asked, protocol).0)
+        self.stamp.claim(seen.0, Stamp::first(now, protocol).0)
     }
 
     /// Writes the connection. Only after a successful [`Binding::claim`].
@@ -264,5 +300,23 @@ mod tests {
         let seen = binding.stamp();
         assert!(binding.claim(seen, Tick(5), 6));
         assert!(!binding.claim(seen, Tick(5), 6));
+    }
+
+    #[test]
+    fn a_port_is_free_when_its_connection_can_be_forgotten() {
+        let flags = |bits| TcpFlags(bits);
+        let (none, fin, rst) = (flags(0x10), flags(0x11), flags(0x04));
+        let at = Tick(1_000);
+        let free_after = |stamp: Stamp| (0..).find(|&idle| stamp.is_free(Tick(at.0 + idle))).unwrap();
+        let asked = Stamp::first(at, 6);
+        let answered = asked.next(at, none, Side::Backend);
+        assert_eq!(free_after(Binding::default().stamp()), 0);
+        assert_eq!(free_after(asked), 61);
+        assert_eq!(free_after(answered), 6_801);
+        assert_eq!(free_after(answered.next(at, fin, Side::Client)), 113);
+        assert_eq!(free_after(answered.next(at, fin, Side::Client).next(at, none, Side::Backend)), 113);
+        assert_eq!(free_after(answered.next(at, fin, Side::Client).next(at, fin, Side::Backend)), 5);
+        assert_eq!(free_after(answered.next(at, rst, Side::Backend)), 5);
+        assert_eq!(free_after(Stamp::first(at, UDP).next(at, flags(0), Side::Backend)), 171);
     }
 }

@@ -24,7 +24,8 @@ pub struct Explanation {
     pub client: IpAddr,
     /// Source port of the connection asked about.
     pub port: Option<u16>,
-    /// The backend; `None`: the packet would be dropped.
+    /// The backend; `None`: the packet would be dropped, or each connection is decided by itself and no port
+    /// was named.
     pub backend: Option<String>,
     /// What decides.
     pub reason: Why,
@@ -36,7 +37,8 @@ pub struct Explanation {
     pub idle_left_s: Option<f64>,
     /// Seconds after which the session is chosen anew; `None` without a bound.
     pub lifetime_left_s: Option<f64>,
-    /// The backend that would take the client if its own went down.
+    /// The backend that would take the client if its own went down; `None`: nobody, or it would depend on the
+    /// connection.
     pub if_backend_fails: Option<String>,
     /// The same in sentences for people.
     pub text: Vec<String>,
@@ -52,7 +54,7 @@ pub enum Why {
     Session,
     /// The slot table: the client is not known.
     Hash,
-    /// Nobody: no backend can be had.
+    /// Nothing: see [`Explanation::backend`].
     None,
 }
 

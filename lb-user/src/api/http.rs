@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 /// How long answers under way may take once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Serves until `shutdown` resolves, then finishes the answers under way; a peer that doesn't let them
-/// finish is cut off after [`GRACE`].
+/// Serves until `shutdown` resolves, then takes no more connections and waits for the answers under way, but
+/// not for longer than [`GRACE`]: a peer may never let its own finish.
 pub(crate) async fn serve<L>(
     listener: L,
     router: Router,

@@ -188,7 +188,7 @@ pub struct Backend {
     pub reason: Option<String>,
     /// As configured.
     pub weight: u32,
-    /// Its part of the service's slots, 0 to 1: of the clients not seen before.
+    /// Its part of the service's slots, and so of the clients not seen before: 0 to 1, never NaN.
     pub share: f64,
     /// Live sessions.
     pub sessions: u64,

@@ -43,9 +43,9 @@ pub(crate) const FLOWS: RangeInclusive<u32> = 1024..=1 << 28;
 /// `limits.affinity` and `limits.pins`; the upper bound is 2.5 GiB each.
 pub(crate) const SESSIONS: RangeInclusive<u32> = 1024..=1 << 24;
 /// `limits.services`.
-pub(crate) const SERVICES: RangeInclusive<u32> = 1..=65_535;
+pub(crate) const SERVICES: RangeInclusive<u32> = 1..=1_000_000;
 /// `limits.backends`.
-pub(crate) const BACKENDS: RangeInclusive<u32> = 1..=65_535;
+pub(crate) const BACKENDS: RangeInclusive<u32> = 1..=1_000_000;
 /// `limits.slots`; the lower bound is the live and the spare range of the smallest service.
 pub(crate) const ALL_SLOTS: RangeInclusive<u32> = 2 * *SLOTS_RANGE.start()..=1 << 26;
 /// `limits.nat_connections`; the upper bound is 1 GiB.

@@ -69,7 +69,8 @@ impl Core {
             key: model.secret.as_deref().map(plan::settings_key),
             pins: Some(pins),
         };
-        let program = Program::load(&options)?;
+        let mut program = Program::load(&options)?;
+        program.forward_log()?;
         let state = match program.adopted {
             true => State::adopt(&program.kernel, model.limits.backends)?,
             false => State::default(),
@@ -199,8 +200,10 @@ impl Core {
             self.inputs.health.insert(target.key, Health::Up);
         }
         let Plan { steps, next, changes } = plan::plan(&self.state, model, &self.inputs)?;
-        for step in &steps {
-            plan::apply(step, &mut self.program.kernel)?;
+        if let Err(error) = steps.iter().try_for_each(|step| plan::apply(step, &mut self.program.kernel)) {
+            // Some steps were taken; the maps know which.
+            self.state = State::adopt(&self.program.kernel, model.limits.backends)?;
+            return Err(error);
         }
         self.state = next;
         Ok(changes)
@@ -284,7 +287,7 @@ impl Core {
             return Ok(());
         }
         self.claims.release(&mut self.links).await?;
-        dataplane::detach_all(self.program)?;
+        dataplane::detach_all(&self.program)?;
         info!("detached");
         Ok(())
     }

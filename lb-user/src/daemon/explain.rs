@@ -1,7 +1,7 @@
 //! `explain`: the packet program's own answer, in words.
 
 use lb_common::{
-    explain::{Located, locate},
+    explain::{Located, Stored, locate},
     net::{Be16, Ip, V4, V6},
     state::{BackendId, Health},
     tables::Store,
@@ -54,7 +54,7 @@ impl Core {
         now: Tick,
     ) -> Explanation {
         let Located { flow, session, hash } = *located;
-        let decides = session.filter(|stored| stored.decides());
+        let decides = session.filter(Stored::decides);
         let (backend, reason) = match (flow, decides, hash) {
             (Some(id), _, _) => (Some(id), Why::Flow),
             (None, Some(stored), _) => (Some(stored.pin.backend), Why::Session),

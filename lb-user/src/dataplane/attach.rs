@@ -98,7 +98,7 @@ fn take_over(program: &mut Program, pin: &Path) -> Result<bool> {
 ///
 /// # Errors
 /// A pin can't be removed.
-pub fn detach_all(program: Program) -> Result<()> {
+pub fn detach_all(program: &Program) -> Result<()> {
     if let Some(pins) = program.pins() {
         pins.remove().context("cannot remove the pins")?;
     }

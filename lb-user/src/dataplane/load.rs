@@ -8,7 +8,7 @@ use aya::{
     maps::{Array, MapData},
     programs::{Xdp, XdpMode},
 };
-use lb_common::settings::{KEY_WORDS, Settings};
+use lb_common::settings::{Fixed, KEY_WORDS, Settings};
 
 use super::{
     Kernel,
@@ -58,7 +58,7 @@ pub enum LoadError {
 /// The loaded program. Dropping it frees what is not pinned or attached.
 #[derive(Debug)]
 pub struct Program {
-    ebpf: Ebpf,
+    pub(super) ebpf: Ebpf,
     pins: Option<Pins>,
     /// True if the maps are an earlier daemon's.
     pub adopted: bool,
@@ -152,7 +152,7 @@ pub(super) fn load_pass(ifindex: u32) -> Result<Ebpf> {
 }
 
 fn choose_key(configured: Option<[u32; KEY_WORDS]>, running: Option<&Settings>) -> Result<[u32; KEY_WORDS]> {
-    let running = running.map(|settings| settings.key.each_ref().map(|word| word.get()));
+    let running = running.map(|settings| settings.key.each_ref().map(Fixed::get));
     match (configured, running) {
         (Some(wanted), Some(found)) if wanted != found => bail!(
             "[hash] secret differs from the running one: with another secret every connection would look new. \

@@ -7,6 +7,7 @@ mod attach;
 mod batch;
 mod kernel;
 mod load;
+mod log;
 mod memory;
 mod pins;
 mod raw;

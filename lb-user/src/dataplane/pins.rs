@@ -25,14 +25,20 @@ impl Pins {
     /// No bpf file system there, no rights, or pinned state of another layout.
     pub fn open(root: &Path) -> Result<Self> {
         let dir = root.join(format!("v{LAYOUT_VERSION}"));
-        fs::create_dir_all(&dir).map_err(|error| cannot_create(&dir, &error))?;
-        if !is_bpffs(&dir) {
+        let there = dir.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+        if !is_bpffs(there) {
             bail!(
-                "{} is not on a bpf file system, so nothing can be pinned there: \
-                 mount one with `mount -t bpf bpf /sys/fs/bpf`, or name another directory with --pins",
-                dir.display()
+                "no bpf file system at {}, so nothing can be pinned there: \
+                 mount one with `mount -t bpf bpf /sys/fs/bpf`, or name a directory on one with --pins",
+                root.display()
             );
         }
+        fs::create_dir_all(&dir).with_context(|| {
+            format!(
+                "cannot create {}: run as root, or name a directory with --pins that this user may write to",
+                dir.display()
+            )
+        })?;
         for entry in fs::read_dir(root).with_context(|| format!("cannot read {}", root.display()))? {
             let other = entry?.path();
             if other != dir {
@@ -136,20 +142,6 @@ impl Pins {
             self.dir.display()
         )
     }
-}
-
-fn cannot_create(dir: &Path, error: &io::Error) -> anyhow::Error {
-    let remedy = match error.kind() {
-        io::ErrorKind::PermissionDenied if !Path::new("/sys/fs/bpf").join(".").exists() => {
-            "run as root, or as a user who may write there"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "pinning needs a bpf file system (`mount -t bpf bpf /sys/fs/bpf`) and the right to write there: \
-             run as root, or name another directory with --pins"
-        }
-        _ => "name a directory on a bpf file system with --pins",
-    };
-    anyhow::anyhow!("cannot create {}: {error}; {remedy}", dir.display())
 }
 
 fn is_bpffs(dir: &Path) -> bool {

@@ -3,7 +3,10 @@
 use std::{collections::HashMap, io, os::fd::BorrowedFd};
 
 use lb_common::{
-    state::{BackendId, Bucket, Phase, flow::WAYS},
+    state::{
+        BackendId, Bucket, Phase,
+        flow::{WAYS, Way},
+    },
     time::Tick,
 };
 use memmap2::{MmapOptions, MmapRaw};
@@ -52,7 +55,7 @@ impl FlowTable {
     /// Counts flows.
     pub(super) fn count(&self, now: Tick) -> FlowCounts {
         let mut counts = FlowCounts::default();
-        for entry in self.buckets().iter().flat_map(|bucket| &bucket.ways).map(|way| way.entry()) {
+        for entry in self.buckets().iter().flat_map(|bucket| &bucket.ways).map(Way::entry) {
             if entry.is_empty() {
                 continue;
             }

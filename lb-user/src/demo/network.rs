@@ -18,6 +18,11 @@ pub(super) const BACKENDS: u8 = 3;
 /// Clients of a round.
 pub(super) const CLIENTS: u8 = 24;
 
+/// Of every service.
+const PORT: u16 = 80;
+/// Where each backend's server listens: for services that rewrite the port, and for those that do not.
+pub(super) const BACKEND_PORTS: [u16; 2] = [8080, PORT];
+
 /// How a service forwards, as the configuration calls it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
@@ -63,14 +68,15 @@ impl Service {
             Mode::Nat => plan::vip(self.family),
             Mode::Dsr => plan::dsr_vip(self.family),
         };
-        (address, 80).into()
+        (address, PORT).into()
     }
 
-    /// The port of its backends. With `dsr` nobody rewrites it.
+    /// Where its backends listen. With `dsr` nobody rewrites the port.
     fn backend_port(self) -> u16 {
+        let [rewritten, kept] = BACKEND_PORTS;
         match self.mode {
-            Mode::Nat => 8080,
-            Mode::Dsr => 80,
+            Mode::Nat => rewritten,
+            Mode::Dsr => kept,
         }
     }
 }
@@ -112,10 +118,7 @@ impl Network {
 }
 
 fn start_server(lab: &Lab, binary: &Path, index: u8) -> Result<NameServer> {
-    let mut ports = Service::ALL.map(Service::backend_port).to_vec();
-    ports.sort_unstable();
-    ports.dedup();
-    lab.start_server(binary, index, &ports)
+    lab.start_server(binary, index, &BACKEND_PORTS)
 }
 
 fn configuration() -> Config {

@@ -8,11 +8,11 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use super::{
-    network::{CLIENTS, Network, Service},
+    network::{BACKEND_PORTS, CLIENTS, Network, Service},
     round::{Move, Round},
     screen::Screen,
 };
-use crate::lab::{backend_name, client::Tasks};
+use crate::lab::{backend_name, client::Tasks, plan};
 
 /// Who dies. Not the first, which would look like a special case.
 const VICTIM: u8 = 1;
@@ -137,17 +137,25 @@ impl Show {
     /// What to type while the network stays up.
     pub(super) fn print_what_to_try(&mut self) -> Result<()> {
         let network = &self.network;
-        let limpet = format!("{} --socket {}", network.binary.display(), network.daemon.socket().display());
-        let inside = format!("nsenter --net={}", network.lab.clients().path().display());
+        let binary = network.binary.display();
+        let limpet = format!("{binary} --socket {}", network.daemon.socket().display());
+        let clients = format!("nsenter --net={}", network.lab.clients().path().display());
+        let victim =
+            format!("nsenter --net={}", network.lab.backends()[usize::from(VICTIM)].path().display());
+        let (name, ports) = (backend_name(VICTIM), BACKEND_PORTS.map(|port| port.to_string()).join(" "));
         let [nat, _, dsr, _] = Service::ALL;
-        let [first, last] = [0, CLIENTS - 1].map(|index| crate::lab::plan::client(nat.family, index));
+        let [first, last] = [0, CLIENTS - 1].map(|index| plan::client(nat.family, index));
         self.screen.heading("The network stays up until Ctrl-C. In another terminal, as root, try:")?;
         self.screen.say(&format!("  {limpet} status"))?;
         self.screen.say(&format!("  {limpet} explain --service {} --client {first}", nat.name()))?;
-        self.screen.say(&format!("  {inside} curl --interface {first} http://{}/", nat.address()))?;
-        self.screen.say(&format!("  {inside} curl --interface {last} http://{}/", dsr.address()))?;
+        self.screen
+            .say(&format!("  {clients} curl -s --interface {first} http://{}/", nat.address().ip()))?;
+        self.screen.say(&format!("  {clients} curl -s --interface {last} http://{}/", dsr.address().ip()))?;
         if let Some(pid) = network.server_pid(VICTIM) {
-            self.screen.say(&format!("  kill -9 {pid}        # {} dies again", backend_name(VICTIM)))?;
+            self.screen.say(&format!("  kill -9 {pid}        # {name} dies again"))?;
+            self.screen.say(&format!(
+                "  {victim} {binary} demo --serve {name} {ports}        # and lives, until Ctrl-D"
+            ))?;
         }
         Ok(())
     }

@@ -29,10 +29,8 @@ pub(super) struct Claim {
 impl Claim {
     /// Removes what labs without an owner left behind, then claims a name of its own.
     pub(super) fn new() -> Result<Self> {
+        let _gate = gate()?;
         fs::create_dir_all(LABS).with_context(|| format!("cannot make {LABS} (a lab needs root)"))?;
-        // Held until the new lab's lock is: nobody may take a directory just made for one left behind.
-        let gate = File::create(Path::new(LABS).join(".gate"))?;
-        gate.lock()?;
         sweep()?;
         let id = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         fs::create_dir(directory(&id))?;
@@ -59,10 +57,19 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if let Err(error) = remove(&self.id) {
+        let removed = gate().and_then(|_gate| remove(&self.id));
+        if let Err(error) = removed {
             eprintln!("limpet: cannot remove lab {}: {error:#}; the next start tries again", self.id);
         }
     }
+}
+
+/// Held while labs are claimed or removed, by whatever process: nobody may take a directory just made for one
+/// left behind, nor remove the empty parent of one about to be made.
+fn gate() -> Result<File> {
+    let gate = File::open("/run")?;
+    gate.lock()?;
+    Ok(gate)
 }
 
 /// Removes the labs whose process is gone.
@@ -77,7 +84,7 @@ fn sweep() -> Result<()> {
                 Err(TryLockError::WouldBlock) => false,
                 Err(TryLockError::Error(error)) => return Err(error.into()),
             },
-            // Killed between making the directory and the lock. Other files here are no labs.
+            // Killed between making the directory and the lock. Files here are no labs.
             Err(_) => directory(&id).is_dir(),
         };
         if ownerless {
@@ -97,6 +104,10 @@ fn remove(id: &str) -> Result<()> {
         fs::remove_dir_all(pins)?;
     }
     fs::remove_dir_all(directory(id))?;
+    for parent in [PINS, LABS] {
+        // Other labs keep it.
+        let _ = fs::remove_dir(parent);
+    }
     Ok(())
 }
 

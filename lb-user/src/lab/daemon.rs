@@ -56,12 +56,6 @@ impl Daemon {
 
     /// Starts it anew, with the configuration that is there, and waits until it answers.
     pub fn start_again(&mut self) -> Result<()> {
-        self.start_other(&self.binary.clone())
-    }
-
-    /// The same with another build of the program.
-    pub fn start_other(&mut self, binary: &Path) -> Result<()> {
-        binary.clone_into(&mut self.binary);
         self.process = spawn(&self.binary, &self.arguments, &self.directory, &self.namespace)?;
         self.wait_until_it_answers()
     }

@@ -177,7 +177,7 @@ impl Families<'_> {
         samples: impl IntoIterator<Item = ([Label<'l>; N], V)>,
     ) -> fmt::Result {
         let encoder = self.0.encode_descriptor(name, help, unit, MetricType::Gauge)?;
-        each(encoder, samples, |mut sample, value| sample.encode_gauge(&value))
+        each(encoder, samples, |sample, value| sample.encode_gauge(&value))
     }
 
     fn counter<'l, const N: usize>(
@@ -188,14 +188,18 @@ impl Families<'_> {
         samples: impl IntoIterator<Item = ([Label<'l>; N], u64)>,
     ) -> fmt::Result {
         let encoder = self.0.encode_descriptor(name, help, unit, MetricType::Counter)?;
-        each(encoder, samples, |mut sample, value| sample.encode_counter::<NoLabelSet, _, u64>(&value, None))
+        each(encoder, samples, |sample, value| sample.encode_counter::<NoLabelSet, _, u64>(&value, None))
     }
 }
 
 fn each<'l, const N: usize, V>(
     mut family: MetricEncoder<'_>,
     samples: impl IntoIterator<Item = ([Label<'l>; N], V)>,
-    write: impl Fn(MetricEncoder<'_>, V) -> fmt::Result,
+    write: impl Fn(&mut MetricEncoder<'_>, V) -> fmt::Result,
 ) -> fmt::Result {
-    samples.into_iter().try_for_each(|(labels, value)| write(family.encode_family(&labels)?, value))
+    samples.into_iter().try_for_each(|(labels, value)| match labels.is_empty() {
+        // An empty set of labels would be written as `{}`.
+        true => write(&mut family, value),
+        false => write(&mut family.encode_family(&labels)?, value),
+    })
 }

@@ -11,6 +11,8 @@ mod ranges;
 mod recipe;
 mod state;
 mod step;
+#[cfg(test)]
+mod tests;
 
 pub use apply::apply;
 pub use ranges::Ranges;

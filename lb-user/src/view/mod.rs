@@ -8,7 +8,7 @@ mod words;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, TableStyle};
 
 pub use self::{
-    explain::{render as explain, sentences},
+    explain::render as explain,
     reload::{refusal, render as reload},
     status::render as status,
 };

@@ -50,7 +50,7 @@ fn service_block(service: &Service, out: &mut impl Write) -> io::Result<()> {
     )?;
     writeln!(
         out,
-        "  {}, {}, {}; {} ({}) in, {} ({}) back",
+        "  {}, {}, {}\n  {} ({}) in, {} ({}) back",
         plural(service.sessions, "session"),
         plural(service.flows, "flow"),
         plural(service.connections, "connection"),
@@ -83,13 +83,12 @@ fn service_block(service: &Service, out: &mut impl Write) -> io::Result<()> {
 /// What a look at the figures does not tell.
 fn remark(backend: &Backend) -> Option<String> {
     let Backend { name, state, reason, next_hop, .. } = backend;
-    match (state, reason) {
-        (BackendState::Up, _) if next_hop.is_none() => {
+    match state {
+        BackendState::Up if next_hop.is_none() => {
             Some(format!("{name} has no next hop: its packets are dropped until its address answers"))
         }
-        (BackendState::Up, _) => None,
-        (state, Some(reason)) => Some(format!("{name} is {}: {reason}", state.name())),
-        (state, None) => Some(format!("{name} is {}", state.name())),
+        BackendState::Up => None,
+        state => reason.as_ref().map(|reason| format!("{name} is {}: {reason}", state.name())),
     }
 }
 

@@ -1,0 +1,262 @@
+//! Plans applied to the host engine's tables, step by step.
+
+use std::{collections::HashMap, net::IpAddr, time::Duration};
+
+use lb_common::{
+    host::HostTables,
+    settings::Settings,
+    state::{BackendId, Health},
+    tables::Tables as _,
+};
+use proptest::prelude::*;
+
+use super::{Inputs, Sources, State, Step, apply, plan};
+use crate::{
+    health::BackendKey,
+    model::{
+        AttachMode, Backend, Check, Forwarding, Interface, Limits, Model, Nat, PersistBy, Persistence,
+        Protocol, Service,
+    },
+    neighbour::NextHop,
+};
+
+const LIMITS: Limits = Limits {
+    flows: 64,
+    affinity: 64,
+    pins: 64,
+    services: 8,
+    backends: 40,
+    slots: 8 * 256 * 2,
+    nat_connections: 1,
+};
+
+fn service(name: &str, port: u16, backends: &[(u8, u32)]) -> Service {
+    Service {
+        name: name.to_owned(),
+        address: "192.0.2.1".parse().unwrap(),
+        port,
+        protocol: Protocol::Tcp,
+        forwarding: Forwarding::Nat { preserve_client: false },
+        persistence: Persistence {
+            by: PersistBy::ClientIp { prefix_v4: 32, prefix_v6: 64 },
+            idle_timeout: Duration::from_secs(60),
+            max_lifetime: None,
+        },
+        health: crate::model::Health {
+            check: Check::None,
+            interval: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+            rise: 1,
+            fall: 1,
+        },
+        slots: 256,
+        backends: backends
+            .iter()
+            .map(|&(n, weight)| Backend {
+                name: format!("b{n}"),
+                address: IpAddr::from([10, 0, 0, n]),
+                port: 8080,
+                weight,
+            })
+            .collect(),
+    }
+}
+
+fn model(services: Vec<Service>) -> Model {
+    Model {
+        interface: Interface { names: vec!["eth0".to_owned()], mode: AttachMode::Auto, claim: true },
+        nat: Nat { source: Vec::new(), ports: (1024, 2047) },
+        http: None,
+        secret: None,
+        limits: LIMITS,
+        services,
+    }
+}
+
+fn inputs() -> Inputs {
+    let sources = Sources::new(["192.0.2.100".parse().unwrap()]).unwrap();
+    Inputs { sources, seed: [7; 16], ..Inputs::default() }
+}
+
+fn tables() -> HostTables {
+    let mut tables = HostTables::new(Settings::new([1; 12], 16, 1, (1024, 2047)));
+    tables.backends = vec![lb_common::state::Backend::default(); LIMITS.backends as usize + 1];
+    tables.health = vec![0; LIMITS.backends as usize + 1];
+    tables.slots = vec![0; LIMITS.slots as usize];
+    tables
+}
+
+/// No slot of a service may lead to an absent backend, or to another service's.
+fn assert_sound(tables: &HostTables, step: &Step) {
+    for (key, entry) in tables.services.iter().filter(|(key, _)| key.protocol != 0) {
+        for at in 0..=entry.slots_mask {
+            let id = tables.slot(entry.slots_base + at).unwrap();
+            assert_ne!(tables.health(id), Health::Absent, "slot {at} -> {id:?} after {step:?}");
+            let recipe = tables.backends[id.0 as usize];
+            assert_eq!(
+                (recipe.service_address, recipe.service_port, recipe.protocol),
+                (key.address, key.port, key.protocol),
+                "after {step:?}"
+            );
+        }
+    }
+}
+
+fn carry_out(
+    tables: &mut HostTables,
+    state: &State,
+    model: &Model,
+    inputs: &Inputs,
+) -> (State, Vec<String>, usize) {
+    let plan = plan(state, model, inputs).unwrap();
+    for step in &plan.steps {
+        apply(step, tables).unwrap();
+        assert_sound(tables, step);
+    }
+    (plan.next, plan.changes, plan.steps.len())
+}
+
+fn key(service: &str, n: u8) -> BackendKey {
+    BackendKey { service: service.to_owned(), backend: format!("b{n}") }
+}
+
+#[test]
+fn nothing_to_do_is_no_step() {
+    let mut tables = tables();
+    let model = model(vec![service("web", 80, &[(1, 100), (2, 50)])]);
+    let (state, changes, _) = carry_out(&mut tables, &State::default(), &model, &inputs());
+    assert_eq!(changes.len(), 3, "{changes:?}");
+    let (again, changes, steps) = carry_out(&mut tables, &state, &model, &inputs());
+    assert_eq!((changes.len(), steps), (0, 0));
+    assert_eq!(again, state);
+}
+
+#[test]
+fn a_name_that_comes_back_does_not_inherit() {
+    let mut tables = tables();
+    let with = model(vec![service("web", 80, &[(1, 1), (2, 1)])]);
+    let without = model(vec![service("web", 80, &[(1, 1)])]);
+    let (first, ..) = carry_out(&mut tables, &State::default(), &with, &inputs());
+    let before = &first.backends[&key("web", 2)];
+    let (second, ..) = carry_out(&mut tables, &first, &without, &inputs());
+    assert_eq!(tables.health(before.id), Health::Absent);
+    let (third, ..) = carry_out(&mut tables, &second, &with, &inputs());
+    let after = &third.backends[&key("web", 2)];
+    assert!(after.id != before.id || after.recipe.generation != before.recipe.generation);
+    assert_eq!(third.backends[&key("web", 1)], first.backends[&key("web", 1)]);
+}
+
+#[test]
+fn a_reused_id_gets_a_new_generation() {
+    let mut tables = tables();
+    let mut state = State::default();
+    let mut seen = std::collections::HashSet::new();
+    // More servers, one after the other, than there are ids.
+    for n in 1..=90u8 {
+        let model = model(vec![service("web", 80, &[(n, 1)])]);
+        (state, ..) = carry_out(&mut tables, &state, &model, &inputs());
+        let backend = &state.backends[&key("web", n)];
+        assert!(seen.insert((backend.id, backend.recipe.generation)), "{n}: {backend:?}");
+    }
+}
+
+#[test]
+fn a_weight_or_health_change_keeps_ids_and_recipes() {
+    let mut tables = tables();
+    let (state, ..) = carry_out(
+        &mut tables,
+        &State::default(),
+        &model(vec![service("web", 80, &[(1, 1), (2, 1)])]),
+        &inputs(),
+    );
+    let heavier = model(vec![service("web", 80, &[(1, 3), (2, 1)])]);
+    let (next, changes, _) = carry_out(&mut tables, &state, &heavier, &inputs());
+    assert_eq!(changes, ["service web: weight of backend b1 from 1 to 3"]);
+    let mut inputs = inputs();
+    inputs.health.insert(key("web", 2), Health::Down);
+    let (down, changes, _) = carry_out(&mut tables, &next, &heavier, &inputs);
+    assert!(changes.is_empty());
+    for n in [1, 2] {
+        assert_eq!(state.backends[&key("web", n)].recipe, down.backends[&key("web", n)].recipe);
+    }
+    let id = state.backends[&key("web", 2)].id;
+    assert!(down.slots(&heavier.services[0]).unwrap().iter().all(|&slot| slot != id.0));
+}
+
+#[test]
+fn with_nobody_up_all_keep_their_slots() {
+    let mut tables = tables();
+    let model = model(vec![service("web", 80, &[(1, 1), (2, 1)])]);
+    let mut inputs = inputs();
+    inputs.health.extend([(key("web", 1), Health::Down), (key("web", 2), Health::Down)]);
+    let (state, ..) = carry_out(&mut tables, &State::default(), &model, &inputs);
+    let slots = state.slots(&model.services[0]).unwrap();
+    assert!(state.backends.values().all(|backend| slots.contains(&backend.id.0)));
+}
+
+#[test]
+fn a_next_hop_that_is_not_known_yet_stays_as_it_was() {
+    let mut tables = tables();
+    let model = model(vec![service("web", 80, &[(1, 1)])]);
+    let hop = NextHop { ifindex: 4, source_mac: [2; 6], target_mac: [4; 6] };
+    let address = model.services[0].backends[0].address;
+    let mut known = inputs();
+    known.next_hops.insert(address, Some(hop));
+    let (state, ..) = carry_out(&mut tables, &State::default(), &model, &known);
+    let (state, _, steps) = carry_out(&mut tables, &state, &model, &inputs());
+    assert_eq!(steps, 0);
+    known.next_hops = HashMap::from([(address, None)]);
+    let (state, ..) = carry_out(&mut tables, &state, &model, &known);
+    assert!(state.backends[&key("web", 1)].recipe.target_mac.is_zero());
+}
+
+#[test]
+fn sources_may_be_appended_only() {
+    let sources = |text: &[&str]| Sources::new(text.iter().map(|t| t.parse().unwrap())).unwrap();
+    let two = sources(&["192.0.2.1", "192.0.2.2"]);
+    let one = sources(&["192.0.2.1"]);
+    assert_eq!(one.merged(&two).unwrap(), two);
+    assert_eq!(two.merged(&one).unwrap(), two, "connections may still use the second");
+    let error = two.merged(&sources(&["192.0.2.2", "192.0.2.1"])).unwrap_err().to_string();
+    assert!(error.contains("[nat] source"), "{error}");
+}
+
+#[test]
+fn full_tables_are_refused_in_words() {
+    let many: Vec<_> = (1..=41).map(|n| (n, 1)).collect();
+    let error = plan(&State::default(), &model(vec![service("web", 80, &many)]), &inputs()).unwrap_err();
+    assert!(error.to_string().contains("`backends` in [limits]"), "{error}");
+    let many = (0..17).map(|n| service(&format!("s{n}"), 80 + n, &[(1, 1)])).collect();
+    let error = plan(&State::default(), &model(many), &inputs()).unwrap_err();
+    assert!(error.to_string().contains("`slots` in [limits]"), "{error}");
+}
+
+proptest! {
+    /// From any configuration to any other, with any health: each step leaves a sound state, and
+    /// the end is what was asked for.
+    #[test]
+    fn every_step_is_sound(history in prop::collection::vec(
+        prop::collection::btree_map(0u16..4, prop::collection::btree_map(1u8..6, (1u32..5, any::<bool>()), 1..5), 0..4), 1..6,
+    )) {
+        let mut tables = tables();
+        let mut state = State::default();
+        for configuration in history {
+            let mut inputs = inputs();
+            let services = configuration.iter().map(|(&n, backends)| {
+                let name = format!("s{n}");
+                for (&b, &(_, up)) in backends {
+                    inputs.health.insert(key(&name, b), if up { Health::Up } else { Health::Down });
+                }
+                let list: Vec<_> = backends.iter().map(|(&b, &(weight, _))| (b, weight)).collect();
+                service(&name, 80 + n, &list)
+            }).collect();
+            let model = model(services);
+            (state, ..) = carry_out(&mut tables, &state, &model, &inputs);
+            let installed: std::collections::BTreeSet<_> = tables.health.iter().enumerate()
+                .filter(|(_, word)| **word != Health::Absent as u32).map(|(id, _)| BackendId(id as u32)).collect();
+            let wanted: std::collections::BTreeSet<_> = state.backends.values().map(|backend| backend.id).collect();
+            prop_assert_eq!(installed, wanted);
+            prop_assert_eq!(tables.services.keys().filter(|key| key.protocol != 0).count(), model.services.len());
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What people read, to the letter.
+
+use std::io;
+
+use lb_user::{
+    api::{Explanation, Service, Status, Why},
+    view,
+};
+
+use crate::fixture::{explanation, status};
+
+fn written(render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
+    let mut text = Vec::new();
+    render(&mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn a_status() {
+    let text = written(|out| view::status(&status(), out));
+    assert_eq!(text, STATUS);
+}
+
+#[test]
+fn a_status_of_nothing() {
+    let nothing = Status {
+        interfaces: Vec::new(),
+        services: Vec::new(),
+        drops: Default::default(),
+        passes: Default::default(),
+        forwards: Default::default(),
+        events: Default::default(),
+        tables: Vec::new(),
+        ..status()
+    };
+    assert_eq!(
+        written(|out| view::status(&nothing, out)),
+        "limpet runs /etc/limpet.toml as process 4242 for 2h 3m 4s\nattached to no interface\n\n\
+         packets: 0 sent on, 0 passed, none dropped\n"
+    );
+}
+
+#[test]
+fn the_widest_tables_fit_into_100_columns() {
+    let name = "a-name-of-63-bytes-".repeat(4)[..63].to_owned();
+    let mut wide = status();
+    for Service { backends, sessions, flows, connections, packets, bytes, .. } in &mut wide.services {
+        for figure in [sessions, flows, connections, packets, bytes] {
+            *figure = 999_499_999;
+        }
+        for backend in backends {
+            backend.name.clone_from(&name);
+            backend.address = "2001:db8:1111:2222:3333:4444:5555:6666".parse().unwrap();
+            backend.weight = 65_535;
+            backend.share = 1.0;
+            backend.next_hop = None;
+            for figure in [
+                &mut backend.sessions,
+                &mut backend.flows,
+                &mut backend.connections,
+                &mut backend.bytes,
+                &mut backend.reply_bytes,
+            ] {
+                *figure = 999_499_999;
+            }
+        }
+    }
+    for count in wide.drops.values_mut().chain(wide.events.values_mut()) {
+        *count = u64::MAX / 100;
+    }
+    let text = written(|out| view::status(&wide, out));
+    for line in text.lines().filter(|line| !line.contains("has no next hop") && !line.contains(" is down")) {
+        assert!(line.chars().count() <= 100, "{}: {line}", line.chars().count());
+    }
+    // Wrapped, not cut.
+    let letters: String = text.chars().filter(char::is_ascii_alphabetic).collect();
+    assert!(letters.contains("anameofbytesanameofbytes"), "{text}");
+}
+
+#[test]
+fn an_explanation() {
+    let text = written(|out| view::explain(&explanation(), out));
+    assert_eq!(text, EXPLANATION);
+}
+
+#[test]
+fn an_explanation_of_what_is_not_known() {
+    let unknown = Explanation {
+        backend: None,
+        reason: Why::None,
+        hash_backend: None,
+        session: None,
+        idle_left_s: None,
+        lifetime_left_s: None,
+        if_backend_fails: None,
+        text: vec!["No backend is up.".into()],
+        ..explanation()
+    };
+    let text = written(|out| view::explain(&unknown, out));
+    assert_eq!(text, "No backend is up.\n\n backend     -\n decided by  none\n");
+}
+
+const STATUS: &str = "\
+limpet runs /etc/limpet.toml as process 4242 for 2h 3m 4s
+attached to eth0 (driver), eth1 (generic)
+
+web: 192.0.2.10:80 tcp, nat, by client-ip
+  30 sessions, 40 flows, 50.0k connections
+  1.50M packets (80.0 MB) in, 1.40M packets (3.21 GB) back
+ backend  address         state  weight  share  sessions  flows  conns       in     back
+ web-1    10.0.0.11:8080  up        100  50.0%        15     20  25.0k  40.0 MB  1.60 GB
+ web-2    10.0.0.12:8080  down      100   0.0%        15     20  25.0k  40.0 MB  1.60 GB
+ web-3    10.0.0.13:8080  up        100  50.0%        15     20  25.0k  40.0 MB  1.60 GB
+  web-2 is down: connect to 10.0.0.12:8080: connection refused
+  web-3 has no next hop: its packets are dropped until its address answers
+
+dns: [2001:db8::10]:53 udp, dsr, by connection
+  0 sessions, 1 flow, 20 connections
+  20 packets (1400 B) in, 0 packets (0 B) back
+ backend  address              state     weight  share  sessions  flows  conns       in  back
+ dns-1    [2001:db8:1::11]:53  draining     100  50.0%        15     20  25.0k  40.0 MB   0 B
+
+packets: 2.90M sent on, 7 passed, 12 dropped
+ fate     reason       count  meaning
+ sent on  to_backend   1.50M  Sent on to a backend.
+ sent on  to_client    1.40M  Sent back to a client.
+ passed   not_ours         7  No service at this address, port and protocol.
+ dropped  no_backend      12  No backend of the service is up.
+ event    session_new     30  A session was stored for a client not yet proven.
+
+ table     used  capacity  full   memory
+ FLOWS     1234      262k  0.5%  4.19 MB
+ AFFINITY     ?     65.5k        10.5 MB
+";
+
+const EXPLANATION: &str = "\
+A new connection goes to web-1.
+The hash alone would say web-3.
+
+ backend         web-1
+ decided by      session
+ by hash alone   web-3
+ if web-1 fails  web-3
+ idle time left  29m 48s
+ lifetime left   7h 50m
+";
