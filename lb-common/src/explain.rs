@@ -50,7 +50,7 @@ pub fn locate<A: Address, T: Tables>(
 ) -> Option<Located> {
     let service = tables.service(key)?;
     let to = (A::narrow(key.address), key.port);
-    let tuple = port.map(|port| hash::tuple(tables.settings(), (client, port), to, key.protocol));
+    let tuple = port.map(|port| hash::tuple(tables.settings(), (client, port), to, key.protocol()));
     let flow = tuple.and_then(|hash| {
         let bucket = tables.bucket(bucket_index(hash, tables.settings().bucket_mask.get()))?;
         let way = bucket.candidate(hash)?;

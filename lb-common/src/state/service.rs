@@ -11,20 +11,26 @@ pub struct ServiceKey {
     pub address: Ip,
     /// The virtual port.
     pub port: Be16,
-    /// Transport protocol.
-    pub protocol: u8,
+    /// Transport protocol. Two bytes, so that every field is an aligned word (see [`crate::net`]).
+    protocol: u16,
     /// Always 0.
-    pub reserved: [u8; 5],
+    reserved: u32,
 }
 layout!(ServiceKey, size = 24, align = 8);
-// SAFETY: integers and bytes; their sizes add up to 24, so there is no padding.
+// SAFETY: integers; their sizes add up to 24, so there is no padding.
 unsafe impl Plain for ServiceKey {}
 
 impl ServiceKey {
     /// The key of a service.
     #[inline(always)]
     pub const fn new(address: Ip, port: Be16, protocol: u8) -> Self {
-        Self { address, port, protocol, reserved: [0; 5] }
+        Self { address, port, protocol: protocol as u16, reserved: 0 }
+    }
+
+    /// Transport protocol; 0 for an address's mark.
+    #[inline(always)]
+    pub const fn protocol(&self) -> u8 {
+        self.protocol as u8
     }
 
     /// The entry that marks an address as belonging to some service: how packets without a usable

@@ -200,7 +200,7 @@ impl Plan {
         for key in current.services.keys().filter(|key| !services.contains(key)) {
             self.steps.push(Step::RemoveService { key: *key });
             self.next.services.remove(key);
-            if key.protocol != 0 {
+            if key.protocol() != 0 {
                 self.changes.push(format!("remove service at {}", describe(key)));
             }
         }
@@ -221,7 +221,7 @@ impl Plan {
 
 /// A service's address, port and protocol, for people.
 pub fn describe(key: &ServiceKey) -> String {
-    let protocol = if key.protocol == lb_common::net::protocol::UDP { "udp" } else { "tcp" };
+    let protocol = if key.protocol() == lb_common::net::protocol::UDP { "udp" } else { "tcp" };
     format!("{}/{protocol}", std::net::SocketAddr::new(key.address.into(), key.port.get()))
 }
 

@@ -149,7 +149,7 @@ impl State {
     /// Slots in use. Those that a plan frees stay taken until the next plan: packets that found the
     /// old table are still under way in it.
     pub(super) fn ranges(&self, limit: u32) -> Ranges {
-        let tables = self.services.iter().filter(|(key, _)| key.protocol != 0);
+        let tables = self.services.iter().filter(|(key, _)| key.protocol() != 0);
         Ranges::new(
             tables.map(|(_, service)| (service.entry.slots_base, service.entry.slots_mask + 1)),
             limit,

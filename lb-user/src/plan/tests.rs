@@ -88,14 +88,14 @@ fn tables() -> HostTables {
 
 /// No slot of a service may lead to an absent backend, or to another service's.
 fn assert_sound(tables: &HostTables, step: &Step) {
-    for (key, entry) in tables.services.iter().filter(|(key, _)| key.protocol != 0) {
+    for (key, entry) in tables.services.iter().filter(|(key, _)| key.protocol() != 0) {
         for at in 0..=entry.slots_mask {
             let id = tables.slot(entry.slots_base + at).unwrap();
             assert_ne!(tables.health(id), Health::Absent, "slot {at} -> {id:?} after {step:?}");
             let recipe = tables.backends[id.0 as usize];
             assert_eq!(
                 (recipe.service_address, recipe.service_port, recipe.protocol),
-                (key.address, key.port, key.protocol),
+                (key.address, key.port, key.protocol()),
                 "after {step:?}"
             );
         }
@@ -256,7 +256,7 @@ proptest! {
                 .filter(|(_, word)| **word != Health::Absent as u32).map(|(id, _)| BackendId(id as u32)).collect();
             let wanted: std::collections::BTreeSet<_> = state.backends.values().map(|backend| backend.id).collect();
             prop_assert_eq!(installed, wanted);
-            prop_assert_eq!(tables.services.keys().filter(|key| key.protocol != 0).count(), model.services.len());
+            prop_assert_eq!(tables.services.keys().filter(|key| key.protocol() != 0).count(), model.services.len());
         }
     }
 }
