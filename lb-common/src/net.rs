@@ -233,6 +233,13 @@ impl V4 {
 }
 
 impl V6 {
+    /// True for `::ffff:a.b.c.d`, which stands for an IPv4 address in maps.
+    #[inline(always)]
+    pub const fn is_mapped(self) -> bool {
+        // The bytes 0, 0, 0xff, 0xff as a little-endian word.
+        self.0.words()[0] == 0 && self.0.quarter(2) == 0xffff_0000
+    }
+
     /// From the wire.
     #[inline(always)]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
@@ -306,7 +313,15 @@ mod tests {
             let address: IpAddr = text.parse().unwrap();
             assert_eq!(IpAddr::from(Ip::from(address)), address);
         }
-        assert_eq!(V4::narrow(V4::from_bytes([1, 2, 3, 4]).widen()), V4::from_bytes([1, 2, 3, 4]));
+        let v4 = V4::from_bytes([1, 2, 3, 4]);
+        assert_eq!(V4::narrow(v4.widen()), v4);
+        assert!(V6::narrow(v4.widen()).is_mapped());
+        let v6 = |text: &str| V6::from_bytes(text.parse::<core::net::Ipv6Addr>().unwrap().octets());
+        assert!(
+            !["::", "::fffe:1.2.3.4", "::1:ffff:102:304", "2001:db8::ffff:102:304"]
+                .iter()
+                .any(|text| v6(text).is_mapped())
+        );
     }
 
     #[test]

@@ -111,7 +111,11 @@ impl Family for V6 {
     #[inline(always)]
     fn header<F: Frame>(frame: &F) -> Result<IpHeader<Self>, Unparsed<Self>> {
         let ip: Ipv6Hdr = frame.read(ETHERNET).ok_or(Unparsed::NoAddress)?;
-        let (source, destination) = addresses(frame, offset_of!(Ipv6Hdr, src_addr))?;
+        let (source, destination): (V6, V6) = addresses(frame, offset_of!(Ipv6Hdr, src_addr))?;
+        // In the tables they are IPv4 addresses; on the wire they are nobody's.
+        if source.is_mapped() || destination.is_mapped() {
+            return Err(Unparsed::NoAddress);
+        }
         let fail = |reason| Err(Unparsed::For { destination, reason });
         if ip.vcf[0] >> 4 != 6 {
             return fail(Reason::Malformed);

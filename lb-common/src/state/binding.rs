@@ -63,7 +63,10 @@ pub enum Side {
     Backend,
 }
 
-/// When a binding was last used, and what has passed over it.
+/// When a binding was last used (bits 0..32), what has passed over it (32..38), and for how long it
+/// may therefore be idle (48..64).
+// The last could be told from the others. But the search for a free port looks at many stamps, and
+// for each one the verifier would walk every way through that decision.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Stamp(u64);
 
@@ -75,18 +78,20 @@ impl Stamp {
     const BACKEND_FIN: u64 = 1 << 36;
     const FINS: u64 = Self::CLIENT_FIN | Self::BACKEND_FIN;
     const RESET: u64 = 1 << 37;
+    const PASSED: u64 = Self::TAKEN | Self::UDP | Self::ANSWERED | Self::FINS | Self::RESET;
+    const LIMIT: u32 = 48;
 
     /// The stamp of a connection's first packet.
     #[inline(always)]
     pub const fn first(now: Tick, protocol: u8) -> Self {
-        Self(now.0 as u64 | Self::TAKEN | if protocol == UDP { Self::UDP } else { 0 })
+        Self(Self::TAKEN | if protocol == UDP { Self::UDP } else { 0 }).limited().used(now)
     }
 
     /// The stamp after another packet with these flags.
     #[inline(always)]
     #[must_use]
     pub const fn next(self, now: Tick, tcp: TcpFlags, from: Side) -> Self {
-        let mut bits = self.0 & !0xffff_ffff | now.0 as u64;
+        let mut bits = self.0;
         if let Side::Backend = from {
             bits |= Self::ANSWERED;
         }
@@ -96,7 +101,34 @@ impl Stamp {
         if tcp.rst() {
             bits |= Self::RESET;
         }
-        Self(bits)
+        let next = Self(bits).used(now);
+        if bits == self.0 { next } else { next.limited() }
+    }
+
+    /// Of another time.
+    #[inline(always)]
+    const fn used(self, now: Tick) -> Self {
+        Self(self.0 & !0xffff_ffff | now.0 as u64)
+    }
+
+    /// With the idle time that what has passed allows. The times are those of Linux's connection
+    /// tracking, or a little longer: over 4 s (the walk over the range comes by last where the port
+    /// was freed last, and a backend in TIME_WAIT takes a new SYN), half closed 2 min, unanswered
+    /// 1 min, UDP answered 3 min, TCP answered 2 h (the kernel's keepalive time).
+    #[inline(always)]
+    const fn limited(self) -> Self {
+        let limit = if self.is_over() {
+            4
+        } else if self.0 & Self::FINS != 0 {
+            112
+        } else if !self.is_answered() {
+            60
+        } else if self.0 & Self::UDP != 0 {
+            170
+        } else {
+            6_800
+        };
+        Self(self.0 & (Self::PASSED | 0xffff_ffff) | limit << Self::LIMIT)
     }
 
     /// The last use.
@@ -124,26 +156,10 @@ impl Stamp {
     }
 
     /// May the port be given to another connection? Once it has been idle for longer than what has
-    /// passed allows. The times are those of Linux's connection tracking, or a little longer: over
-    /// 4 s (the walk over the range comes by last where the port was freed last, and a backend in
-    /// TIME_WAIT takes a new SYN), half closed 2 min, unanswered 1 min, UDP answered 3 min, TCP
-    /// answered 2 h (the kernel's keepalive time).
+    /// passed allows; a port that nobody ever had is free from the first tick after boot on.
     #[inline(always)]
     pub const fn is_free(self, now: Tick) -> bool {
-        let limit = if !self.is_taken() {
-            return true;
-        } else if self.is_over() {
-            4
-        } else if self.0 & Self::FINS != 0 {
-            112
-        } else if !self.is_answered() {
-            60
-        } else if self.0 & Self::UDP != 0 {
-            170
-        } else {
-            6_800
-        };
-        now.since(self.seen()) > limit
+        now.since(self.seen()) > (self.0 >> Self::LIMIT) as u32
     }
 }
 
