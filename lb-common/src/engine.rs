@@ -9,7 +9,7 @@ use crate::{
     reason::{Kind, Reason},
     rewrite::{self, Layout},
     stage::{Step, connect, flow, nat, reply},
-    state::{ServiceKey, Target, flow::bucket_index},
+    state::{ServiceKey, Target},
     tables::Tables,
 };
 
@@ -67,15 +67,13 @@ fn run<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> St
     let settings = tables.settings();
     let (from, to) = (packet.source, packet.destination);
     let hash = hash::tuple(settings, (from.address, from.port), (to.address, to.port), packet.protocol);
-    let bucket = tables.bucket(bucket_index(hash, settings.bucket_mask.get())).ok_or(Reason::NotOurs)?;
-    let known = bucket.candidate(hash).and_then(|way| flow::follow(&packet, tables, way, hash));
-    let target = match known {
+    let target = match flow::follow(&packet, tables, hash) {
         Some(target) if target.is_reply() => {
             let index = nat::kept_index(tables, target).ok_or(Reason::NotOurs)?;
             return answer(frame, tables, &packet, index).ok_or(Reason::NotOurs);
         }
         Some(target) => target,
-        None => connect::connect(&packet, tables, &bucket, hash)?,
+        None => connect::connect(&packet, tables, hash)?,
     };
     forward(frame, tables, &packet, target)
 }

@@ -4,8 +4,8 @@
 use crate::{
     hash,
     net::{Address, Be16},
-    stage::{select, session},
-    state::{BackendId, Pin, ServiceKey, flow::bucket_index},
+    stage::{select, session, table},
+    state::{BackendId, Pin, ServiceKey},
     tables::{Store, Tables},
 };
 
@@ -52,8 +52,8 @@ pub fn locate<A: Address, T: Tables>(
     let to = (A::narrow(key.address), key.port);
     let tuple = port.map(|port| hash::tuple(tables.settings(), (client, port), to, key.protocol()));
     let flow = tuple.and_then(|hash| {
-        let bucket = tables.bucket(bucket_index(hash, tables.settings().bucket_mask.get()))?;
-        let way = bucket.candidate(hash)?;
+        let (bucket, at) = table::find(tables, hash)?;
+        let way = &bucket.ways[at];
         let (entry, id) = (way.entry(), way.entry().target().backend());
         let good = way.holds(hash, entry, tables.backend(id)?.generation) && tables.health(id).serves();
         good.then_some(id)

@@ -1,26 +1,19 @@
 //! A packet without a flow: find its service, its session or slot, and enter the flow.
 
-use super::{Step, enter, nat, select, session};
+use super::{Step, nat, select, session, table};
 use crate::{
     hash,
     net::{Address, protocol},
     packet::Packet,
     reason::Reason,
-    state::{
-        BackendId, Bucket, Forwarding, Phase, Pin, Service, ServiceKey, SessionKey, Target, flow::Entry,
-    },
+    state::{BackendId, Forwarding, Phase, Pin, Service, ServiceKey, SessionKey, Target, flow::Entry},
     tables::Tables,
     time::Tick,
 };
 
 /// Decides where a new connection goes and remembers it.
 #[inline(never)]
-pub fn connect<A: Address, T: Tables>(
-    packet: &Packet<A>,
-    tables: &T,
-    bucket: &Bucket,
-    hash: u64,
-) -> Step<Target> {
+pub fn connect<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64) -> Step<Target> {
     let destination = packet.destination;
     let called = ServiceKey::new(destination.address.widen(), destination.port, packet.protocol);
     let service = tables.service(&called).ok_or(Reason::NotOurs)?;
@@ -43,7 +36,7 @@ pub fn connect<A: Address, T: Tables>(
     if backend.forwarding() == Forwarding::NatPreserve {
         nat::insert_reply(packet, tables, &backend, Entry::new(target.reply(), Phase::New, now), now);
     }
-    enter::enter(tables, bucket, hash, Entry::new(target, Phase::New, now), backend.generation, now);
+    table::enter(tables, hash, Entry::new(target, Phase::New, now), backend.generation, now);
     tables.count(Reason::FlowNew);
     tables.traffic(id, |figures| figures.connections += 1);
     // A TCP client has its session stored when it comes back with an ACK: until then the hash gives

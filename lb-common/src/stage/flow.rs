@@ -1,22 +1,20 @@
 //! The established path: a packet of a connection that the flow table knows.
 
-use super::{Route, Step, nat, session};
+use super::{Route, Step, nat, session, table};
 use crate::{
     net::Address,
     packet::{End, Packet},
     reason::Reason,
-    state::{
-        Backend, Forwarding, Phase, Target,
-        binding::Side,
-        flow::{Entry, Way},
-    },
+    state::{Backend, Forwarding, Phase, Target, binding::Side, flow::Entry},
     tables::Tables,
     time::Tick,
 };
 
-/// The target of the flow that `way` may hold; `None` if it holds none that is still good.
+/// The target of the flow of a tuple with this hash; `None` if there is none that is still good.
 #[inline(always)]
-pub fn follow<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, way: &Way, hash: u64) -> Option<Target> {
+pub fn follow<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64) -> Option<Target> {
+    let (bucket, at) = table::find(tables, hash)?;
+    let way = bucket.ways.get(at)?;
     let entry = way.entry();
     let target = entry.target();
     let id = target.backend();

@@ -4,12 +4,12 @@
 use crate::{net::Mac, packet::End, reason::Reason};
 
 pub mod connect;
-pub mod enter;
 pub mod flow;
 pub mod nat;
 pub mod reply;
 pub mod select;
 pub mod session;
+pub mod table;
 
 /// Go on with a value, or done: the reason is counted and says whether to pass or drop.
 pub type Step<T> = Result<T, Reason>;

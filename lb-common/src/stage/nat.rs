@@ -1,15 +1,12 @@
 //! Source ports: which binding a connection uses, and how it gets one.
 
-use super::enter;
+use super::table;
 use crate::{
     hash,
     net::{Address, Be16, Ip},
     packet::Packet,
     settings::Settings,
-    state::{
-        Backend, BackendId, Bound, Forwarding, Target,
-        flow::{Entry, bucket_index},
-    },
+    state::{Backend, BackendId, Bound, Forwarding, Target, flow::Entry},
     tables::Tables,
     time::Tick,
 };
@@ -113,7 +110,5 @@ pub fn insert_reply<A: Address, T: Tables>(
     let settings = tables.settings();
     let from = (A::narrow(backend.address), backend.port);
     let hash = hash::tuple(settings, from, (packet.source.address, packet.source.port), packet.protocol);
-    if let Some(bucket) = tables.bucket(bucket_index(hash, settings.bucket_mask.get())) {
-        enter::enter(tables, &bucket, hash, way_back, backend.generation, now);
-    }
+    table::enter(tables, hash, way_back, backend.generation, now);
 }

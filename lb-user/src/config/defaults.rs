@@ -26,7 +26,7 @@ pub(crate) const NAT_MIN_PORTS: u32 = 1024;
 /// Characters of `hash.secret`.
 pub(crate) const SECRET_LENGTH: RangeInclusive<usize> = 16..=1024;
 
-/// `limits`. Together under 64 MiB of maps: 8 MiB of flows (16 bytes each), 20 of sessions (at most 160
+/// `limits`. Together under 64 MiB of maps: 16 MiB of flows (32 bytes each), 20 of sessions (at most 160
 /// each, both kinds), 8 of source-rewritten connections (64 each), 4 of slots (4 each).
 pub(crate) const LIMITS: Limits = Limits {
     flows: 524_288,

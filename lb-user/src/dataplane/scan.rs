@@ -78,8 +78,8 @@ impl FlowTable {
         }
     }
 
-    /// Entries the table takes.
+    /// Connections the table takes: half of its ways.
     pub(super) fn capacity(&self) -> u64 {
-        (self.buckets * WAYS) as u64
+        (self.buckets * WAYS / 2) as u64
     }
 }
