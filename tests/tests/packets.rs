@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs};
 
 use limpet_tests::packets::{
-    kernel::{Kernel, PATIENCE, pin_to},
+    kernel::{Kernel, PATIENCE, pin_to, test_run},
     table::{A, ACK, Action, Conn, Geometry, Row, Side, Site, Step, World as _, check, rows},
 };
 
@@ -62,7 +62,7 @@ fn payload_in_further_buffers() {
         let frame = datagram.build(&[]);
         let headers = frame.len() - 8000;
         let ingress = kernel.ifindex(Side::Outside);
-        let ran = kernel.test_run(&frame, ingress, headers, 1);
+        let ran = test_run(kernel.xdp(), &frame, ingress, headers);
         assert_eq!(ran.action, Action::Tx, "{site:?}");
         let sent = etherparse::SlicedPacket::from_ethernet(&ran.bytes).expect("a packet");
         let taken = match sent.transport {
@@ -94,8 +94,8 @@ fn headers_in_further_buffers() {
     let (ask, answer) = (conn.data().build(&[]), conn.answers(A, ACK, b"an answer").build(&taken));
     // The IPv4 header ends at 34, the TCP checksum at 52.
     for linear in 14..=54 {
-        let asked = kernel.test_run(&ask, outside, linear, 1);
-        let answered = kernel.test_run(&answer, outside, linear, 1);
+        let asked = test_run(kernel.xdp(), &ask, outside, linear);
+        let answered = test_run(kernel.xdp(), &answer, outside, linear);
         match linear {
             0..34 => assert_eq!((asked.action, answered.action), (Action::Pass, Action::Pass), "{linear}"),
             34..52 => assert_eq!((asked.action, answered.action), (Action::Drop, Action::Pass), "{linear}"),

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aya::{TestRun as _, TestRunOptions};
+use aya::{TestRun as _, TestRunOptions, programs::Xdp};
 use lb_common::{
     net::Ip,
     reason::Reason,
@@ -138,26 +138,33 @@ impl Kernel {
         sessions
     }
 
-    /// Runs the program on a frame of which the first `linear` bytes are directly accessible,
-    /// `repeat` times over.
-    pub fn test_run(&mut self, frame: &[u8], ingress: u32, linear: usize, repeat: u32) -> Ran {
-        // `struct xdp_md`: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
-        let context: Vec<u8> =
-            [0, linear as u32, 0, ingress, 0, 0].iter().flat_map(|word| word.to_ne_bytes()).collect();
-        let mut bytes = vec![0; frame.len() + 64];
-        let result = self.program.xdp().test_run(TestRunOptions {
-            data_in: Some(frame),
-            data_out: Some(&mut bytes),
-            ctx_in: Some(&context),
-            repeat,
-            ..TestRunOptions::default()
-        });
-        let result = result.unwrap_or_else(|error| panic!("test_run of {} bytes: {error:?}", frame.len()));
-        bytes.truncate(result.data_size_out as usize);
-        let action = ACTIONS.iter().find(|(number, _)| *number == result.return_value);
-        let &(_, action) = action.unwrap_or_else(|| panic!("XDP action {}", result.return_value));
-        Ran { action, bytes }
+    /// The program, for [`test_run`] on several threads.
+    pub fn xdp(&mut self) -> &Xdp {
+        self.program.xdp()
     }
+}
+
+/// Runs the program on a frame that came in by interface `ingress` and of which the
+/// first `linear` bytes are directly accessible.
+///
+/// # Panics
+/// If the kernel won't, as for frames under 14 bytes.
+pub fn test_run(xdp: &Xdp, frame: &[u8], ingress: u32, linear: usize) -> Ran {
+    // `struct xdp_md`: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
+    let context: Vec<u8> =
+        [0, linear as u32, 0, ingress, 0, 0].iter().flat_map(|word| word.to_ne_bytes()).collect();
+    let mut bytes = vec![0; frame.len() + 64];
+    let result = xdp.test_run(TestRunOptions {
+        data_in: Some(frame),
+        data_out: Some(&mut bytes),
+        ctx_in: Some(&context),
+        ..TestRunOptions::default()
+    });
+    let result = result.unwrap_or_else(|error| panic!("test_run of {} bytes: {error:?}", frame.len()));
+    bytes.truncate(result.data_size_out as usize);
+    let action = ACTIONS.iter().find(|(number, _)| *number == result.return_value);
+    let &(_, action) = action.unwrap_or_else(|| panic!("XDP action {}", result.return_value));
+    Ran { action, bytes }
 }
 
 fn load(geometry: Geometry) -> Program {
@@ -218,7 +225,7 @@ impl World for Kernel {
 
     fn run(&mut self, frame: &[u8], side: Side) -> Ran {
         let ingress = self.ifindex(side);
-        self.test_run(frame, ingress, frame.len(), 1)
+        test_run(self.xdp(), frame, ingress, frame.len())
     }
 
     fn reasons(&self) -> Vec<(Reason, u64)> {
