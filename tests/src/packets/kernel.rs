@@ -1,0 +1,238 @@
+//! The packet program in the kernel as a [`World`], run by `BPF_PROG_TEST_RUN`.
+//!
+//! One program serves many rows, as loading it takes a while: what a row left behind is cleared, and
+//! every row has generations of its own, with which old flows, sessions and bindings don't agree.
+
+use std::{
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use aya::{TestRun as _, TestRunOptions, programs::Xdp};
+use lb_common::{
+    net::Ip,
+    reason::Reason,
+    state::{Backend, BackendId, Health, Service, ServiceKey, Traffic},
+    tables::Store,
+    time::Tick,
+};
+use lb_user::{
+    dataplane::{Dataplane as _, Options, Program},
+    model::{Limits, Nat},
+};
+use nix::{
+    net::if_::if_nametoindex,
+    sched::{CloneFlags, CpuSet, sched_setaffinity, unshare},
+    time::{ClockId, clock_gettime},
+    unistd::Pid,
+};
+
+use super::table::{Action, Geometry, KEY, Ran, Side, World};
+
+/// `enum xdp_action` (include/uapi/linux/bpf.h).
+const ACTIONS: [(u32, Action); 4] =
+    [(1, Action::Drop), (2, Action::Pass), (3, Action::Tx), (4, Action::Redirect(None))];
+
+/// Ids that rows use.
+const IDS: u32 = 16;
+
+/// Time that a row may take; a tick must not end in it.
+const ROW: Duration = Duration::from_millis(100);
+
+/// The longest wait, in ticks, that is sat out.
+pub const PATIENCE: u32 = 3;
+
+/// Puts the thread on one CPU, so that the program's per-CPU state is always the same.
+pub fn pin_to(cpu: usize) {
+    let mut set = CpuSet::new();
+    set.set(cpu).expect("a small number");
+    sched_setaffinity(Pid::from_raw(0), &set).expect("the CPU is there");
+}
+
+/// Now, as the packet program sees it.
+pub fn tick() -> Tick {
+    Tick::from_nanos(nanos())
+}
+
+fn nanos() -> u64 {
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).expect("every Linux has it");
+    time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
+}
+
+/// Waits until at least `time` of the current tick is left.
+pub fn settle(time: Duration) {
+    let now = nanos();
+    let next = (now >> Tick::SHIFT) + 1;
+    if u128::from((next << Tick::SHIFT) - now) < time.as_nanos() {
+        wait_for(Tick(next as u32));
+    }
+}
+
+fn wait_for(tick: Tick) {
+    let started = Instant::now();
+    while self::tick() < tick {
+        assert!(started.elapsed() < Duration::from_secs(10), "the clock stands still");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The packet program, in a network namespace of its own.
+///
+/// The namespace belongs to the calling thread and goes with it: a test makes its kernel on its own
+/// thread and ends there.
+pub struct Kernel {
+    /// The loaded program.
+    pub program: Program,
+    sides: [u32; 2],
+    generation: u32,
+}
+
+impl Kernel {
+    /// Loads the program with tables of this size.
+    ///
+    /// # Panics
+    /// Without root, or where the program was not built.
+    pub fn new(geometry: Geometry) -> Self {
+        unshare(CloneFlags::CLONE_NEWNET).expect("root may make a network namespace");
+        let added = Command::new("ip")
+            .args(["link", "add", "outside", "type", "veth", "peer", "inside"])
+            .status()
+            .expect("iproute2 is installed");
+        assert!(added.success(), "ip link add: {added}");
+        let sides = ["outside", "inside"].map(|name| if_nametoindex(name).expect("just made"));
+        Self { program: load(geometry), sides, generation: 1 }
+    }
+
+    /// Clears what earlier rows left, and waits for a moment at which no tick ends soon.
+    pub fn begin_row(&mut self) {
+        self.generation += 8;
+        let kernel = &mut self.program.kernel;
+        kernel.sweep_flows(tick(), |_| true);
+        let mut sessions = Vec::new();
+        kernel.for_each_session(|session| sessions.push((session.store, session.key))).expect("readable");
+        for (store, key) in sessions {
+            kernel.remove_session(store, &key).expect("removable");
+        }
+        for (key, _) in kernel.installed_services().expect("readable") {
+            kernel.remove_service(&key).expect("removable");
+        }
+        for id in (0..IDS).map(BackendId) {
+            kernel.set_health(id, Health::Absent).expect("writable");
+        }
+        settle(ROW);
+    }
+
+    /// Indices of its interfaces: outside, inside.
+    pub const fn sides(&self) -> [u32; 2] {
+        self.sides
+    }
+
+    /// Every stored session: where, whose, and its backend.
+    pub fn sessions(&self) -> Vec<(Store, Ip, BackendId)> {
+        let mut sessions = Vec::new();
+        let add = |session: &lb_user::dataplane::StoredSession| {
+            sessions.push((session.store, session.key.client, session.pin.backend));
+        };
+        self.program.kernel.for_each_session(add).expect("readable");
+        sessions
+    }
+
+    /// The program, for [`test_run`] on several threads.
+    pub fn xdp(&mut self) -> &Xdp {
+        self.program.xdp()
+    }
+}
+
+/// Runs the program on a frame that came in by interface `ingress` and of which the
+/// first `linear` bytes are directly accessible.
+///
+/// # Panics
+/// If the kernel won't, as for frames under 14 bytes.
+pub fn test_run(xdp: &Xdp, frame: &[u8], ingress: u32, linear: usize) -> Ran {
+    // `struct xdp_md`: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
+    let context: Vec<u8> =
+        [0, linear as u32, 0, ingress, 0, 0].iter().flat_map(|word| word.to_ne_bytes()).collect();
+    let mut bytes = vec![0; frame.len() + 64];
+    let result = xdp.test_run(TestRunOptions {
+        data_in: Some(frame),
+        data_out: Some(&mut bytes),
+        ctx_in: Some(&context),
+        ..TestRunOptions::default()
+    });
+    let result = result.unwrap_or_else(|error| panic!("test_run of {} bytes: {error:?}", frame.len()));
+    bytes.truncate(result.data_size_out as usize);
+    let action = ACTIONS.iter().find(|(number, _)| *number == result.return_value);
+    let &(_, action) = action.unwrap_or_else(|| panic!("XDP action {}", result.return_value));
+    Ran { action, bytes }
+}
+
+fn load(geometry: Geometry) -> Program {
+    let Geometry { buckets, pins, ports } = geometry;
+    let limits = Limits {
+        flows: buckets * 4,
+        affinity: 1024,
+        pins,
+        services: 16,
+        backends: IDS - 1,
+        slots: 64,
+        nat_connections: u32::from(ports.1 - ports.0) + 1,
+    };
+    let nat = Nat { source: Vec::new(), ports };
+    Program::load(&Options { limits: &limits, nat: &nat, key: Some(KEY), pins: None })
+        .unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+impl World for Kernel {
+    fn set_backend(&mut self, id: BackendId, backend: &Backend) {
+        self.program.kernel.set_backend(id, backend).expect("writable");
+    }
+
+    fn set_health(&mut self, id: BackendId, health: Health) {
+        self.program.kernel.set_health(id, health).expect("writable");
+    }
+
+    fn set_slots(&mut self, base: u32, slots: &[u32]) {
+        self.program.kernel.set_slots(base, slots).expect("writable");
+    }
+
+    fn set_service(&mut self, key: &ServiceKey, service: &Service) {
+        self.program.kernel.set_service(key, service).expect("writable");
+    }
+
+    fn remove_service(&mut self, key: &ServiceKey) {
+        self.program.kernel.remove_service(key).expect("writable");
+    }
+
+    fn set_sources(&mut self, sources: &[Ip]) {
+        self.program.kernel.set_sources(sources).expect("writable");
+    }
+
+    fn ifindex(&self, side: Side) -> u32 {
+        match side {
+            Side::Outside => self.sides[0],
+            Side::Inside => self.sides[1],
+        }
+    }
+
+    fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    fn wait(&mut self, ticks: u32) {
+        wait_for(Tick(tick().0 + ticks));
+    }
+
+    fn run(&mut self, frame: &[u8], side: Side) -> Ran {
+        let ingress = self.ifindex(side);
+        test_run(self.xdp(), frame, ingress, frame.len())
+    }
+
+    fn reasons(&self) -> Vec<(Reason, u64)> {
+        self.program.kernel.figures().expect("readable").reasons
+    }
+
+    fn traffic(&self, id: BackendId) -> Traffic {
+        self.program.kernel.traffic(id).expect("readable")
+    }
+}

@@ -1,0 +1,186 @@
+//! Runs a row and compares everything.
+
+use std::fmt::Write as _;
+
+use lb_common::{
+    reason::{Kind, Reason},
+    state::{BackendId, Traffic},
+};
+
+use super::{Action, Datagram, Fate, Frame, Geometry, Packet, Port, Row, Side, Step, World};
+
+/// Backends that rows use.
+const IDS: std::ops::Range<u32> = 0..8;
+
+/// Everything that is counted.
+#[derive(Clone, PartialEq, Eq)]
+struct Counters {
+    reasons: Vec<(Reason, u64)>,
+    traffic: Vec<Traffic>,
+}
+
+impl Counters {
+    fn of(world: &dyn World) -> Self {
+        Self { reasons: world.reasons(), traffic: IDS.map(|id| world.traffic(BackendId(id))).collect() }
+    }
+
+    fn add(&mut self, reason: Reason) {
+        self.reasons[reason as usize].1 += 1;
+    }
+
+    fn opened(&mut self, id: BackendId) {
+        self.add(Reason::FlowNew);
+        self.traffic[id.0 as usize].connections += 1;
+    }
+
+    /// In words, what `self` has more or less than `expected`.
+    fn differences(&self, expected: &Self) -> String {
+        let mut text = String::new();
+        for (&(reason, got), &(_, want)) in self.reasons.iter().zip(&expected.reasons) {
+            if got != want {
+                let _ = writeln!(text, "  {} moved by {} too many", reason.name(), got as i64 - want as i64);
+            }
+        }
+        for ((id, got), want) in IDS.zip(&self.traffic).zip(&expected.traffic) {
+            if got != want {
+                let _ = writeln!(text, "  traffic of {id}: {got:?}, expected {want:?}");
+            }
+        }
+        text
+    }
+}
+
+/// Runs a row in a world that it has for itself.
+///
+/// # Errors
+/// The first difference, in words.
+pub fn check(row: &Row, world: &mut dyn World) -> Result<(), String> {
+    let mut taken = Vec::new();
+    for (number, step) in row.steps.iter().enumerate() {
+        match step {
+            Step::Change(change) => change(world),
+            Step::Wait(ticks) => world.wait(*ticks),
+            Step::Packet(packet) => {
+                run(world, row.geometry, &mut taken, packet)
+                    .map_err(|what| format!("row \"{}\", step {number}: {what}\n  of {step:?}", row.name))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn run(
+    world: &mut dyn World,
+    geometry: Geometry,
+    taken: &mut Vec<u16>,
+    packet: &Packet,
+) -> Result<(), String> {
+    let Packet { frame, side, fate, events } = packet;
+    let bytes = frame.bytes(taken);
+    let mut counters = Counters::of(world);
+    let ran = world.run(&bytes, *side);
+
+    let (action, out) = match fate {
+        Fate::Ends { reason, opened } => {
+            counters.add(*reason);
+            if let Some(id) = opened {
+                counters.opened(*id);
+            }
+            let action = if reason.kind() == Kind::Drop { Action::Drop } else { Action::Pass };
+            (action, frame)
+        }
+        Fate::ToBackend { id, opens, out, side: to } => {
+            if let (Frame::Built(Datagram { source, .. }), true) = (out, ran.action != Action::Drop) {
+                learn(geometry, taken, source.port, &ran.bytes)?;
+            }
+            counters.add(Reason::ToBackend);
+            let traffic = &mut counters.traffic[id.0 as usize];
+            traffic.packets += 1;
+            traffic.bytes += frame.ip_len();
+            if *opens {
+                counters.opened(*id);
+            }
+            (leaves(*side, *to), out)
+        }
+        Fate::ToClient { id, out } => {
+            counters.add(Reason::ToClient);
+            let traffic = &mut counters.traffic[id.0 as usize];
+            traffic.reply_packets += 1;
+            traffic.reply_bytes += frame.ip_len();
+            (leaves(*side, Side::Outside), out)
+        }
+    };
+    for event in events {
+        counters.add(*event);
+    }
+
+    let same_action = match (ran.action, action) {
+        (Action::Redirect(None), Action::Redirect(_)) => true,
+        (got, expected) => got == expected,
+    };
+    let mut text = String::new();
+    if !same_action {
+        let _ = writeln!(text, "  {:?}, expected {action:?}", ran.action);
+    }
+    // A port that was not learned has no bytes to compare.
+    if text.is_empty() {
+        let expected = out.bytes(taken);
+        if ran.bytes != expected {
+            let _ = writeln!(text, "  got      {}\n  expected {}", hex(&ran.bytes), hex(&expected));
+        }
+    }
+    text += &Counters::of(world).differences(&counters);
+    if text.is_empty() { Ok(()) } else { Err(format!("\n{text}")) }
+}
+
+const fn leaves(from: Side, to: Side) -> Action {
+    match (from, to) {
+        (Side::Outside, Side::Outside) | (Side::Inside, Side::Inside) => Action::Tx,
+        _ => Action::Redirect(Some(to)),
+    }
+}
+
+/// Notes the source port of a new connection; it must be in the range and nobody else's.
+fn learn(geometry: Geometry, taken: &mut Vec<u16>, port: Port, out: &[u8]) -> Result<(), String> {
+    let Port::Taken(nth) = port else { return Ok(()) };
+    if nth < taken.len() {
+        return Ok(());
+    }
+    assert_eq!(nth, taken.len(), "connections open in the order of their source ports");
+    let sliced = etherparse::SlicedPacket::from_ethernet(out).map_err(|error| error.to_string())?;
+    let port = match sliced.transport {
+        Some(etherparse::TransportSlice::Tcp(tcp)) => tcp.source_port(),
+        Some(etherparse::TransportSlice::Udp(udp)) => udp.source_port(),
+        other => return Err(format!("neither TCP nor UDP left: {other:?}")),
+    };
+    let (first, last) = geometry.ports;
+    if !(first..=last).contains(&port) || taken.contains(&port) {
+        return Err(format!("source port {port} is outside {first}..={last} or one of {taken:?}"));
+    }
+    taken.push(port);
+    Ok(())
+}
+
+impl Frame {
+    fn bytes(&self, taken: &[u16]) -> Vec<u8> {
+        match self {
+            Self::Built(datagram) => datagram.build(taken),
+            Self::Raw(bytes) => bytes.clone(),
+        }
+    }
+
+    fn ip_len(&self) -> u64 {
+        match self {
+            Self::Built(datagram) => datagram.ip_len(),
+            // Raw frames that are sent on have no padding.
+            Self::Raw(bytes) => bytes.len() as u64 - 14,
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

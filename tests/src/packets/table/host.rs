@@ -1,0 +1,111 @@
+//! The host engine as a [`World`].
+
+use lb_common::{
+    engine::{self, Verdict},
+    host::{HostFrame, HostTables},
+    net::Ip,
+    reason::Reason,
+    settings::Settings,
+    state::{Backend, BackendId, Health, Service, ServiceKey, Traffic},
+    time::Tick,
+};
+
+use super::{Action, Geometry, KEY, Ran, Side, World};
+
+/// The packet path over plain collections.
+#[derive(Debug)]
+pub struct Host {
+    /// The tables.
+    pub tables: HostTables,
+    /// Indices of the interfaces: outside, inside.
+    pub sides: [u32; 2],
+    /// The fate of the last frame.
+    pub last: Reason,
+}
+
+impl Host {
+    /// Empty tables.
+    pub fn new(geometry: Geometry) -> Self {
+        let Geometry { buckets, pins, ports } = geometry;
+        let mut tables = HostTables::new(Settings::new(KEY, buckets, 1, ports));
+        tables.now.set(Tick(100_000));
+        tables.session_limit = [pins as usize, usize::MAX];
+        tables.backends = vec![Backend::default(); 16];
+        tables.health = vec![0; 16];
+        tables.slots = vec![0; 64];
+        Self { tables, sides: [4, 5], last: Reason::NotIp }
+    }
+
+    /// Passes a frame that came in by interface `ingress`: the reason, the verdict, the bytes.
+    pub fn process(&self, frame: &[u8], ingress: u32) -> (Reason, Verdict, Vec<u8>) {
+        let mut frame = HostFrame { bytes: frame.to_vec(), ingress };
+        let (reason, verdict) = engine::process(&mut frame, &self.tables);
+        (reason, verdict, frame.bytes)
+    }
+}
+
+impl World for Host {
+    fn set_backend(&mut self, id: BackendId, backend: &Backend) {
+        self.tables.backends[id.0 as usize] = *backend;
+    }
+
+    fn set_health(&mut self, id: BackendId, health: Health) {
+        self.tables.health[id.0 as usize] = health as u32;
+    }
+
+    fn set_slots(&mut self, base: u32, slots: &[u32]) {
+        self.tables.slots[base as usize..][..slots.len()].copy_from_slice(slots);
+    }
+
+    fn set_service(&mut self, key: &ServiceKey, service: &Service) {
+        self.tables.services.insert(*key, *service);
+    }
+
+    fn remove_service(&mut self, key: &ServiceKey) {
+        self.tables.services.remove(key);
+    }
+
+    fn set_sources(&mut self, sources: &[Ip]) {
+        self.tables.sources = sources.to_vec();
+    }
+
+    fn ifindex(&self, side: Side) -> u32 {
+        match side {
+            Side::Outside => self.sides[0],
+            Side::Inside => self.sides[1],
+        }
+    }
+
+    fn generation(&self) -> u32 {
+        1
+    }
+
+    fn wait(&mut self, ticks: u32) {
+        self.tables.now.set(Tick(self.tables.now.get().0 + ticks));
+    }
+
+    fn run(&mut self, frame: &[u8], side: Side) -> Ran {
+        let ingress = self.ifindex(side);
+        let (reason, verdict, bytes) = self.process(frame, ingress);
+        self.last = reason;
+        let action = match verdict {
+            Verdict::Pass => Action::Pass,
+            Verdict::Drop => Action::Drop,
+            Verdict::Send { ifindex } if ifindex == ingress => Action::Tx,
+            Verdict::Send { ifindex } => {
+                let to = [Side::Outside, Side::Inside].into_iter().find(|&to| self.ifindex(to) == ifindex);
+                Action::Redirect(Some(to.expect("an interface of the table")))
+            }
+        };
+        Ran { action, bytes }
+    }
+
+    fn reasons(&self) -> Vec<(Reason, u64)> {
+        let counters = self.tables.counters.borrow();
+        Reason::ALL.iter().map(|&reason| (reason, counters.get(&reason).copied().unwrap_or(0))).collect()
+    }
+
+    fn traffic(&self, id: BackendId) -> Traffic {
+        self.tables.traffic.borrow().get(&id).copied().unwrap_or_default()
+    }
+}

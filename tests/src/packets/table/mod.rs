@@ -1,0 +1,23 @@
+//! The packet table: what goes in, what must come out, and every counter that moves.
+//!
+//! A [`Row`] is a name, a setup and a sequence of frames with what each must become. Frames, those
+//! expected to come out as well, are built by etherparse from plain fields: no byte and no checksum
+//! of an expectation is the balancer's own work. A row runs in any [`World`]: the host engine, or
+//! the kernel.
+
+mod check;
+mod conn;
+mod datagram;
+mod host;
+mod row;
+pub mod rows;
+mod site;
+mod world;
+
+pub use check::check;
+pub use conn::Conn;
+pub use datagram::{ACK, Datagram, End, FIN, Port, RST, SYN, Transport};
+pub use host::Host;
+pub use row::{Fate, Frame, Packet, Row, Step};
+pub use site::{A, B, Family, Site, Which, mac};
+pub use world::{Action, Geometry, KEY, Ran, Side, World};

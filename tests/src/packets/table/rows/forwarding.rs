@@ -1,0 +1,177 @@
+//! Every family, protocol and forwarding mode: first packet, answer, what follows, the end.
+
+use lb_common::{reason::Reason, state::Forwarding};
+
+use super::{
+    super::{A, ACK, B, Conn, Family, RST, Row, Side, Site},
+    sites,
+};
+
+pub(super) fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for site in sites() {
+        rows.push(first(site));
+        rows.push(answer(site));
+        rows.push(established(site));
+        rows.push(redirected(site));
+        if !site.udp {
+            rows.push(closed_by_client(site));
+            if site.forwarding != Forwarding::Dsr {
+                rows.push(refused(site));
+            }
+        }
+    }
+    rows.extend(decorated());
+    rows
+}
+
+fn row(site: Site, what: &str) -> Row {
+    Row::new(format!("{}: {what}", site.name())).at(site)
+}
+
+/// A datagram's session is stored at once, a TCP client's when it comes back.
+fn on_first(site: Site) -> &'static [Reason] {
+    if site.udp { &[Reason::SessionNew] } else { &[] }
+}
+
+/// The client comes back before the backend has answered.
+fn on_second(site: Site) -> &'static [Reason] {
+    if site.udp { &[] } else { &[Reason::SessionNew] }
+}
+
+/// The client comes back after the backend has answered.
+fn on_proof(site: Site) -> &'static [Reason] {
+    if site.udp { &[Reason::SessionProven] } else { &[Reason::SessionNew, Reason::SessionProven] }
+}
+
+fn first(site: Site) -> Row {
+    let conn = site.conn(0);
+    row(site, "the first packet opens a connection").opens(conn, A, conn.first(), on_first(site))
+}
+
+fn answer(site: Site) -> Row {
+    let conn = site.conn(0);
+    let row = row(site, "the answer goes back to the client").opens(conn, A, conn.first(), on_first(site));
+    if site.forwarding == Forwarding::Dsr {
+        // It goes straight to the client; one that comes by is somebody else's.
+        return row.ends(conn.answer(A), Reason::NotOurs);
+    }
+    row.returns(conn, A, conn.answer(A), &[]).returns(conn, A, conn.answers(A, ACK, b"and more!"), &[])
+}
+
+fn established(site: Site) -> Row {
+    let conn = site.conn(0);
+    let row = row(site, "a client that comes back is proven").opens(conn, A, conn.first(), on_first(site));
+    if site.forwarding == Forwarding::Dsr {
+        // No answer is seen; traffic in a later tick stands in for one.
+        return row
+            .goes(conn, A, conn.says(ACK, b"two"), on_second(site))
+            .wait(1)
+            .goes(conn, A, conn.data(), &[Reason::SessionProven])
+            .goes(conn, A, conn.data(), &[]);
+    }
+    row.goes(conn, A, conn.says(ACK, b"two"), on_second(site))
+        .returns(conn, A, conn.answer(A), &[])
+        .goes(conn, A, conn.data(), &[Reason::SessionProven])
+        .goes(conn, A, conn.data(), &[])
+        .returns(conn, A, conn.answers(A, ACK, b"fine"), &[])
+}
+
+fn redirected(site: Site) -> Row {
+    let conn = site.conn(0);
+    let row = row(site, "by another interface and back").slots(site, [B, B]).opens(
+        conn,
+        B,
+        conn.first(),
+        on_first(site),
+    );
+    if site.forwarding == Forwarding::Dsr {
+        return row.goes(conn, B, conn.data(), on_second(site));
+    }
+    row.returns(conn, B, conn.answer(B), &[]).goes(conn, B, conn.data(), on_proof(site))
+}
+
+fn closed_by_client(site: Site) -> Row {
+    let conn = site.conn(0);
+    let again = Conn { taken: 1, ..conn };
+    row(site, "a SYN after a FIN starts afresh")
+        .opens(conn, A, conn.first(), &[])
+        .goes(conn, A, conn.data(), &[Reason::SessionNew])
+        .goes(conn, A, conn.fin(), &[])
+        .goes(conn, A, conn.says(ACK, b""), &[])
+        .opens(again, A, again.first(), &[])
+}
+
+fn refused(site: Site) -> Row {
+    let conn = site.conn(0);
+    let again = Conn { taken: 1, ..conn };
+    row(site, "a SYN after the backend's RST starts afresh")
+        .opens(conn, A, conn.first(), &[])
+        .returns(conn, A, conn.answers(A, RST | ACK, b""), &[])
+        .opens(again, A, again.first(), &[])
+        .returns(again, A, again.answer(A), &[])
+        .goes(again, A, again.data(), &[Reason::SessionNew, Reason::SessionProven])
+}
+
+/// Headers with more in them than the shortest, and shortest frames.
+fn decorated() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for site in sites() {
+        let conn = site.conn(0);
+        if site.family == Family::V4 {
+            // Record route, with room for two, and an end of options.
+            let mut options = conn.first();
+            options.ip_options = vec![7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            let mut most = conn.data();
+            most.ip_options = vec![1; 40];
+            rows.push(row(site, "IPv4 options are kept").opens(conn, A, options, on_first(site)).goes(
+                conn,
+                A,
+                most,
+                on_second(site),
+            ));
+        }
+        if !site.udp {
+            let mut timestamps = conn.first();
+            timestamps.timestamps = true;
+            rows.push(row(site, "TCP options are kept").opens(conn, A, timestamps, &[]));
+        }
+    }
+    let site = Site::WEB;
+    let conn = site.conn(0);
+    let mut padded = conn.first();
+    padded.padding = 6;
+    let mut answer = conn.answer(A);
+    answer.padding = 6;
+    rows.push(
+        Row::new("Ethernet padding is kept and not counted").at(site).opens(conn, A, padded, &[]).returns(
+            conn,
+            A,
+            answer,
+            &[],
+        ),
+    );
+    // 8080 lies in the range of source ports: each packet may be a reply at first sight.
+    let site = Site { port: 8080, ..Site::WEB };
+    let conn = site.conn(0);
+    rows.push(
+        Row::new("a service's port may lie among the source ports")
+            .at(site)
+            .opens(conn, A, conn.first(), &[])
+            .returns(conn, A, conn.answer(A), &[])
+            .goes(conn, A, conn.data(), &[Reason::SessionNew, Reason::SessionProven]),
+    );
+    // The same for a client's port, where it is kept.
+    for udp in [false, true] {
+        let site = Site::new(Family::V4, udp, Forwarding::NatPreserve);
+        let conn = Conn { port: 5000, ..site.conn(0) };
+        rows.push(
+            Row::new(format!("{}: the client's port may lie among the source ports", site.name()))
+                .at(site)
+                .opens(conn, A, conn.first(), on_first(site))
+                .returns(conn, A, conn.answer(A), &[])
+                .ends_with(Conn { port: 5001, ..conn }.answer(A), Side::Outside, Reason::NotOurs, &[]),
+        );
+    }
+    rows
+}

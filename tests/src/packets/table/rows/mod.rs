@@ -1,0 +1,41 @@
+//! The rows.
+
+mod broken;
+mod checksums;
+mod failure;
+mod forwarding;
+mod passing;
+mod persistence;
+mod pressure;
+
+use lb_common::state::Forwarding;
+
+use super::{Family, Row, Site};
+
+/// Both families.
+pub const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
+/// All ways to forward.
+pub const MODES: [Forwarding; 3] = [Forwarding::Nat, Forwarding::NatPreserve, Forwarding::Dsr];
+
+/// Every row.
+pub fn all() -> Vec<Row> {
+    [
+        forwarding::rows(),
+        checksums::rows(),
+        passing::rows(),
+        broken::rows(),
+        persistence::rows(),
+        failure::rows(),
+        pressure::rows(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// A site of every kind.
+pub fn sites() -> impl Iterator<Item = Site> {
+    FAMILIES.into_iter().flat_map(|family| {
+        [false, true].into_iter().flat_map(move |udp| MODES.map(|mode| Site::new(family, udp, mode)))
+    })
+}

@@ -1,0 +1,180 @@
+//! Tables that are full.
+
+use lb_common::{
+    reason::Reason::{
+        self, FlowDisplacedProven, FlowDisplacedStranger, NoSourcePort, PinsFull, SessionNew, SessionProven,
+        TcpMidstream,
+    },
+    state::Forwarding,
+};
+
+use super::super::{A, ACK, B, Conn, FIN, Family, Geometry, RST, Row, Side, Site};
+
+const PROOF: &[Reason] = &[SessionNew, SessionProven];
+const ONE_BUCKET: Geometry = Geometry { buckets: 1, ..Geometry::ROOMY };
+const FOUR_PORTS: Geometry = Geometry { ports: (2000, 2003), ..Geometry::ROOMY };
+
+pub(super) fn rows() -> Vec<Row> {
+    vec![
+        ports(),
+        ports_come_back(4, "reset", |row, conn| row.returns(conn, A, conn.answers(A, RST | ACK, b""), &[])),
+        ports_come_back(4, "closed by both sides", |row, conn| {
+            row.returns(conn, A, conn.answers(A, FIN | ACK, b""), &[]).goes(conn, A, conn.fin(), &[])
+        }),
+        ports_come_back(112, "closed by one side", |row, conn| {
+            row.returns(conn, A, conn.answers(A, FIN | ACK, b""), &[])
+        }),
+        ports_come_back(60, "left unanswered", |row, _| row),
+        ports_come_back(6800, "answered", |row, conn| row.returns(conn, A, conn.answer(A), &[])),
+        pins(),
+        strangers_first(),
+        proven_at_last(),
+        displaced_goes_on(),
+        strangers_replies(),
+    ]
+}
+
+/// A connection by its number, from a client of its own.
+fn nth(site: Site, number: usize) -> Conn {
+    site.conn(number).by(&format!("198.51.100.{}", 20 + number))
+}
+
+fn ports() -> Row {
+    let site = Site { port: 2001, ..Site::WEB };
+    let mut row = Row::new("every source port is taken: dropped").sized(FOUR_PORTS).at(site);
+    for number in 0..4 {
+        let conn = nth(site, number);
+        row = row.opens(conn, A, conn.first(), &[]);
+    }
+    let fifth = nth(site, 4);
+    row = row.ends(fifth.first(), NoSourcePort).ends_with(
+        fifth.data(),
+        Side::Outside,
+        NoSourcePort,
+        &[TcpMidstream],
+    );
+    // The others go on, both ways.
+    for number in 0..4 {
+        let conn = nth(site, number);
+        row = row.returns(conn, A, conn.answer(A), &[]).goes(conn, A, conn.data(), PROOF);
+    }
+    row
+}
+
+/// `before` is what the first connection goes through.
+fn ports_come_back(ticks: u32, what: &str, before: fn(Row, Conn) -> Row) -> Row {
+    let site = Site::WEB;
+    let one = Geometry { ports: (2000, 2000), ..Geometry::ROOMY };
+    let (first, second) = (nth(site, 0), Conn { taken: 0, ..nth(site, 1) });
+    let row = Row::new(format!("a source port is free again {ticks} ticks after it was {what}"))
+        .sized(one)
+        .at(site)
+        .opens(first, A, first.first(), &[]);
+    before(row, first)
+        .wait(ticks)
+        .ends(second.first(), NoSourcePort)
+        .wait(1)
+        .opens(second, A, second.first(), &[])
+        .returns(second, A, second.answer(A), &[])
+        // Its former owner has lost it and gets none.
+        .ends_with(first.data(), Side::Outside, NoSourcePort, &[TcpMidstream])
+}
+
+fn pins() -> Row {
+    let site = Site::WEB;
+    let (one, two) = (nth(site, 0), nth(site, 1));
+    Row::new("no room among the proven sessions")
+        .sized(Geometry { pins: 1, ..Geometry::ROOMY })
+        .at(site)
+        .opens(one, A, one.first(), &[])
+        .returns(one, A, one.answer(A), &[])
+        .goes(one, A, one.data(), PROOF)
+        .opens(two, A, two.first(), &[])
+        .returns(two, A, two.answer(A), &[])
+        .goes(two, A, two.data(), &[SessionNew, PinsFull])
+        // The session is kept, among the unproven.
+        .slots(site, [B; 2])
+        .opens(Conn { taken: 2, port: 40_009, ..two }, A, Conn { port: 40_009, ..two }.first(), &[])
+}
+
+/// Three strangers and a proven client fill the bucket; strangers make room for strangers.
+fn strangers_first() -> Row {
+    let site = Site::WEB;
+    let proven = nth(site, 0);
+    let mut row = Row::new("strangers are displaced before a proven client")
+        .sized(ONE_BUCKET)
+        .at(site)
+        .opens(proven, A, proven.first(), &[])
+        .returns(proven, A, proven.answer(A), &[])
+        .goes(proven, A, proven.data(), PROOF);
+    for number in 1..4 {
+        let stranger = nth(site, number);
+        row = row.opens(stranger, A, stranger.first(), &[]);
+    }
+    for number in 4..12 {
+        let stranger = nth(site, number);
+        row = row.opens(stranger, A, stranger.first(), &[FlowDisplacedStranger]);
+    }
+    row.goes(proven, A, proven.data(), &[])
+}
+
+fn proven_at_last() -> Row {
+    let site = Site::WEB;
+    let mut row = Row::new("a bucket of proven clients gives up one of them").sized(ONE_BUCKET).at(site);
+    for number in 0..4 {
+        let conn = nth(site, number);
+        row = row.opens(conn, A, conn.first(), &[]).returns(conn, A, conn.answer(A), &[]).goes(
+            conn,
+            A,
+            conn.data(),
+            PROOF,
+        );
+    }
+    let fifth = nth(site, 4);
+    row.opens(fifth, A, fifth.first(), &[FlowDisplacedProven])
+}
+
+/// Without its flow a connection in `dsr` is found by its session, in the middle.
+fn displaced_goes_on() -> Row {
+    let site = Site::new(Family::V6, false, Forwarding::Dsr);
+    let nth = |number| site.conn(number).by(&format!("2001:db8:c::{number:x}"));
+    let conn = nth(0);
+    let mut row = Row::new("a displaced connection is found again by its session")
+        .sized(ONE_BUCKET)
+        .at(site)
+        .opens(conn, A, conn.first(), &[])
+        .goes(conn, A, conn.data(), &[SessionNew])
+        .slots(site, [B; 2]);
+    for number in 1..4 {
+        let stranger = nth(number);
+        row = row.opens(stranger, B, stranger.data(), &[TcpMidstream]);
+        row = row.goes(stranger, B, stranger.data(), &[SessionNew]);
+    }
+    let fifth = nth(4);
+    row.opens(fifth, B, fifth.first(), &[FlowDisplacedStranger]).opens(
+        conn,
+        A,
+        conn.data(),
+        &[TcpMidstream, FlowDisplacedStranger],
+    )
+}
+
+/// Where clients' addresses are kept a connection takes two entries; those of strangers give way to a
+/// proven client's, the entries of their replies too.
+fn strangers_replies() -> Row {
+    let site = Site { forwarding: Forwarding::NatPreserve, ..Site::WEB };
+    let proven = nth(site, 0);
+    let mut row = Row::new("strangers' ways back never displace a proven client")
+        .sized(ONE_BUCKET)
+        .at(site)
+        .opens(proven, A, proven.first(), &[])
+        .returns(proven, A, proven.answer(A), &[])
+        .goes(proven, A, proven.data(), PROOF);
+    let first = nth(site, 1);
+    row = row.opens(first, A, first.first(), &[]);
+    for number in 2..8 {
+        let stranger = nth(site, number);
+        row = row.opens(stranger, A, stranger.first(), &[FlowDisplacedStranger, FlowDisplacedStranger]);
+    }
+    row.goes(proven, A, proven.data(), &[]).returns(proven, A, proven.answers(A, ACK, b"still here"), &[])
+}
