@@ -37,7 +37,8 @@ fn target(number: u64) -> Target {
 fn packet(bucket: &Bucket, number: u64, now: Tick) -> bool {
     let generation = 3;
     let hash = hash(number);
-    if let Some(way) = bucket.candidate(hash) {
+    if let Some(at) = bucket.position(hash) {
+        let way = &bucket.ways[at];
         let entry = way.entry();
         if way.holds(hash, entry, generation) {
             assert_eq!(entry.target(), target(number), "connection {number} was led astray");
@@ -45,7 +46,7 @@ fn packet(bucket: &Bucket, number: u64, now: Tick) -> bool {
             return true;
         }
     }
-    bucket.insert(hash, Entry::new(target(number), Phase::New, now), generation, now);
+    bucket.insert(bucket, hash, Entry::new(target(number), Phase::New, now), generation, now);
     false
 }
 
