@@ -170,7 +170,7 @@ pub fn test_run(xdp: &Xdp, frame: &[u8], ingress: u32, linear: usize) -> Ran {
 fn load(geometry: Geometry) -> Program {
     let Geometry { buckets, pins, ports } = geometry;
     let limits = Limits {
-        flows: buckets * 4,
+        flows: buckets * 2,
         affinity: 1024,
         pins,
         services: 16,
