@@ -42,7 +42,7 @@ fn packet(bucket: &Bucket, number: u64, now: Tick) -> bool {
         let entry = way.entry();
         if way.holds(hash, entry, generation) {
             assert_eq!(entry.target(), target(number), "connection {number} was led astray");
-            way.refresh(Entry::new(entry.target(), Phase::Seen, now));
+            way.refresh(entry, Entry::new(entry.target(), Phase::Seen, now));
             return true;
         }
     }

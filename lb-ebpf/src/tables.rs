@@ -61,7 +61,9 @@ impl Tables for BpfTables {
 
     #[inline(always)]
     fn service(&self, key: &ServiceKey) -> Option<&Service> {
-        // SAFETY: the daemon replaces values whole and RCU keeps this one for as long as we run.
+        // SAFETY: the memory stays mapped for as long as the map lives. Its content may be given to another
+        // key meanwhile (a preallocated element is reused at once): any bytes are a `Service`, and `connect`
+        // checks that the backend it led to is the called service's.
         unsafe { SERVICES.get(key) }
     }
 
@@ -87,8 +89,9 @@ impl Tables for BpfTables {
 
     #[inline(always)]
     fn session(&self, store: Store, key: &SessionKey) -> Option<&Session> {
-        // SAFETY: a session's words are shared cells; an element recycled under us is read as
-        // another client's session for this one packet at worst, and its flow is made accordingly.
+        // SAFETY: the memory stays mapped for as long as the map lives, and a session is made of shared cells.
+        // An element may be given to another client meanwhile: `session::valid` keeps it within the service;
+        // within it, that client may be led to another of the service's backends.
         match store {
             Store::Pins => unsafe { PINS.get(key) },
             // SAFETY: as above.

@@ -28,6 +28,14 @@ pub fn connect<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64)
     }
     .ok_or(Reason::NoBackend)?;
     let backend = tables.backend(id).ok_or(Reason::NoBackend)?;
+    // The entries of a hash map may be given to another key while they are read (see `session::valid`): slots
+    // of another service must not decide.
+    if backend.service() != called {
+        return Err(Reason::NoBackend);
+    }
+    if backend.target_mac.is_zero() {
+        return Err(Reason::NoNextHop);
+    }
 
     let target = match backend.forwarding() {
         Forwarding::Dsr => Target::direct(id),

@@ -2,13 +2,16 @@
 
 use super::{Route, Step, nat, session, table};
 use crate::{
-    net::Address,
+    net::{Address, protocol},
     packet::{End, Packet},
     reason::Reason,
     state::{Backend, Forwarding, Phase, Target, binding::Side, flow::Entry},
     tables::Tables,
     time::Tick,
 };
+
+/// A UDP flow without packets for this many ticks (3 min) is over: what comes then begins another.
+const UDP_IDLE: u32 = 170;
 
 /// The target of the flow of a tuple with this hash; `None` if there is none that is still good.
 #[inline(always)]
@@ -33,7 +36,7 @@ pub fn follow<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64) 
     // Once a tick, and while a connection is young or old, there is more to do than to forward.
     if entry.idle(now) != 0 || entry.phase() != Phase::Proven || packet.tcp.opens() || packet.tcp.closes() {
         let phase = keep(packet, tables, &backend, entry, now)?;
-        way.refresh(Entry::new(target, phase, now));
+        way.refresh(entry, Entry::new(target, phase, now));
     }
     Some(target)
 }
@@ -48,13 +51,15 @@ fn keep<A: Address, T: Tables>(
     entry: Entry,
     now: Tick,
 ) -> Option<Phase> {
-    if packet.tcp.opens() && entry.phase() == Phase::Closing {
+    if packet.tcp.opens() && entry.phase() == Phase::Closing
+        || packet.protocol == protocol::UDP && entry.idle(now) > UDP_IDLE
+    {
         return None;
     }
     let target = entry.target();
-    let came_back = if backend.forwarding() == Forwarding::Dsr {
+    let (is_proven, is_over) = if backend.forwarding() == Forwarding::Dsr {
         // Replies don't pass here. Traffic in a later tick than the first is the best sign there is.
-        entry.idle(now) != 0
+        (entry.idle(now) != 0 && !packet.tcp.opens(), packet.tcp.closes() || entry.phase() == Phase::Closing)
     } else {
         let ours = nat::source(tables, backend, target.source());
         let binding = tables.binding(nat::index(tables.settings(), ours, backend, target.port()))?;
@@ -66,22 +71,21 @@ fn keep<A: Address, T: Tables>(
         {
             return None;
         }
-        let stamp = binding.stamp();
-        // The backend may have ended the connection: then a SYN begins another. On this binding it would
-        // look ended from the start, and lose its port after a few idle seconds.
-        if packet.tcp.opens() && stamp.is_over() {
+        // On the binding of a connection that is over, another would look ended from the start, and lose
+        // its port after a few idle seconds.
+        if packet.tcp.opens() && binding.stamp().is_left() {
             return None;
         }
-        binding.touch(stamp.next(now, packet.tcp, Side::Client));
-        stamp.is_answered()
+        let stamp = binding.pass(now, packet.tcp, Side::Client);
+        (stamp.is_proven(), stamp.is_over())
     };
     let phase = match entry.phase() {
-        _ if packet.tcp.closes() => Phase::Closing,
+        _ if is_over => Phase::Closing,
         // A SYN again is a retransmission, not a sign of life.
-        phase @ (Phase::Closing | Phase::Proven) => phase,
         Phase::New if packet.tcp.opens() => Phase::New,
-        Phase::New | Phase::Seen if came_back => Phase::Proven,
-        Phase::New | Phase::Seen => Phase::Seen,
+        Phase::Proven => Phase::Proven,
+        _ if is_proven => Phase::Proven,
+        _ => Phase::Seen,
     };
     if backend.forwarding() == Forwarding::NatPreserve && (entry.idle(now) != 0 || phase != entry.phase()) {
         nat::insert_reply(packet, tables, backend, Entry::new(target.reply(), phase, now), now);

@@ -30,8 +30,7 @@ pub fn index_of(settings: &Settings, ours: Ip, backend: Ip, port: Be16, protocol
     lane * settings.port_count.get() + u32::from(offset)
 }
 
-/// Index in `BINDINGS` of a connection to `backend`; `ours` is the rewritten source, `None` where
-/// the client's is kept.
+/// Index in `BINDINGS` of a connection to `backend`; `ours` is what [`source`] says.
 #[inline(always)]
 pub fn index(settings: &Settings, ours: Option<Ip>, backend: &Backend, offset: u16) -> u32 {
     index_of(settings, ours.unwrap_or_default(), backend.address, backend.port, backend.protocol, offset)
@@ -41,15 +40,16 @@ pub fn index(settings: &Settings, ours: Option<Ip>, backend: &Backend, offset: u
 #[inline(always)]
 pub fn kept_index<T: Tables>(tables: &T, target: Target) -> Option<u32> {
     let backend = tables.backend(target.backend())?;
-    Some(index(tables.settings(), None, &backend, target.port()))
+    Some(index(tables.settings(), source(tables, &backend, target.source()), &backend, target.port()))
 }
 
-/// Our address in a connection to `backend`, `None` where the client's is kept.
+/// Our address in a connection to `backend`. Where the client's is kept, any number does that leads to a
+/// lane: the source index itself.
 #[inline(always)]
 pub fn source<T: Tables>(tables: &T, backend: &Backend, source: u8) -> Option<Ip> {
     match backend.forwarding() {
         Forwarding::Nat => tables.source(source),
-        _ => None,
+        _ => Some(Ip::from_words([0, source as u64])),
     }
 }
 
@@ -66,16 +66,18 @@ pub fn bind<A: Address, T: Tables>(
     let now = tables.now();
     let settings = tables.settings();
     let chosen = match backend.source_count {
-        0 | 1 => backend.source_first,
+        // The client's address is kept: connections spread over all lanes.
+        0 => (hash >> 40) as u8,
+        1 => backend.source_first,
         // A fair share without a division: the high half of a 32-bit product.
         count => backend.source_first + ((u64::from((hash >> 40) as u16) * u64::from(count)) >> 16) as u8,
     };
     let ours = source(tables, backend, chosen);
     let base = index(settings, ours, backend, 0);
     let mut at = tables.next_port();
-    for _ in 0..PROBES {
+    for probe in 0..PROBES {
         let offset = at.checked_rem(settings.port_count.get())?;
-        at = at.wrapping_add(STRIDE);
+        at = at.wrapping_add(STRIDE + probe);
         let binding = tables.binding(base + offset)?;
         let stamp = binding.stamp();
         if stamp.is_free(now) && binding.claim(stamp, now, packet.protocol) {

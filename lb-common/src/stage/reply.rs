@@ -29,8 +29,10 @@ pub fn index<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, offset: u16)
 #[inline(always)]
 pub fn to_client<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, index: u32) -> Option<Route<A>> {
     let binding = tables.binding(index)?;
+    if !binding.stamp().is_taken() {
+        return None;
+    }
     let bound = binding.read()?;
-    let stamp = binding.stamp();
     let backend = tables.backend(bound.backend)?;
     let ours = if backend.forwarding() == Forwarding::NatPreserve {
         bound.client
@@ -38,7 +40,6 @@ pub fn to_client<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, index: u
         tables.source(bound.source)?
     };
     if bound.generation != backend.generation
-        || !stamp.is_taken()
         || bound.protocol != packet.protocol
         || backend.port != packet.source.port
         || backend.address != packet.source.address.widen()
@@ -49,10 +50,7 @@ pub fn to_client<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, index: u
     if backend.forwarding() == Forwarding::NatPreserve && bound.client_port != packet.destination.port {
         return None;
     }
-    let next = stamp.next(tables.now(), packet.tcp, Side::Backend);
-    if next != stamp {
-        binding.touch(next);
-    }
+    binding.pass(tables.now(), packet.tcp, Side::Backend);
     tables.traffic(bound.backend, |figures| {
         figures.reply_packets += 1;
         figures.reply_bytes += u64::from(packet.bytes);

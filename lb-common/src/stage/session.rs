@@ -75,6 +75,7 @@ pub fn store<T: Tables>(tables: &T, service: &Service, key: &SessionKey, fresh: 
         let old = session.load();
         if old.outlived(fresh.seen, service.lifetime_ticks) {
             // It ends with the client's next connection, not in the middle of this one.
+            session.touch(old, fresh.seen);
             return;
         }
         if old.idled(fresh.seen, service.idle_ticks) {

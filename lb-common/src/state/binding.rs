@@ -78,7 +78,11 @@ impl Stamp {
     const BACKEND_FIN: u64 = 1 << 36;
     const FINS: u64 = Self::CLIENT_FIN | Self::BACKEND_FIN;
     const RESET: u64 = 1 << 37;
-    const PASSED: u64 = Self::TAKEN | Self::UDP | Self::ANSWERED | Self::FINS | Self::RESET;
+    /// Somebody spoke after a reset, so that may have been forged.
+    const DOUBT: u64 = 1 << 38;
+    /// The client spoke after the backend had, and not to open.
+    const RETURNED: u64 = 1 << 39;
+    const PASSED: u64 = 0xff << 32;
     const LIMIT: u32 = 48;
 
     /// The stamp of a connection's first packet.
@@ -92,14 +96,18 @@ impl Stamp {
     #[must_use]
     pub const fn next(self, now: Tick, tcp: TcpFlags, from: Side) -> Self {
         let mut bits = self.0;
-        if let Side::Backend = from {
-            bits |= Self::ANSWERED;
+        if tcp.rst() {
+            bits |= Self::RESET;
+        } else if self.0 & Self::RESET != 0 {
+            bits |= Self::DOUBT;
+        }
+        match from {
+            Side::Client if self.0 & Self::ANSWERED != 0 && !tcp.opens() => bits |= Self::RETURNED,
+            Side::Client => {}
+            Side::Backend => bits |= Self::ANSWERED,
         }
         if tcp.fin() {
             bits |= if let Side::Client = from { Self::CLIENT_FIN } else { Self::BACKEND_FIN };
-        }
-        if tcp.rst() {
-            bits |= Self::RESET;
         }
         let next = Self(bits).used(now);
         if bits == self.0 { next } else { next.limited() }
@@ -113,18 +121,21 @@ impl Stamp {
 
     /// With the idle time that what has passed allows. The times are those of Linux's connection
     /// tracking, or a little longer: over 4 s (the walk over the range comes by last where the port
-    /// was freed last, and a backend in TIME_WAIT takes a new SYN), half closed 2 min, unanswered
-    /// 1 min, UDP answered 3 min, TCP answered 2 h (the kernel's keepalive time).
+    /// was freed last, and a backend in TIME_WAIT takes a new SYN), half closed or perhaps reset 2 min,
+    /// unanswered 1 min, UDP answered 3 min, TCP opened by one side only 1 min, by both 2 h (the
+    /// kernel's keepalive time).
     #[inline(always)]
     const fn limited(self) -> Self {
         let limit = if self.is_over() {
             4
-        } else if self.0 & Self::FINS != 0 {
+        } else if self.0 & (Self::FINS | Self::RESET) != 0 {
             112
-        } else if !self.is_answered() {
+        } else if self.0 & Self::ANSWERED == 0 {
             60
         } else if self.0 & Self::UDP != 0 {
             170
+        } else if self.0 & Self::RETURNED == 0 {
+            60
         } else {
             6_800
         };
@@ -143,16 +154,22 @@ impl Stamp {
         self.0 & Self::TAKEN != 0
     }
 
-    /// Has the backend sent anything?
+    /// Has the client spoken after the backend had, and did neither side refuse?
     #[inline(always)]
-    pub const fn is_answered(self) -> bool {
-        self.0 & Self::ANSWERED != 0
+    pub const fn is_proven(self) -> bool {
+        self.0 & (Self::RETURNED | Self::RESET) == Self::RETURNED
+    }
+
+    /// Does a SYN of the client begin another connection? It does after its own FIN, too.
+    #[inline(always)]
+    pub const fn is_left(self) -> bool {
+        self.is_over() || self.0 & Self::CLIENT_FIN != 0
     }
 
     /// Is the connection over: reset, or finished by both sides?
     #[inline(always)]
     pub const fn is_over(self) -> bool {
-        self.0 & Self::RESET != 0 || self.0 & Self::FINS == Self::FINS
+        self.0 & (Self::RESET | Self::DOUBT) == Self::RESET || self.0 & Self::FINS == Self::FINS
     }
 
     /// May the port be given to another connection? Once it has been idle for longer than what has
@@ -234,10 +251,20 @@ impl Binding {
         Stamp(self.stamp.load())
     }
 
-    /// Renews the stamp.
+    /// Notes a packet of the connection, and returns the stamp after it.
     #[inline(always)]
-    pub fn touch(&self, stamp: Stamp) {
-        self.stamp.store(stamp.0);
+    pub fn pass(&self, now: Tick, tcp: TcpFlags, from: Side) -> Stamp {
+        let mut seen = self.stamp();
+        // Both directions may be under way on different CPUs; neither's mark must be lost. A third writer at
+        // the same moment is not worth a third try: the next packet repeats what matters.
+        for _ in 0..2 {
+            let next = seen.next(now, tcp, from);
+            if next == seen || self.stamp.claim(seen.0, next.0) {
+                return next;
+            }
+            seen = self.stamp();
+        }
+        seen
     }
 
     /// Takes the port for a new connection if nothing changed since `seen` was read; true if this
@@ -251,6 +278,8 @@ impl Binding {
     #[inline(always)]
     pub fn write(&self, bound: &Bound) {
         let words = bound.words();
+        // Until all is written there is no connection here, also not the old one.
+        self.guard.store(0);
         for (cell, word) in self.words.iter().zip(words) {
             cell.store(word);
         }
@@ -326,13 +355,18 @@ mod tests {
         let free_after = |stamp: Stamp| (0..).find(|&idle| stamp.is_free(Tick(at.0 + idle))).unwrap();
         let asked = Stamp::first(at, 6);
         let answered = asked.next(at, none, Side::Backend);
-        assert_eq!(free_after(Binding::default().stamp()), 0);
+        let open = answered.next(at, none, Side::Client);
         assert_eq!(free_after(asked), 61);
-        assert_eq!(free_after(answered), 6_801);
-        assert_eq!(free_after(answered.next(at, fin, Side::Client)), 113);
-        assert_eq!(free_after(answered.next(at, fin, Side::Client).next(at, none, Side::Backend)), 113);
-        assert_eq!(free_after(answered.next(at, fin, Side::Client).next(at, fin, Side::Backend)), 5);
-        assert_eq!(free_after(answered.next(at, rst, Side::Backend)), 5);
+        assert_eq!(free_after(answered), 61, "half open: a forged SYN gets that far");
+        assert_eq!(free_after(open), 6_801);
+        assert_eq!(free_after(open.next(at, fin, Side::Client)), 113);
+        assert_eq!(free_after(open.next(at, fin, Side::Client).next(at, none, Side::Backend)), 113);
+        assert_eq!(free_after(open.next(at, fin, Side::Client).next(at, fin, Side::Backend)), 5);
+        assert_eq!(free_after(open.next(at, rst, Side::Backend)), 5);
+        assert_eq!(free_after(open.next(at, rst, Side::Client).next(at, none, Side::Client)), 113, "forged?");
+        assert!(open.is_proven() && !answered.is_proven());
+        assert!(!open.next(at, rst, Side::Backend).is_proven(), "refused");
+        assert!(open.next(at, fin, Side::Client).is_left() && !open.next(at, fin, Side::Backend).is_left());
         assert_eq!(free_after(Stamp::first(at, UDP).next(at, flags(0), Side::Backend)), 171);
     }
 }

@@ -222,13 +222,11 @@ impl Way {
         self.check.load() == check(hash, entry.target(), generation)
     }
 
-    /// Renews age and phase in place.
-    ///
-    /// If another CPU replaces the way at this very moment, its check meets our value: the guard
-    /// fails, and the other connection is looked up anew at its next packet.
+    /// Renews age and phase in place, unless another CPU has changed the way meanwhile.
     #[inline(always)]
-    pub fn refresh(&self, entry: Entry) {
-        self.value.store(entry.0);
+    pub fn refresh(&self, old: Entry, new: Entry) {
+        // Lost to another refresh, nothing is lost; lost to a replacement, there is nothing to renew.
+        let _renewed = self.value.claim(old.0, new.0);
     }
 
     /// Fills the way.
@@ -360,7 +358,7 @@ mod tests {
             prop_assume!(b1 != b2 && h1 != h2);
             let torn = Way::default();
             torn.fill(h1, entry(b1, Phase::New, NOW), 1);
-            torn.refresh(entry(b2, Phase::New, NOW));
+            torn.refresh(torn.entry(), entry(b2, Phase::New, NOW));
             prop_assert!(!torn.holds(h1, torn.entry(), 1));
         }
     }

@@ -81,11 +81,8 @@ fn run(
     let ran = world.run(&bytes, *side);
 
     let (action, out) = match fate {
-        Fate::Ends { reason, opened } => {
+        Fate::Ends { reason } => {
             counters.add(*reason);
-            if let Some(id) = opened {
-                counters.opened(*id);
-            }
             let action = if reason.kind() == Kind::Drop { Action::Drop } else { Action::Pass };
             (action, frame)
         }

@@ -37,8 +37,6 @@ pub enum Fate {
     Ends {
         /// Why.
         reason: Reason,
-        /// The backend to which it opened a connection all the same.
-        opened: Option<BackendId>,
     },
     /// Sent to a backend.
     ToBackend {
@@ -205,17 +203,8 @@ impl Row {
         reason: Reason,
         events: &[Reason],
     ) -> Self {
-        let (frame, fate) = (frame.into(), Fate::Ends { reason, opened: None });
+        let (frame, fate) = (frame.into(), Fate::Ends { reason });
         self.packet(frame, side, fate, events);
-        self
-    }
-
-    /// A packet that opens a connection and gets no further.
-    #[must_use]
-    pub fn strands(mut self, conn: Conn, which: Which, datagram: Datagram, reason: Reason) -> Self {
-        let fate = Fate::Ends { reason, opened: Some(conn.site.id(which)) };
-        let (frame, side) = (datagram.into(), Side::Outside);
-        self.packet(frame, side, fate, &[]);
         self
     }
 

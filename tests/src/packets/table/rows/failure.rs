@@ -153,10 +153,11 @@ fn no_next_hop() -> Row {
     Row::new("a next hop that is not resolved: dropped")
         .at(site)
         .recipe(site, A, |recipe| recipe.target_mac = Mac::default())
-        .strands(conn, A, conn.first(), NoNextHop)
         .ends(conn.first(), NoNextHop)
         .recipe(site, A, |_| {})
-        .goes(conn, A, conn.first(), &[])
+        .opens(conn, A, conn.first(), &[])
+        .recipe(site, A, |recipe| recipe.target_mac = Mac::default())
+        .ends(conn.first(), NoNextHop)
 }
 
 fn new_next_hop() -> Row {

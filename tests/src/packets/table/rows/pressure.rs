@@ -25,7 +25,12 @@ pub(super) fn rows() -> Vec<Row> {
             row.returns(conn, A, conn.answers(A, FIN | ACK, b""), &[])
         }),
         ports_come_back(60, "left unanswered", |row, _| row),
-        ports_come_back(6800, "answered", |row, conn| row.returns(conn, A, conn.answer(A), &[])),
+        ports_come_back(60, "answered, and the answer was not", |row, conn| {
+            row.returns(conn, A, conn.answer(A), &[])
+        }),
+        ports_come_back(6800, "used by both sides", |row, conn| {
+            row.returns(conn, A, conn.answer(A), &[]).goes(conn, A, conn.data(), PROOF)
+        }),
         pins(),
         strangers_first(),
         proven_at_last(),
@@ -66,6 +71,9 @@ fn ports_come_back(ticks: u32, what: &str, before: fn(Row, Conn) -> Row) -> Row 
     let site = Site::WEB;
     let one = Geometry { ports: (2000, 2000), ..Geometry::ROOMY };
     let (first, second) = (nth(site, 0), Conn { taken: 0, ..nth(site, 1) });
+    // By then the session of a proven client, too, has been idle for too long.
+    let events: &[Reason] =
+        if ticks > 1_700 { &[TcpMidstream, Reason::SessionExpired] } else { &[TcpMidstream] };
     let row = Row::new(format!("a source port is free again {ticks} ticks after it was {what}"))
         .sized(one)
         .at(site)
@@ -77,7 +85,7 @@ fn ports_come_back(ticks: u32, what: &str, before: fn(Row, Conn) -> Row) -> Row 
         .opens(second, A, second.first(), &[])
         .returns(second, A, second.answer(A), &[])
         // Its former owner has lost it and gets none.
-        .ends_with(first.data(), Side::Outside, NoSourcePort, &[TcpMidstream])
+        .ends_with(first.data(), Side::Outside, NoSourcePort, events)
 }
 
 fn pins() -> Row {
