@@ -11,7 +11,8 @@ use std::{
 
 use lb_common::{
     net::{Be16, Ip, Mac},
-    state::{BackendId, Binding, Bound, Bucket, Phase, Target, flow::Entry},
+    packet::TcpFlags,
+    state::{BackendId, Binding, Bound, Bucket, Phase, Target, binding::Stamp, flow::Entry},
     time::Tick,
 };
 
@@ -103,7 +104,7 @@ fn no_reply_takes_a_half_written_way_back() {
                     // still be writing: worse than can be, as a port rests for seconds at least.
                     let seen = binding.stamp();
                     let now = Tick(seen.seen().0.wrapping_add(100_000));
-                    if binding.claim(seen, now, 6) {
+                    if binding.claim(seen, Stamp::first(now, TcpFlags::default(), 6)) {
                         binding.write(&bound(number));
                     }
                     number += 2;
@@ -159,7 +160,7 @@ fn one_port_is_never_given_twice() {
                     let round = seen.seen().0 / 100 + 1;
                     let Some(winner) = winners.get(round as usize) else { return };
                     let now = Tick(round * 100);
-                    if seen.is_free(now) && binding.claim(seen, now, 17) {
+                    if seen.is_free(now) && binding.claim(seen, Stamp::first(now, TcpFlags::default(), 17)) {
                         assert_eq!(winner.fetch_add(1, Relaxed), 0, "two got the port in round {round}");
                     }
                 }

@@ -37,11 +37,12 @@ fn every_row_in_the_kernel() {
         skipped,
         [
             "a source port is free again 4 ticks after it was reset",
+            "a source port is free again 4 ticks after it was reset out of nowhere",
             "a source port is free again 4 ticks after it was closed by both sides",
             "a source port is free again 112 ticks after it was closed by one side",
             "a source port is free again 60 ticks after it was left unanswered",
             "a source port is free again 60 ticks after it was answered, and the answer was not",
-        "a source port is free again 6800 ticks after it was used by both sides",
+            "a source port is free again 6800 ticks after it was used by both sides",
         ]
     );
 }

@@ -37,14 +37,16 @@ pub fn connect<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64)
         return Err(Reason::NoNextHop);
     }
 
+    // A late FIN or RST is forwarded as the end of something, not kept as the beginning.
+    let phase = if packet.tcp.closes() { Phase::Closing } else { Phase::New };
     let target = match backend.forwarding() {
         Forwarding::Dsr => Target::direct(id),
         _ => nat::bind(packet, tables, id, hash).ok_or(Reason::NoSourcePort)?,
     };
     if backend.forwarding() == Forwarding::NatPreserve {
-        nat::insert_reply(packet, tables, &backend, Entry::new(target.reply(), Phase::New, now), now);
+        nat::insert_reply(packet, tables, &backend, Entry::new(target.reply(), phase, now), now);
     }
-    table::enter(tables, hash, Entry::new(target, Phase::New, now), backend.generation, now);
+    table::enter(tables, hash, Entry::new(target, phase, now), backend.generation, now);
     tables.count(Reason::FlowNew);
     tables.traffic(id, |figures| figures.connections += 1);
     // A TCP client has its session stored when it comes back with an ACK: until then the hash gives

@@ -6,7 +6,7 @@ use crate::{
     net::{Address, Be16, Ip},
     packet::Packet,
     settings::Settings,
-    state::{Backend, BackendId, Bound, Forwarding, Target, flow::Entry},
+    state::{Backend, BackendId, Bound, Forwarding, Target, binding::Stamp, flow::Entry},
     tables::Tables,
     time::Tick,
 };
@@ -74,13 +74,14 @@ pub fn bind<A: Address, T: Tables>(
     };
     let ours = source(tables, backend, chosen);
     let base = index(settings, ours, backend, 0);
+    let own = Stamp::first(now, packet.tcp, packet.protocol);
     let mut at = tables.next_port();
     for probe in 0..PROBES {
         let offset = at.checked_rem(settings.port_count.get())?;
         at = at.wrapping_add(STRIDE + probe);
         let binding = tables.binding(base + offset)?;
         let stamp = binding.stamp();
-        if stamp.is_free(now) && binding.claim(stamp, now, packet.protocol) {
+        if stamp.is_free(now) && binding.claim(stamp, own) {
             binding.write(&Bound {
                 client: packet.source.address.widen(),
                 client_port: packet.source.port,

@@ -87,8 +87,9 @@ impl Stamp {
 
     /// The stamp of a connection's first packet.
     #[inline(always)]
-    pub const fn first(now: Tick, protocol: u8) -> Self {
-        Self(Self::TAKEN | if protocol == UDP { Self::UDP } else { 0 }).limited().used(now)
+    pub const fn first(now: Tick, tcp: TcpFlags, protocol: u8) -> Self {
+        let taken = Self(Self::TAKEN | if protocol == UDP { Self::UDP } else { 0 }).limited();
+        taken.next(now, tcp, Side::Client)
     }
 
     /// The stamp after another packet with these flags.
@@ -267,11 +268,11 @@ impl Binding {
         seen
     }
 
-    /// Takes the port for a new connection if nothing changed since `seen` was read; true if this
-    /// CPU got it and must [`Binding::write`] now.
+    /// Takes the port for a new connection, whose stamp is `own`, if nothing changed since `seen` was
+    /// read; true if this CPU got it and must [`Binding::write`] now.
     #[inline(always)]
-    pub fn claim(&self, seen: Stamp, now: Tick, protocol: u8) -> bool {
-        self.stamp.claim(seen.0, Stamp::first(now, protocol).0)
+    pub fn claim(&self, seen: Stamp, own: Stamp) -> bool {
+        self.stamp.claim(seen.0, own.0)
     }
 
     /// Writes the connection. Only after a successful [`Binding::claim`].
@@ -343,8 +344,8 @@ mod tests {
     fn one_claimant_wins() {
         let binding = Binding::default();
         let seen = binding.stamp();
-        assert!(binding.claim(seen, Tick(5), 6));
-        assert!(!binding.claim(seen, Tick(5), 6));
+        assert!(binding.claim(seen, Stamp::first(Tick(5), TcpFlags::default(), 6)));
+        assert!(!binding.claim(seen, Stamp::first(Tick(5), TcpFlags::default(), 6)));
     }
 
     #[test]
@@ -353,7 +354,7 @@ mod tests {
         let (none, fin, rst) = (flags(0x10), flags(0x11), flags(0x04));
         let at = Tick(1_000);
         let free_after = |stamp: Stamp| (0..).find(|&idle| stamp.is_free(Tick(at.0 + idle))).unwrap();
-        let asked = Stamp::first(at, 6);
+        let asked = Stamp::first(at, none, 6);
         let answered = asked.next(at, none, Side::Backend);
         let open = answered.next(at, none, Side::Client);
         assert_eq!(free_after(asked), 61);
@@ -367,6 +368,6 @@ mod tests {
         assert!(open.is_proven() && !answered.is_proven());
         assert!(!open.next(at, rst, Side::Backend).is_proven(), "refused");
         assert!(open.next(at, fin, Side::Client).is_left() && !open.next(at, fin, Side::Backend).is_left());
-        assert_eq!(free_after(Stamp::first(at, UDP).next(at, flags(0), Side::Backend)), 171);
+        assert_eq!(free_after(Stamp::first(at, flags(0), UDP).next(at, flags(0), Side::Backend)), 171);
     }
 }

@@ -16,6 +16,7 @@ pub(super) fn rows() -> Vec<Row> {
         rows.push(redirected(site));
         if !site.udp {
             rows.push(closed_by_client(site));
+            rows.push(closed_at_first(site));
             if site.forwarding != Forwarding::Dsr {
                 rows.push(refused(site));
             }
@@ -99,6 +100,15 @@ fn closed_by_client(site: Site) -> Row {
         .goes(conn, A, conn.data(), &[Reason::SessionNew])
         .goes(conn, A, conn.fin(), &[])
         .goes(conn, A, conn.says(ACK, b""), &[])
+        .opens(again, A, again.first(), &[])
+}
+
+/// A late RST, as after a restart, looks like a connection for one packet.
+fn closed_at_first(site: Site) -> Row {
+    let conn = site.conn(0);
+    let again = Conn { taken: 1, ..conn };
+    row(site, "a SYN after a RST out of nowhere starts afresh")
+        .opens(conn, A, conn.says(RST, b""), &[Reason::TcpMidstream])
         .opens(again, A, again.first(), &[])
 }
 

@@ -17,19 +17,34 @@ const FOUR_PORTS: Geometry = Geometry { ports: (2000, 2003), ..Geometry::ROOMY }
 pub(super) fn rows() -> Vec<Row> {
     vec![
         ports(),
-        ports_come_back(4, "reset", |row, conn| row.returns(conn, A, conn.answers(A, RST | ACK, b""), &[])),
+        ports_come_back(4, "reset", |row, conn| {
+            row.opens(conn, A, conn.first(), &[]).returns(conn, A, conn.answers(A, RST | ACK, b""), &[])
+        }),
+        ports_come_back(4, "reset out of nowhere", |row, conn| {
+            row.opens(conn, A, conn.says(RST, b""), &[TcpMidstream])
+        }),
         ports_come_back(4, "closed by both sides", |row, conn| {
-            row.returns(conn, A, conn.answers(A, FIN | ACK, b""), &[]).goes(conn, A, conn.fin(), &[])
+            row.opens(conn, A, conn.first(), &[]).returns(conn, A, conn.answers(A, FIN | ACK, b""), &[]).goes(
+                conn,
+                A,
+                conn.fin(),
+                &[],
+            )
         }),
         ports_come_back(112, "closed by one side", |row, conn| {
-            row.returns(conn, A, conn.answers(A, FIN | ACK, b""), &[])
+            row.opens(conn, A, conn.first(), &[]).returns(conn, A, conn.answers(A, FIN | ACK, b""), &[])
         }),
-        ports_come_back(60, "left unanswered", |row, _| row),
-        ports_come_back(60, "answered, and the answer was not", |row, conn| {
-            row.returns(conn, A, conn.answer(A), &[])
-        }),
+        ports_come_back(60, "left unanswered", |row, conn| row.opens(conn, A, conn.first(), &[])),
         ports_come_back(6800, "used by both sides", |row, conn| {
-            row.returns(conn, A, conn.answer(A), &[]).goes(conn, A, conn.data(), PROOF)
+            row.opens(conn, A, conn.first(), &[]).returns(conn, A, conn.answer(A), &[]).goes(
+                conn,
+                A,
+                conn.data(),
+                PROOF,
+            )
+        }),
+        ports_come_back(60, "answered, and the answer was not", |row, conn| {
+            row.opens(conn, A, conn.first(), &[]).returns(conn, A, conn.answer(A), &[])
         }),
         pins(),
         strangers_first(),
@@ -76,8 +91,7 @@ fn ports_come_back(ticks: u32, what: &str, before: fn(Row, Conn) -> Row) -> Row 
         if ticks > 1_700 { &[TcpMidstream, Reason::SessionExpired] } else { &[TcpMidstream] };
     let row = Row::new(format!("a source port is free again {ticks} ticks after it was {what}"))
         .sized(one)
-        .at(site)
-        .opens(first, A, first.first(), &[]);
+        .at(site);
     before(row, first)
         .wait(ticks)
         .ends(second.first(), NoSourcePort)
