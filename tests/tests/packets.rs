@@ -41,8 +41,8 @@ fn every_row_in_the_kernel() {
             "a source port is free again 4 ticks after it was closed by both sides",
             "a source port is free again 112 ticks after it was closed by one side",
             "a source port is free again 60 ticks after it was left unanswered",
-            "a source port is free again 60 ticks after it was answered, and the answer was not",
             "a source port is free again 6800 ticks after it was used by both sides",
+            "a source port is free again 60 ticks after it was answered, and the answer was not",
         ]
     );
 }
