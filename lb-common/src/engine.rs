@@ -9,7 +9,7 @@ use crate::{
     reason::{Kind, Reason},
     rewrite::{self, Layout},
     stage::{Step, connect, flow, nat, reply},
-    state::{ServiceKey, Target, flow::bucket_index},
+    state::{Backend, ServiceKey, Target, flow::bucket_index},
     tables::Tables,
 };
 
@@ -69,15 +69,18 @@ fn run<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> St
     let hash = hash::tuple(settings, (from.address, from.port), (to.address, to.port), packet.protocol);
     let bucket = tables.bucket(bucket_index(hash, settings.bucket_mask.get())).ok_or(Reason::NotOurs)?;
     let known = bucket.candidate(hash).and_then(|way| flow::follow(&packet, tables, way, hash));
-    let target = match known {
-        Some(target) if target.is_reply() => {
-            let index = nat::kept_index(tables, target).ok_or(Reason::NotOurs)?;
+    let (target, backend) = match known {
+        Some((target, backend)) if target.is_reply() => {
+            let index = nat::index(settings, None, &backend, target.port());
             return answer(frame, tables, &packet, index).ok_or(Reason::NotOurs);
         }
-        Some(target) => target,
-        None => connect::connect(&packet, tables, &bucket, hash)?,
+        Some(known) => known,
+        None => {
+            let target = connect::connect(&packet, tables, &bucket, hash)?;
+            (target, tables.backend(target.backend()).ok_or(Reason::NoBackend)?)
+        }
     };
-    forward(frame, tables, &packet, target)
+    forward(frame, tables, &packet, target, &backend)
 }
 
 /// Sends a packet to its backend.
@@ -87,8 +90,9 @@ fn forward<A: Layout, F: Frame, T: Tables>(
     tables: &T,
     packet: &Packet<A>,
     target: Target,
+    backend: &Backend,
 ) -> Step<(Reason, u32)> {
-    let route = flow::to_backend(packet, tables, target)?;
+    let route = flow::to_backend(packet, tables, target, backend)?;
     rewrite::apply(frame, packet, &route).ok_or(Reason::Malformed)?;
     Ok((Reason::ToBackend, route.ifindex))
 }

@@ -14,9 +14,15 @@ use crate::{
     time::Tick,
 };
 
-/// The target of the flow that `way` may hold; `None` if it holds none that is still good.
+/// The target of the flow that `way` may hold, and its backend; `None` if it holds none that is still
+/// good.
 #[inline(always)]
-pub fn follow<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, way: &Way, hash: u64) -> Option<Target> {
+pub fn follow<'t, A: Address, T: Tables>(
+    packet: &Packet<A>,
+    tables: &'t T,
+    way: &Way,
+    hash: u64,
+) -> Option<(Target, T::Ref<'t, Backend>)> {
     let entry = way.entry();
     let target = entry.target();
     let id = target.backend();
@@ -25,7 +31,7 @@ pub fn follow<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, way: &Way, 
         return None;
     }
     if target.is_reply() {
-        return Some(target);
+        return Some((target, backend));
     }
     if !tables.health(id).serves() {
         tables.count(Reason::FlowBackendDown);
@@ -37,7 +43,7 @@ pub fn follow<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, way: &Way, 
         let phase = keep(packet, tables, &backend, entry, now)?;
         way.refresh(Entry::new(target, phase, now));
     }
-    Some(target)
+    Some((target, backend))
 }
 
 /// Renews what a connection holds (its port, its session) and says which phase it is in now;
@@ -92,8 +98,12 @@ fn keep<A: Address, T: Tables>(
 
 /// The route to a flow's backend, counted in its figures.
 #[inline(always)]
-pub fn to_backend<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: Target) -> Step<Route<A>> {
-    let backend = tables.backend(target.backend()).ok_or(Reason::NoBackend)?;
+pub fn to_backend<A: Address, T: Tables>(
+    packet: &Packet<A>,
+    tables: &T,
+    target: Target,
+    backend: &Backend,
+) -> Step<Route<A>> {
     if backend.target_mac.is_zero() {
         return Err(Reason::NoNextHop);
     }

@@ -39,13 +39,6 @@ pub fn index(settings: &Settings, ours: Option<Ip>, backend: &Backend, offset: u
     index_of(settings, ours.unwrap_or_default(), backend.address, backend.port, backend.protocol, offset)
 }
 
-/// Index in `BINDINGS` of a connection whose client address is kept; `None` if its backend is gone.
-#[inline(always)]
-pub fn kept_index<T: Tables>(tables: &T, target: Target) -> Option<u32> {
-    let backend = tables.backend(target.backend())?;
-    Some(index(tables.settings(), None, &backend, target.port()))
-}
-
 /// Our address in a connection to `backend`, `None` where the client's is kept.
 #[inline(always)]
 pub fn source<T: Tables>(tables: &T, backend: &Backend, source: u8) -> Option<Ip> {
