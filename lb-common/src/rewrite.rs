@@ -2,7 +2,7 @@
 
 use crate::{
     checksum::Delta,
-    frame::{Frame, Wire},
+    frame::{Frame, Pair, Wire},
     net::{Address, V4, V6, protocol},
     packet::{ETHERNET, Packet},
     stage::Route,
@@ -39,8 +39,7 @@ impl Layout for V6 {
 /// IPv4 header's own covers them too, so the sum of address changes serves both.
 #[inline(always)]
 pub fn apply<A: Layout, F: Frame>(frame: &mut F, packet: &Packet<A>, to: &Route<A>) -> Option<()> {
-    frame.write_mac(0, to.target_mac)?;
-    frame.write_mac(6, to.source_mac)?;
+    frame.set_macs(to.target_mac, to.source_mac)?;
     if !to.rewrites_ends {
         return Some(());
     }
@@ -55,11 +54,8 @@ pub fn apply<A: Layout, F: Frame>(frame: &mut F, packet: &Packet<A>, to: &Route<
         let new = addresses.apply(frame.read(at)?);
         frame.write(at, new)?;
     }
-    frame.write(A::SOURCE, to.source.address)?;
-    frame.write(A::SOURCE + size_of::<A>(), to.destination.address)?;
-
-    frame.write(packet.transport, to.source.port)?;
-    frame.write(packet.transport + 2, to.destination.port)?;
+    frame.write(A::SOURCE, Pair { first: to.source.address, second: to.destination.address })?;
+    frame.write(packet.transport, Pair { first: to.source.port, second: to.destination.port })?;
     let is_tcp = packet.protocol == protocol::TCP;
     let at = packet.transport + if is_tcp { offset_of!(TcpHdr, check) } else { offset_of!(UdpHdr, check) };
     let old: u16 = frame.read(at)?;
