@@ -9,7 +9,7 @@ use crate::{
     reason::{Kind, Reason},
     rewrite::{self, Layout},
     stage::{Step, connect, flow, nat, reply},
-    state::{ServiceKey, Target},
+    state::{Backend, ServiceKey, Target},
     tables::Tables,
 };
 
@@ -67,15 +67,19 @@ fn run<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> St
     let settings = tables.settings();
     let (from, to) = (packet.source, packet.destination);
     let hash = hash::tuple(settings, (from.address, from.port), (to.address, to.port), packet.protocol);
-    let target = match flow::follow(&packet, tables, hash) {
-        Some(target) if target.is_reply() => {
-            let index = nat::kept_index(tables, target).ok_or(Reason::NotOurs)?;
+    let (target, backend) = match flow::follow(&packet, tables, hash) {
+        Some((target, backend)) if target.is_reply() => {
+            let ours = nat::source(tables, &backend, target.source());
+            let index = nat::index(settings, ours, &backend, target.port());
             return answer(frame, tables, &packet, index).ok_or(Reason::NotOurs);
         }
-        Some(target) => target,
-        None => connect::connect(&packet, tables, hash)?,
+        Some(known) => known,
+        None => {
+            let target = connect::connect(&packet, tables, hash)?;
+            (target, tables.backend(target.backend()).ok_or(Reason::NoBackend)?)
+        }
     };
-    forward(frame, tables, &packet, target)
+    forward(frame, tables, &packet, target, &backend)
 }
 
 /// Sends a packet to its backend.
@@ -85,8 +89,9 @@ fn forward<A: Layout, F: Frame, T: Tables>(
     tables: &T,
     packet: &Packet<A>,
     target: Target,
+    backend: &Backend,
 ) -> Step<(Reason, u32)> {
-    let route = flow::to_backend(packet, tables, target)?;
+    let route = flow::to_backend(packet, tables, target, backend)?;
     rewrite::apply(frame, packet, &route).ok_or(Reason::Malformed)?;
     Ok((Reason::ToBackend, route.ifindex))
 }

@@ -15,10 +15,6 @@ use crate::net::{Be16, Mac, V4, V6};
 /// No padding and no invalid bit patterns; alignment is irrelevant, accesses are unaligned.
 pub unsafe trait Wire: Copy {}
 
-// SAFETY: byte arrays and a u16, `repr(C)`, no padding in this order.
-unsafe impl Wire for network_types::ip::Ipv4Hdr {}
-// SAFETY: as above.
-unsafe impl Wire for network_types::ip::Ipv6Hdr {}
 // SAFETY: an integer.
 unsafe impl Wire for u8 {}
 // SAFETY: an integer.
@@ -32,26 +28,64 @@ unsafe impl Wire for V4 {}
 // SAFETY: transparent over two integers.
 unsafe impl Wire for V6 {}
 
+/// Two values side by side, source and destination in the order that their header has: read and
+/// written together, as each access costs a bounds check.
+#[derive(Clone, Copy)]
+#[repr(C, packed)]
+pub struct Pair<T> {
+    /// The one at the lower offset.
+    pub first: T,
+    /// The other.
+    pub second: T,
+}
+// SAFETY: packed, so nothing lies between or after two values without padding.
+unsafe impl<T: Wire> Wire for Pair<T> {}
+
+/// An Ethernet address as it stands in a header, in two words: byte by byte it would be six loads.
+#[derive(Clone, Copy)]
+#[repr(C, packed)]
+struct WireMac(u32, u16);
+// SAFETY: packed integers.
+unsafe impl Wire for WireMac {}
+
+impl WireMac {
+    #[inline(always)]
+    const fn get(self) -> Mac {
+        Mac::from_halves(self.0, self.1)
+    }
+}
+
+impl From<Mac> for WireMac {
+    #[inline(always)]
+    fn from(mac: Mac) -> Self {
+        let (first, last) = mac.halves();
+        Self(first, last)
+    }
+}
+
 /// A packet as it came in, to be rewritten in place.
 pub trait Frame {
     /// The value at `offset`, or `None` if it is not wholly there.
     fn read<T: Wire>(&self, offset: usize) -> Option<T>;
 
+    /// The value at `offset` in its place, or `None` if it is not wholly there. One check for all its
+    /// fields, of which only those are loaded that are looked at. Only for types of alignment 1.
+    fn view<T: Wire>(&self, offset: usize) -> Option<&T>;
+
     /// Replaces the value at `offset`; `None` if it is not wholly there, and then nothing changes.
     fn write<T: Wire>(&mut self, offset: usize, value: T) -> Option<()>;
 
-    /// The Ethernet address at `offset`: two loads, where six bytes would be six.
+    /// The two addresses of the Ethernet header: destination, source.
     #[inline(always)]
-    fn read_mac(&self, offset: usize) -> Option<Mac> {
-        Some(Mac::from_halves(self.read(offset)?, self.read(offset + 4)?))
+    fn macs(&self) -> Option<(Mac, Mac)> {
+        let Pair { first, second } = *self.view::<Pair<WireMac>>(0)?;
+        Some((first.get(), second.get()))
     }
 
-    /// The inverse of [`Frame::read_mac`].
+    /// Replaces the two addresses of the Ethernet header.
     #[inline(always)]
-    fn write_mac(&mut self, offset: usize, mac: Mac) -> Option<()> {
-        let (first, last) = mac.halves();
-        self.write(offset, first)?;
-        self.write(offset + 4, last)
+    fn set_macs(&mut self, destination: Mac, source: Mac) -> Option<()> {
+        self.write(0, Pair::<WireMac> { first: destination.into(), second: source.into() })
     }
 
     /// True if the whole packet, all its buffers together, has at least `bytes` bytes.

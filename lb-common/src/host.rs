@@ -35,6 +35,13 @@ impl Frame for HostFrame {
         Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
     }
 
+    fn view<T: Wire>(&self, offset: usize) -> Option<&T> {
+        const { assert!(align_of::<T>() == 1) };
+        let bytes = self.bytes.get(offset..offset.checked_add(size_of::<T>())?)?;
+        // SAFETY: the slice has the size of a `T`, any bytes are a `T` (`Wire`), any address is aligned.
+        Some(unsafe { &*bytes.as_ptr().cast::<T>() })
+    }
+
     fn write<T: Wire>(&mut self, offset: usize, value: T) -> Option<()> {
         let bytes = self.bytes.get_mut(offset..offset.checked_add(size_of::<T>())?)?;
         // SAFETY: the slice has the size of a `T`, unaligned is fine.

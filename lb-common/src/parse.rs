@@ -4,12 +4,11 @@
 //! says what is wrong *and* to whom the packet goes, and [`crate::engine`] asks the tables.
 
 use crate::{
-    frame::{Frame, Wire},
+    frame::{Frame, Pair, Wire},
     net::{Address, Be16, V4, V6, protocol},
     packet::{ETHERNET, End, Packet, TcpFlags},
     reason::Reason,
 };
-use core::mem::offset_of;
 use network_types::{
     ip::{Ipv4Hdr, Ipv6Hdr},
     udp::UdpHdr,
@@ -78,49 +77,76 @@ pub trait Family: Address {
     fn header<F: Frame>(frame: &F) -> Result<IpHeader<Self>, Unparsed<Self>>;
 }
 
-/// The address pair at `offset` of the IP header, read as words: out of the header's byte arrays the
-/// compiler would assemble them byte by byte.
-#[inline(always)]
-fn addresses<A: Wire, F: Frame>(frame: &F, offset: usize) -> Result<(A, A), Unparsed<A>> {
-    let source = frame.read(ETHERNET + offset).ok_or(Unparsed::NoAddress)?;
-    let destination = frame.read(ETHERNET + offset + size_of::<A>()).ok_or(Unparsed::NoAddress)?;
-    Ok((source, destination))
+/// An IPv4 header without options (RFC 791 section 3.1).
+///
+/// Not `network_types`': its fields are byte arrays, out of which the compiler assembles words byte by
+/// byte.
+#[derive(Clone, Copy)]
+#[repr(C, packed)]
+struct Ipv4 {
+    version_and_length: u8,
+    _service: u8,
+    total: Be16,
+    _identification: u16,
+    flags_and_offset: Be16,
+    _time_to_live: u8,
+    protocol: u8,
+    _checksum: u16,
+    addresses: Pair<V4>,
 }
+const _: () = assert!(size_of::<Ipv4>() == Ipv4Hdr::LEN);
+// SAFETY: packed integers.
+unsafe impl Wire for Ipv4 {}
+
+/// An IPv6 header (RFC 8200 section 3).
+#[derive(Clone, Copy)]
+#[repr(C, packed)]
+struct Ipv6 {
+    version_and_class: u8,
+    _class_and_flow: [u8; 3],
+    payload: Be16,
+    next: u8,
+    _hops: u8,
+    addresses: Pair<V6>,
+}
+const _: () = assert!(size_of::<Ipv6>() == Ipv6Hdr::LEN);
+// SAFETY: packed integers.
+unsafe impl Wire for Ipv6 {}
 
 impl Family for V4 {
     #[inline(always)]
     fn header<F: Frame>(frame: &F) -> Result<IpHeader<Self>, Unparsed<Self>> {
-        let ip: Ipv4Hdr = frame.read(ETHERNET).ok_or(Unparsed::NoAddress)?;
-        let (source, destination) = addresses(frame, offset_of!(Ipv4Hdr, src_addr))?;
+        let ip: &Ipv4 = frame.view(ETHERNET).ok_or(Unparsed::NoAddress)?;
+        let Pair { first: source, second: destination } = ip.addresses;
         let fail = |reason| Err(Unparsed::For { destination, reason });
         // The length comes in words of four bytes, so 15 of them at most.
-        let header = usize::from(ip.vihl & 0x0f) * 4;
-        let total = usize::from(u16::from_be_bytes(ip.tot_len));
-        if ip.vihl >> 4 != 4 || header < Ipv4Hdr::LEN || total < header {
+        let header = usize::from(ip.version_and_length & 0x0f) * 4;
+        let total = usize::from({ ip.total }.get());
+        if ip.version_and_length >> 4 != 4 || header < Ipv4Hdr::LEN || total < header {
             return fail(Reason::Malformed);
         }
-        // More-fragments or an offset: bits 13 and 0..13 (RFC 791 section 3.1).
-        if u16::from_be_bytes(ip.frags) & 0x3fff != 0 {
+        // More-fragments or an offset: bits 13 and 0..13.
+        if { ip.flags_and_offset }.get() & 0x3fff != 0 {
             return fail(Reason::Fragment);
         }
-        Ok(IpHeader { source, destination, protocol: ip.proto, header, total })
+        Ok(IpHeader { source, destination, protocol: ip.protocol, header, total })
     }
 }
 
 impl Family for V6 {
     #[inline(always)]
     fn header<F: Frame>(frame: &F) -> Result<IpHeader<Self>, Unparsed<Self>> {
-        let ip: Ipv6Hdr = frame.read(ETHERNET).ok_or(Unparsed::NoAddress)?;
-        let (source, destination): (V6, V6) = addresses(frame, offset_of!(Ipv6Hdr, src_addr))?;
+        let ip: &Ipv6 = frame.view(ETHERNET).ok_or(Unparsed::NoAddress)?;
+        let Pair { first: source, second: destination } = ip.addresses;
         // In the tables they are IPv4 addresses; on the wire they are nobody's.
         if source.is_mapped() || destination.is_mapped() {
             return Err(Unparsed::NoAddress);
         }
         let fail = |reason| Err(Unparsed::For { destination, reason });
-        if ip.vcf[0] >> 4 != 6 {
+        if ip.version_and_class >> 4 != 6 {
             return fail(Reason::Malformed);
         }
-        match ip.next_hdr {
+        match ip.next {
             FRAGMENT => return fail(Reason::Fragment),
             HOP_BY_HOP | ROUTING | AUTHENTICATION | DESTINATION | MOBILITY => {
                 return fail(Reason::ExtensionHeader);
@@ -130,9 +156,9 @@ impl Family for V6 {
         Ok(IpHeader {
             source,
             destination,
-            protocol: ip.next_hdr,
+            protocol: ip.next,
             header: Ipv6Hdr::LEN,
-            total: Ipv6Hdr::LEN + usize::from(u16::from_be_bytes(ip.payload_len)),
+            total: Ipv6Hdr::LEN + usize::from({ ip.payload }.get()),
         })
     }
 }
@@ -162,19 +188,18 @@ pub fn packet<A: Family, F: Frame>(frame: &F) -> Result<Packet<A>, Unparsed<A>> 
         return Err(fail(Reason::Malformed));
     }
     let transport = ETHERNET + ip.header;
-    let port = |at: usize| frame.read::<Be16>(transport + at).ok_or(fail(Reason::Malformed));
-    let (source_port, destination_port) = (port(0)?, port(2)?);
+    let ports = *frame.view::<Pair<Be16>>(transport).ok_or(fail(Reason::Malformed))?;
     let tcp = if ip.protocol == protocol::TCP {
         TcpFlags(frame.read(transport + TCP_FLAGS).ok_or(fail(Reason::Malformed))?)
     } else {
         TcpFlags::default()
     };
-    let mac = |at| frame.read_mac(at).ok_or(Unparsed::NoAddress);
+    let (destination_mac, source_mac) = frame.macs().ok_or(Unparsed::NoAddress)?;
     Ok(Packet {
-        source: End { address: ip.source, port: source_port },
-        destination: End { address: ip.destination, port: destination_port },
-        source_mac: mac(6)?,
-        destination_mac: mac(0)?,
+        source: End { address: ip.source, port: ports.first },
+        destination: End { address: ip.destination, port: ports.second },
+        source_mac,
+        destination_mac,
         protocol: ip.protocol,
         tcp,
         transport,

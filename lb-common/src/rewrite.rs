@@ -2,7 +2,7 @@
 
 use crate::{
     checksum::Delta,
-    frame::{Frame, Wire},
+    frame::{Frame, Pair, Wire},
     net::{Address, V4, V6, protocol},
     packet::{ETHERNET, Packet},
     stage::Route,
@@ -40,14 +40,14 @@ impl Layout for V6 {
 #[inline(always)]
 pub fn apply<A: Layout, F: Frame>(frame: &mut F, packet: &Packet<A>, to: &Route<A>) -> Option<()> {
     if !to.rewrites_ends {
-        return ethernet(frame, to);
+        return frame.set_macs(to.target_mac, to.source_mac);
     }
     // The transport checksum lies beyond everything else that is written: with it in reach, nothing
     // below fails halfway.
     let is_tcp = packet.protocol == protocol::TCP;
     let at = packet.transport + if is_tcp { offset_of!(TcpHdr, check) } else { offset_of!(UdpHdr, check) };
     let old: u16 = frame.read(at)?;
-    ethernet(frame, to)?;
+    frame.set_macs(to.target_mac, to.source_mac)?;
     let addresses = Delta::NONE
         .address(packet.source.address, to.source.address)
         .address(packet.destination.address, to.destination.address);
@@ -59,17 +59,7 @@ pub fn apply<A: Layout, F: Frame>(frame: &mut F, packet: &Packet<A>, to: &Route<
         let new = addresses.apply(frame.read(header)?);
         frame.write(header, new)?;
     }
-    frame.write(A::SOURCE, to.source.address)?;
-    frame.write(A::SOURCE + size_of::<A>(), to.destination.address)?;
-
-    frame.write(packet.transport, to.source.port)?;
-    frame.write(packet.transport + 2, to.destination.port)?;
+    frame.write(A::SOURCE, Pair { first: to.source.address, second: to.destination.address })?;
+    frame.write(packet.transport, Pair { first: to.source.port, second: to.destination.port })?;
     frame.write(at, if is_tcp { all.apply(old) } else { all.apply_udp(old) })
-}
-
-/// Writes the Ethernet addresses.
-#[inline(always)]
-fn ethernet<A, F: Frame>(frame: &mut F, to: &Route<A>) -> Option<()> {
-    frame.write_mac(0, to.target_mac)?;
-    frame.write_mac(6, to.source_mac)
 }

@@ -29,6 +29,9 @@ impl<'a> XdpFrame<'a> {
     #[inline(always)]
     fn at<T>(&self, offset: usize) -> Option<*mut T> {
         let start = self.start + offset;
+        // SAFETY: no packet lies at address 0. Said here, as it is checked again otherwise where the
+        // pointer becomes a reference.
+        unsafe { core::hint::assert_unchecked(start != 0) };
         (start + size_of::<T>() <= self.end).then_some(start as *mut T)
     }
 }
@@ -38,6 +41,13 @@ impl Frame for XdpFrame<'_> {
     fn read<T: Wire>(&self, offset: usize) -> Option<T> {
         // SAFETY: `at` checked the bounds, any bytes are a `T` (`Wire`), and the read is unaligned.
         self.at(offset).map(|from: *mut T| unsafe { from.read_unaligned() })
+    }
+
+    #[inline(always)]
+    fn view<T: Wire>(&self, offset: usize) -> Option<&T> {
+        const { assert!(align_of::<T>() == 1) };
+        // SAFETY: `at` checked the bounds, any bytes are a `T` (`Wire`), and any address is aligned.
+        self.at(offset).map(|at: *mut T| unsafe { &*at })
     }
 
     #[inline(always)]

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use anyhow::Result;
 
 use crate::{
-    build, rights,
+    bpf, build, rights,
     setup::{self, Tell},
     workspace::{self, Workspace},
 };
@@ -26,5 +26,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
     cargo.args(["build", "--release", "--package=limpet-tests", "--bin=bench"]);
     let bench = workspace::executable(&mut cargo, "bench")?;
     setup::for_run(Tell::Changes)?;
-    Err(rights::exec_as_root(&bench, &args.args))
+    let mut words = vec!["--feeder".into(), bpf::feeder(workspace).into_os_string()];
+    words.extend_from_slice(&args.args);
+    Err(rights::exec_as_root(&bench, &words))
 }

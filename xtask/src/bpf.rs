@@ -31,6 +31,11 @@ pub(crate) fn build(workspace: &Workspace, tools: &BpfTools, log: bool) -> Resul
     Ok(object)
 }
 
+/// Where [`build`] leaves the bench's feeder.
+pub(crate) fn feeder(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("bpf").join(TARGET).join("release/limpet-feed")
+}
+
 /// Lints the packet program.
 pub(crate) fn clippy(workspace: &Workspace, tools: &BpfTools) -> Result<()> {
     process::run(cargo(workspace, tools, "clippy").args(["--", "-D", "warnings"]))

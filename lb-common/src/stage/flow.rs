@@ -13,9 +13,14 @@ use crate::{
 /// A UDP flow without packets for this many ticks (3 min) is over: what comes then begins another.
 const UDP_IDLE: u32 = 170;
 
-/// The target of the flow of a tuple with this hash; `None` if there is none that is still good.
+/// The target of the flow of a tuple with this hash, and its backend; `None` if there is none that is
+/// still good.
 #[inline(always)]
-pub fn follow<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64) -> Option<Target> {
+pub fn follow<'t, A: Address, T: Tables>(
+    packet: &Packet<A>,
+    tables: &'t T,
+    hash: u64,
+) -> Option<(Target, T::Ref<'t, Backend>)> {
     let (bucket, at) = table::find(tables, hash)?;
     let way = bucket.ways.get(at)?;
     let entry = way.entry();
@@ -26,7 +31,7 @@ pub fn follow<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64) 
         return None;
     }
     if target.is_reply() {
-        return Some(target);
+        return Some((target, backend));
     }
     if !tables.health(id).serves() {
         tables.count(Reason::FlowBackendDown);
@@ -38,7 +43,7 @@ pub fn follow<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64) 
         let phase = keep(packet, tables, &backend, entry, now)?;
         way.refresh(entry, Entry::new(target, phase, now));
     }
-    Some(target)
+    Some((target, backend))
 }
 
 /// Renews what a connection holds (its port, its session) and says which phase it is in now;
@@ -98,8 +103,12 @@ fn keep<A: Address, T: Tables>(
 
 /// The route to a flow's backend, counted in its figures.
 #[inline(always)]
-pub fn to_backend<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: Target) -> Step<Route<A>> {
-    let backend = tables.backend(target.backend()).ok_or(Reason::NoBackend)?;
+pub fn to_backend<A: Address, T: Tables>(
+    packet: &Packet<A>,
+    tables: &T,
+    target: Target,
+    backend: &Backend,
+) -> Step<Route<A>> {
     if backend.target_mac.is_zero() {
         return Err(Reason::NoNextHop);
     }

@@ -36,13 +36,6 @@ pub fn index(settings: &Settings, ours: Option<Ip>, backend: &Backend, offset: u
     index_of(settings, ours.unwrap_or_default(), backend.address, backend.port, backend.protocol, offset)
 }
 
-/// Index in `BINDINGS` of a connection whose client address is kept; `None` if its backend is gone.
-#[inline(always)]
-pub fn kept_index<T: Tables>(tables: &T, target: Target) -> Option<u32> {
-    let backend = tables.backend(target.backend())?;
-    Some(index(tables.settings(), source(tables, &backend, target.source()), &backend, target.port()))
-}
-
 /// Our address in a connection to `backend`. Where the client's is kept, any number does that leads to a
 /// lane: the source index itself.
 #[inline(always)]

@@ -131,6 +131,14 @@ impl Program {
         self.ebpf.program_mut("limpet").and_then(|program| program.try_into().ok()).expect("seen at load")
     }
 
+    /// The pass-all program of the same object: the floor that a bench compares with.
+    ///
+    /// # Panics
+    /// Never: [`Program::load`] saw it.
+    pub fn pass(&self) -> &Xdp {
+        self.ebpf.program("limpet_pass").and_then(|program| program.try_into().ok()).expect("seen at load")
+    }
+
     /// Where it is pinned.
     pub(super) fn pins(&self) -> Option<&Pins> {
         self.pins.as_ref()

@@ -1,0 +1,157 @@
+//! A loaded packet program with services in its tables.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    thread::sleep,
+    time::Duration,
+};
+
+use anyhow::Result;
+use aya::maps::{Array, Map, MapData, MapInfo};
+use lb_common::{
+    net::{Be16, Ip, Mac, protocol},
+    state::{Backend, BackendId, Forwarding, Health, PersistBy, Service, ServiceKey},
+    time::Tick,
+};
+use lb_user::{
+    dataplane::{Dataplane as _, Options, Program},
+    model::{Limits, Nat},
+};
+
+use crate::{
+    frame::{self, Segment},
+    run::{Action, run},
+};
+
+/// A fixed key: two runs of the bench meet the same buckets.
+const KEY: [u32; 12] = [
+    0x243f_6a88,
+    0x85a3_08d3,
+    0x1319_8a2e,
+    0x0370_7344,
+    0xa409_3822,
+    0x299f_31d0,
+    0x082e_fa98,
+    0xec4e_6c89,
+    0x4528_21e6,
+    0x38d0_1377,
+    0xbe54_66cf,
+    0x34e9_0c6c,
+];
+/// What test runs take place on: the loopback interface.
+const LOOPBACK: u32 = 1;
+/// Longer than a tick of the packet program's clock.
+pub(crate) const TICK: Duration = Duration::from_millis(1_100);
+
+/// A connection to establish.
+#[derive(Clone, Copy)]
+pub(crate) struct Connection {
+    pub(crate) client: SocketAddr,
+    pub(crate) service: SocketAddr,
+    /// Replies pass through the balancer.
+    pub(crate) replies: bool,
+}
+
+/// A program, not attached to anything.
+pub(crate) struct Bed {
+    pub(crate) program: Program,
+    backends: u32,
+}
+
+impl Bed {
+    /// Loads the program with tables of these sizes, and `sources` as rewritten source addresses.
+    pub(crate) fn load(limits: &Limits, ports: (u16, u16), sources: &[IpAddr]) -> Result<Self> {
+        let nat = Nat { source: sources.to_vec(), ports };
+        let options = Options { limits, nat: &nat, key: Some(KEY), pins: None };
+        let mut program = Program::load(&options)?;
+        let addresses: Vec<_> = sources.iter().map(|&address| Ip::from(address)).collect();
+        program.kernel.set_sources(&addresses)?;
+        Ok(Self { program, backends: 0 })
+    }
+
+    /// Adds a service whose only backend has the service's own address and port.
+    ///
+    /// So a rewritten destination is what it was, and each repeat of a test run sees the packet that
+    /// the first saw, although the program did all the work of rewriting it.
+    pub(crate) fn serve(
+        &mut self,
+        address: SocketAddr,
+        forwarding: Forwarding,
+        sources: (u8, u8),
+    ) -> Result<()> {
+        self.backends += 1;
+        let id = BackendId(self.backends);
+        let (ip, port) = (Ip::from(address.ip()), Be16::new(address.port()));
+        let backend = Backend {
+            address: ip,
+            service_address: ip,
+            target_mac: Mac::from_bytes([2, 0, 0, 0, 0, 9]),
+            source_mac: Mac::from_bytes([2, 0, 0, 0, 0, 2]),
+            generation: 1,
+            ifindex: LOOPBACK,
+            port,
+            service_port: port,
+            forwarding: forwarding as u8,
+            source_first: sources.0,
+            source_count: sources.1,
+            protocol: protocol::TCP,
+        };
+        let service = Service {
+            scope: u64::from(id.0),
+            client_mask: Ip::prefix_mask(address.ip(), if address.is_ipv4() { 32 } else { 64 }),
+            slots_base: id.0,
+            slots_mask: 0,
+            idle_ticks: 1_700,
+            lifetime_ticks: 0,
+            persist_by: PersistBy::ClientIp as u32,
+            reserved: 0,
+        };
+        let kernel = &mut self.program.kernel;
+        kernel.set_backend(id, &backend)?;
+        kernel.set_health(id, Health::Up)?;
+        kernel.set_slots(id.0, &[id.0])?;
+        kernel.set_service(&ServiceKey::new(ip, port, protocol::TCP), &service)?;
+        kernel.set_service(&ServiceKey::any_port(ip), &service)
+    }
+
+    /// Empties the flow table.
+    pub(crate) fn forget_flows(&self) {
+        self.program.kernel.sweep_flows(Tick::default(), |_| true);
+    }
+
+    /// Frees all source ports. The daemon never does, so it has no handle to their map.
+    pub(crate) fn free_ports(&mut self) -> Result<()> {
+        for id in self.program.xdp().info()?.map_ids()?.unwrap_or_default() {
+            let info = MapInfo::from_id(id)?;
+            if info.name_as_str() == Some("BINDINGS") {
+                let map = MapData::from_id(id)?;
+                let mut bindings: Array<_, [u64; 8]> = Array::try_from(Map::Array(map))?;
+                for index in 0..info.max_entries() {
+                    bindings.set(index, [0; 8], 0)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes connections that have proved themselves, so that their packets do no more than be
+    /// forwarded: a SYN, where replies pass here a SYN-ACK, and in a later tick an ACK.
+    pub(crate) fn establish(&mut self, connections: &[Connection]) -> Result<()> {
+        for connection in connections {
+            let Connection { client, service, replies } = *connection;
+            self.send(&frame::tcp(client, service, Segment::Syn)?)?;
+            if replies {
+                self.send(&frame::tcp(service, client, Segment::SynAck)?)?;
+            }
+        }
+        sleep(TICK);
+        for Connection { client, service, .. } in connections {
+            self.send(&frame::tcp(*client, *service, Segment::Ack)?)?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, frame: &[u8]) -> Result<()> {
+        run(self.program.xdp(), frame, 1, Action::Tx).map(drop)
+    }
+}

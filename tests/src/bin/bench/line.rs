@@ -1,0 +1,133 @@
+//! One line of the table: a kind of packet, and what it costs.
+
+use std::{ops::RangeInclusive, path::Path};
+
+use anyhow::{Result, ensure};
+use lb_common::reason::Reason;
+
+use crate::{
+    bed::Bed,
+    feed::Feed,
+    run::{Action, Clock, Counts},
+};
+
+/// Repeats of what takes only a few ns.
+const CHEAP: u32 = 1_000_000;
+
+/// A kind of packet to measure.
+pub(crate) struct Line {
+    pub(crate) what: &'static str,
+    /// The most it may cost, as a multiple of the empty program.
+    pub(crate) budget: f64,
+    frame: Vec<u8>,
+    /// Packets in one run.
+    times: u32,
+    /// What each packet must be counted under.
+    fate: Reason,
+    /// Share of the packets that may open a connection.
+    new: RangeInclusive<f64>,
+    /// Where packets differ: feeders of the packet program and of the empty one.
+    feeds: Option<(Feed, Feed)>,
+    /// Each run begins with an empty flow table.
+    fresh: bool,
+    /// Each run begins with all source ports free.
+    takes_ports: bool,
+    pub(crate) samples: Vec<Sample>,
+}
+
+/// One run's result.
+#[derive(Clone, Copy)]
+pub(crate) struct Sample {
+    /// The empty program, a moment before.
+    pub(crate) empty: f64,
+    /// The packet program, without the feeder.
+    pub(crate) ns: f64,
+}
+
+impl Sample {
+    pub(crate) fn ratio(&self) -> f64 {
+        self.ns / self.empty
+    }
+}
+
+impl Line {
+    /// The same packet again and again.
+    pub(crate) fn same(what: &'static str, budget: f64, frame: Vec<u8>, fate: Reason) -> Self {
+        Self {
+            what,
+            budget,
+            frame,
+            times: 300_000,
+            fate,
+            new: 0.0..=0.0,
+            feeds: None,
+            fresh: false,
+            takes_ports: false,
+            samples: Vec::new(),
+        }
+    }
+
+    /// Packets from `sources` sources in turn, `times` in a run; a share of `new` open a connection.
+    pub(crate) fn fed(
+        (what, budget): (&'static str, f64),
+        frame: Vec<u8>,
+        (sources, times): (u32, u32),
+        new: RangeInclusive<f64>,
+        (bed, feeder): (&mut Bed, &Path),
+    ) -> Result<Self> {
+        let feeds = (
+            Feed::load(feeder, bed.program.xdp(), sources)?,
+            Feed::load(feeder, bed.program.pass(), sources)?,
+        );
+        let same = Self::same(what, budget, frame, Reason::ToBackend);
+        Ok(Self { times, new, feeds: Some(feeds), ..same })
+    }
+
+    /// The same line, with an empty flow table at the start of each run.
+    pub(crate) fn with_free_table(self) -> Self {
+        Self { fresh: true, ..self }
+    }
+
+    /// The same line, with all source ports free at the start of each run.
+    pub(crate) fn with_free_ports(self) -> Self {
+        Self { takes_ports: true, ..self }
+    }
+
+    /// Runs once, and makes sure that the packets met the fate they should.
+    pub(crate) fn measure(&mut self, bed: &mut Bed) -> Result<()> {
+        if self.fresh {
+            bed.forget_flows();
+        }
+        if self.takes_ports {
+            bed.free_ports()?;
+        }
+        let forwards = matches!(self.fate, Reason::ToBackend | Reason::ToClient);
+        let action = if forwards { Action::Tx } else { Action::Pass };
+        let clock = Clock::new(bed.program.pass(), &self.frame)?;
+        let empty = clock.run(bed.program.pass(), &self.frame, CHEAP, Action::Pass)?;
+        let feeding = match &self.feeds {
+            None => 0.0,
+            Some((_, floor)) => clock.run(floor.xdp()?, &self.frame, CHEAP, Action::Pass)? - empty,
+        };
+        let before = Counts::read(&bed.program.kernel)?;
+        let program = match &self.feeds {
+            None => bed.program.xdp(),
+            Some((feed, _)) => feed.xdp()?,
+        };
+        let whole = clock.run(program, &self.frame, self.times, action)?;
+        let after = Counts::read(&bed.program.kernel)?;
+
+        let met = after.since(&before, self.fate);
+        ensure!(
+            met == u64::from(self.times),
+            "{}: {met} of {} were {}",
+            self.what,
+            self.times,
+            self.fate.name()
+        );
+        let new = after.since(&before, Reason::FlowNew) as f64 / f64::from(self.times);
+        ensure!(self.new.contains(&new), "{}: a share of {new} was new, not {:?}", self.what, self.new);
+        self.samples.push(Sample { empty, ns: whole - feeding });
+        Ok(())
+    }
+}

@@ -1,0 +1,86 @@
+//! Measures the packet program in the kernel: ns a packet, as multiples of an empty program in the
+//! same run. `cargo xtask bench` builds it and what it needs.
+//!
+//! Nothing is attached: each figure is a test run (`BPF_PROG_TEST_RUN`) of the program as shipped.
+//! Runs of the empty program and of the lines alternate, and a ratio is that of two neighbours, so
+//! that a machine that is slower for a while is so for both.
+
+mod bed;
+mod feed;
+mod frame;
+mod line;
+mod plan;
+mod report;
+mod run;
+mod size;
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use anyhow::{Context as _, Result};
+use clap::Parser as _;
+use nix::{
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    unistd::Pid,
+};
+use serde_json::json;
+
+use crate::report::{Grade, Row};
+
+/// Measures the packet program in the kernel.
+#[derive(clap::Parser)]
+struct Args {
+    /// Write the figures to this file, too
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Runs of each line
+    #[arg(long, default_value_t = 25)]
+    rounds: u32,
+    /// Object file of the feeder, which varies packets
+    #[arg(long, hide = true)]
+    feeder: PathBuf,
+}
+
+fn main() -> Result<ExitCode> {
+    let args = Args::parse();
+    stay_on_one_cpu().context("cannot bind to a CPU")?;
+    let model = lb_user::config::parse("", "defaults")?;
+
+    let mut groups = plan::groups(&model.limits, &args.feeder)?;
+    for plan::Group { bed, lines } in &mut groups {
+        for _ in 0..args.rounds {
+            for line in &mut *lines {
+                line.measure(bed)?;
+            }
+        }
+    }
+    let sizes = size::measure(&model.limits, model.nat.ports, &args.feeder)?;
+
+    let lines = || groups.iter().flat_map(|group| &group.lines);
+    let empty = report::empty(lines());
+    let rows: Vec<_> = lines().map(Row::of).collect();
+    println!("{}", Row::HEADING);
+    println!("{:34} {empty:6.1} {:7.2}", "empty program", 1.0);
+    for row in &rows {
+        println!("{row}");
+    }
+    for line in &sizes.lines {
+        println!("{line}");
+    }
+    if let Some(path) = args.json {
+        let rows: Vec<_> = rows.iter().map(Row::json).collect();
+        let all = json!({ "version": 1, "empty_ns": empty, "rows": rows, "sizes": sizes.json });
+        fs::write(&path, format!("{all:#}\n")).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let good = sizes.good && rows.iter().all(|row| row.grade != Grade::Over);
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Caches stay warm, and the packet program walks through one CPU's source ports.
+fn stay_on_one_cpu() -> Result<()> {
+    let me = Pid::from_raw(0);
+    let mine = sched_getaffinity(me)?;
+    let last = (0..CpuSet::count()).rev().find(|&cpu| mine.is_set(cpu).unwrap_or(false)).context("no CPU")?;
+    let mut one = CpuSet::new();
+    one.set(last)?;
+    Ok(sched_setaffinity(me, &one)?)
+}

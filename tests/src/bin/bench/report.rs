@@ -1,0 +1,99 @@
+//! The table, for people and as JSON.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::line::{Line, Sample};
+
+/// How a figure stands to its budget.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Grade {
+    /// Within.
+    Good,
+    /// Within twice the budget, which is what is demanded so far.
+    Twice,
+    /// Above that.
+    Over,
+}
+
+impl Grade {
+    fn of(ratio: f64, budget: f64) -> Self {
+        match ratio / budget {
+            share if share <= 1.0 => Self::Good,
+            share if share <= 2.0 => Self::Twice,
+            _ => Self::Over,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Good => "ok",
+            Self::Twice => "within 2x",
+            Self::Over => "over",
+        }
+    }
+}
+
+/// A line's result.
+pub(crate) struct Row {
+    what: &'static str,
+    ns: f64,
+    /// Median of the runs' own ratios, and the middle half of them.
+    ratio: f64,
+    spread: (f64, f64),
+    budget: f64,
+    pub(crate) grade: Grade,
+}
+
+impl Row {
+    pub(crate) fn of(line: &Line) -> Self {
+        let ratios = sorted(&line.samples, Sample::ratio);
+        let ratio = quantile(&ratios, 0.5);
+        Self {
+            what: line.what,
+            ns: quantile(&sorted(&line.samples, |sample| sample.ns), 0.5),
+            ratio,
+            spread: (quantile(&ratios, 0.25), quantile(&ratios, 0.75)),
+            budget: line.budget,
+            grade: Grade::of(ratio, line.budget),
+        }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        let Self { what, ns, ratio, spread, budget, grade } = self;
+        json!({
+            "what": what, "ns": ns, "ratio": ratio, "ratio_quartiles": [spread.0, spread.1],
+            "budget": budget, "grade": grade.name(),
+        })
+    }
+
+    /// What stands above the columns.
+    pub(crate) const HEADING: &str =
+        "what                                   ns   ratio   (middle half)  budget";
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, ns, ratio, spread: (low, high), budget, grade } = self;
+        let grade = grade.name();
+        write!(f, "{what:34} {ns:6.1} {ratio:7.2} {low:7.2}..{high:<6.2} {budget:7.1}  {grade}")
+    }
+}
+
+/// ns of the empty program, over all runs of all lines.
+pub(crate) fn empty<'a>(lines: impl Iterator<Item = &'a Line>) -> f64 {
+    let all: Vec<_> = lines.flat_map(|line| &line.samples).copied().collect();
+    quantile(&sorted(&all, |sample| sample.empty), 0.5)
+}
+
+fn sorted(samples: &[Sample], figure: impl Fn(&Sample) -> f64) -> Vec<f64> {
+    let mut figures: Vec<_> = samples.iter().map(figure).collect();
+    figures.sort_by(f64::total_cmp);
+    figures
+}
+
+fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let last = sorted.len().saturating_sub(1);
+    sorted.get((last as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
+}

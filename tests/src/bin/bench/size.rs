@@ -1,0 +1,82 @@
+//! How large things are: the program, its maps, and whether what was asked for fits into them.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use lb_common::{reason::Reason, state::Forwarding};
+use lb_user::model::Limits;
+use serde_json::{Value, json};
+
+use crate::{
+    bed::Bed,
+    feed::Feed,
+    frame::{self, Segment},
+    run::{Action, Counts, run},
+};
+
+/// Most bytes of maps at a default start.
+const MAPS: u64 = 64 << 20;
+/// Flows that must fit where so many are configured.
+const FLOWS: u32 = 1_000_000;
+/// Share of them that may be lost to full buckets.
+const LOST: f64 = 0.01;
+
+/// The figures, and whether all are as demanded.
+pub(crate) struct Sizes {
+    pub(crate) good: bool,
+    pub(crate) lines: Vec<String>,
+    pub(crate) json: Value,
+}
+
+pub(crate) fn measure(limits: &Limits, ports: (u16, u16), feeder: &Path) -> Result<Sizes> {
+    let mut bed = Bed::load(limits, ports, &[])?;
+    let info = bed.program.xdp().info()?;
+    let verified =
+        info.verified_instruction_count().context("this kernel does not tell verified instructions")?;
+    let translated = info.size_translated().context("no right to see the program's size")?;
+    let native = info.size_jitted();
+    let maps: u64 = bed.program.kernel.tables().iter().map(|(_, _, bytes)| bytes).sum();
+    let found = found_again(limits, ports, feeder)?;
+    let lost = 1.0 - f64::from(found) / f64::from(FLOWS);
+    let verdict = |good| if good { "ok" } else { "over" };
+    let mib = maps as f64 / f64::from(1 << 20);
+    Ok(Sizes {
+        good: maps <= MAPS && lost <= LOST,
+        lines: vec![
+            format!(
+                "program: {verified} instructions verified, {translated} bytes translated, {native} native"
+            ),
+            format!(
+                "maps of a default start: {mib:.1} MiB, at most {}: {}",
+                MAPS >> 20,
+                verdict(maps <= MAPS)
+            ),
+            format!(
+                "{FLOWS} flows in a table for {FLOWS}: {found} found again, {:.2} % lost, at most {:.0}: {}",
+                lost * 100.0,
+                LOST * 100.0,
+                verdict(lost <= LOST)
+            ),
+        ],
+        json: json!({
+            "verified_instructions": verified, "translated_bytes": translated, "native_bytes": native,
+            "map_bytes": maps, "flows": FLOWS, "flows_found": found,
+        }),
+    })
+}
+
+/// Makes [`FLOWS`] connections in a table for so many; returns how many of them it still knows.
+fn found_again(limits: &Limits, ports: (u16, u16), feeder: &Path) -> Result<u32> {
+    let service = "192.0.2.1:80".parse()?;
+    let mut bed = Bed::load(&Limits { flows: FLOWS, ..limits.clone() }, ports, &[])?;
+    bed.serve(service, Forwarding::Dsr, (0, 0))?;
+    let feed = Feed::load(feeder, bed.program.xdp(), FLOWS)?;
+    let syn = frame::tcp("10.0.0.0:1024".parse()?, service, Segment::Syn)?;
+    run(feed.xdp()?, &syn, FLOWS, Action::Tx)?;
+    // A connection made a moment ago is lost once another has taken its way.
+    let displaced = {
+        let counts = Counts::read(&bed.program.kernel)?;
+        counts.of(Reason::FlowDisplacedStranger) + counts.of(Reason::FlowDisplacedProven)
+    };
+    Ok(FLOWS - u32::try_from(displaced)?)
+}
