@@ -76,6 +76,7 @@ fn run<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> St
         Some(known) => known,
         None => {
             let target = connect::connect(&packet, tables, hash)?;
+            connect::remember(&packet, tables, target, hash);
             (target, tables.backend(target.backend()).ok_or(Reason::NoBackend)?)
         }
     };

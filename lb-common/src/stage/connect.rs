@@ -1,4 +1,4 @@
-//! A packet without a flow: find its service, its session or slot, and enter the flow.
+//! A packet without a flow: find its service, its session or slot, and remember the connection.
 
 use super::{Step, nat, select, session, table};
 use crate::{
@@ -8,10 +8,9 @@ use crate::{
     reason::Reason,
     state::{BackendId, Forwarding, Phase, Pin, Service, ServiceKey, SessionKey, Target, flow::Entry},
     tables::Tables,
-    time::Tick,
 };
 
-/// Decides where a new connection goes and remembers it.
+/// Decides where a new connection goes, and takes a source port for it where it needs one.
 #[inline(never)]
 pub fn connect<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64) -> Step<Target> {
     let destination = packet.destination;
@@ -20,10 +19,8 @@ pub fn connect<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64)
     if packet.protocol == protocol::TCP && !packet.tcp.opens() {
         tables.count(Reason::TcpMidstream);
     }
-    let now = tables.now();
-    let key = session::key(&service, packet.source.address.widen());
-    let id = match &key {
-        Some(key) => choose(tables, &service, &called, key, now),
+    let id = match session::key(&service, packet.source.address.widen()) {
+        Some(key) => choose(tables, &service, &called, &key),
         None => select::by_hash(tables, &service, hash),
     }
     .ok_or(Reason::NoBackend)?;
@@ -36,28 +33,31 @@ pub fn connect<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64)
     if backend.target_mac.is_zero() {
         return Err(Reason::NoNextHop);
     }
+    match backend.forwarding() {
+        Forwarding::Dsr => Ok(Target::direct(id)),
+        _ => nat::bind(packet, tables, id, hash).ok_or(Reason::NoSourcePort),
+    }
+}
 
+/// Remembers a new connection.
+#[inline(never)]
+pub fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: Target, hash: u64) {
+    let Some(backend) = tables.backend(target.backend()) else { return };
+    let now = tables.now();
     // A late FIN or RST is forwarded as the end of something, not kept as the beginning.
     let phase = if packet.tcp.closes() { Phase::Closing } else { Phase::New };
-    let target = match backend.forwarding() {
-        Forwarding::Dsr => Target::direct(id),
-        _ => nat::bind(packet, tables, id, hash).ok_or(Reason::NoSourcePort)?,
-    };
     if backend.forwarding() == Forwarding::NatPreserve {
         nat::insert_reply(packet, tables, &backend, Entry::new(target.reply(), phase, now), now);
     }
     table::enter(tables, hash, Entry::new(target, phase, now), backend.generation, now);
     tables.count(Reason::FlowNew);
-    tables.traffic(id, |figures| figures.connections += 1);
+    tables.traffic(target.backend(), |figures| figures.connections += 1);
     // A TCP client has its session stored when it comes back with an ACK: until then the hash gives
     // the same answer, and a flood of SYNs costs no session. A datagram client may never come back
     // from the same port.
-    if packet.protocol == protocol::UDP
-        && let Some(key) = &key
-    {
-        session::store(tables, &service, key, Pin::new(id, backend.generation, now), false);
+    if packet.protocol == protocol::UDP {
+        session::keep(packet, tables, target.backend(), &backend, false, now);
     }
-    Ok(target)
 }
 
 /// First the promise, then the function.
@@ -67,8 +67,8 @@ fn choose<T: Tables>(
     service: &Service,
     called: &ServiceKey,
     key: &SessionKey,
-    now: Tick,
 ) -> Option<BackendId> {
+    let now = tables.now();
     let by_hash = || select::by_hash(tables, service, hash::client(tables.settings(), key.scope, key.client));
     let Some((_, stored)) = session::find(tables, key) else {
         return by_hash();
