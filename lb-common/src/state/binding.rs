@@ -104,8 +104,9 @@ impl Stamp {
         }
         match from {
             Side::Client if self.0 & Self::ANSWERED != 0 && !tcp.opens() => bits |= Self::RETURNED,
-            Side::Client => {}
-            Side::Backend => bits |= Self::ANSWERED,
+            // A backend that refuses has not answered: whoever forges addresses gets that far.
+            Side::Backend if !tcp.rst() => bits |= Self::ANSWERED,
+            Side::Client | Side::Backend => {}
         }
         if tcp.fin() {
             bits |= if let Side::Client = from { Self::CLIENT_FIN } else { Self::BACKEND_FIN };
@@ -367,6 +368,8 @@ mod tests {
         assert_eq!(free_after(open.next(at, rst, Side::Client).next(at, none, Side::Client)), 113, "forged?");
         assert!(open.is_proven() && !answered.is_proven());
         assert!(!open.next(at, rst, Side::Backend).is_proven(), "refused");
+        let guessed = asked.next(at, rst, Side::Backend).next(at, none, Side::Client);
+        assert!(!guessed.is_proven() && free_after(guessed) == 113);
         assert!(open.next(at, fin, Side::Client).is_left() && !open.next(at, fin, Side::Backend).is_left());
         assert_eq!(free_after(Stamp::first(at, flags(0), UDP).next(at, flags(0), Side::Backend)), 171);
     }
