@@ -49,7 +49,7 @@ pub fn kept_index<T: Tables>(tables: &T, target: Target) -> Option<u32> {
 pub fn source<T: Tables>(tables: &T, backend: &Backend, source: u8) -> Option<Ip> {
     match backend.forwarding() {
         Forwarding::Nat => tables.source(source),
-        _ => Some(Ip::from_words([0, source as u64])),
+        _ => Some(Ip::from_words([0, u64::from(source)])),
     }
 }
 
