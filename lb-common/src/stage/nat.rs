@@ -42,7 +42,7 @@ pub fn index(settings: &Settings, ours: Option<Ip>, backend: &Backend, offset: u
 pub fn source<T: Tables>(tables: &T, backend: &Backend, source: u8) -> Option<Ip> {
     match backend.forwarding() {
         Forwarding::Nat => tables.source(source),
-        _ => Some(Ip::from_words([0, source as u64])),
+        _ => Some(Ip::from_words([0, u64::from(source)])),
     }
 }
 
