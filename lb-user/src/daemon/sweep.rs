@@ -1,14 +1,17 @@
 //! Clears away what has expired: the packet program only ever judges what it looks up.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use anyhow::Result;
 use lb_common::{state::BackendId, time::Tick};
 
-use crate::{dataplane::Kernel, plan::State};
+use crate::{
+    dataplane::Kernel,
+    plan::{BackendState, State},
+};
 
-/// Clears sessions that are expired or whose service is gone, and flows that are long idle or whose
-/// backend is gone.
+/// Clears sessions that are expired or whose service is gone, flows that are long idle or whose
+/// backend is gone, and gives back the source ports of backends that are down or gone.
 ///
 /// # Errors
 /// A system call failed.
@@ -30,7 +33,13 @@ pub(super) fn sweep(kernel: &mut Kernel, state: &State, now: Tick) -> Result<()>
     for (store, key) in dead {
         kernel.remove_session(store, &key)?;
     }
-    let backends: HashSet<BackendId> = state.backends.values().map(|backend| backend.id).collect();
-    kernel.sweep_flows(now, |id| !backends.contains(&id));
+    let backends: HashMap<BackendId, &BackendState> =
+        state.backends.values().map(|backend| (backend.id, backend)).collect();
+    kernel.sweep_flows(now, |id| !backends.contains_key(&id));
+    kernel.sweep_bindings(now, |id, generation| {
+        backends
+            .get(&id)
+            .is_some_and(|backend| backend.recipe.generation == generation && backend.health.serves())
+    });
     Ok(())
 }

@@ -12,7 +12,7 @@ use lb_common::{
     time::Tick,
 };
 
-use super::{Kernel, Name, batch, kernel::SessionWords, raw::Raw, scan::FlowCounts, write::present};
+use super::{Kernel, Name, batch, kernel::SessionWords, ports, raw::Raw, scan::FlowCounts, write::present};
 
 /// A session as stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -121,6 +121,12 @@ impl Kernel {
     /// Clears flows that are long idle, and those of backends that `gone` names.
     pub fn sweep_flows(&self, now: Tick, gone: impl Fn(BackendId) -> bool) {
         self.flows.sweep(now, gone);
+    }
+
+    /// Gives back the source ports of connections whose backend, of that generation, does not serve
+    /// any more.
+    pub fn sweep_bindings(&self, now: Tick, serves: impl Fn(BackendId, u32) -> bool) {
+        ports::sweep(&self.bindings, now, serves);
     }
 
     /// Calls `each` for every stored session.

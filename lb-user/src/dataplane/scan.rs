@@ -1,6 +1,6 @@
 //! `FLOWS`, mapped into the daemon's memory: counted and swept without a system call.
 
-use std::{collections::HashMap, io, os::fd::BorrowedFd};
+use std::collections::HashMap;
 
 use lb_common::{
     state::{
@@ -9,14 +9,12 @@ use lb_common::{
     },
     time::Tick,
 };
-use memmap2::{MmapOptions, MmapRaw};
+
+use super::mapped::Mapped;
 
 /// The flow table, shared with the packet program.
 #[derive(Debug)]
-pub(super) struct FlowTable {
-    memory: MmapRaw,
-    buckets: usize,
-}
+pub(super) struct FlowTable(pub(super) Mapped<Bucket>);
 
 /// How many flows there are.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -34,28 +32,15 @@ const LIVE_TICKS: u32 = 280;
 const CLEAR_TICKS: u32 = 8_192;
 
 impl FlowTable {
-    /// Maps the array map behind `map`, which has `buckets` entries.
-    pub(super) fn map(map: BorrowedFd<'_>, buckets: u32) -> io::Result<Self> {
-        let buckets = buckets as usize;
-        let memory = MmapOptions::new().len(buckets * size_of::<Bucket>()).map_raw(&map)?;
-        Ok(Self { memory, buckets })
-    }
-
-    fn buckets(&self) -> &[Bucket] {
-        // SAFETY: the mapping is that long, page-aligned, lives as long as `self`, and a bucket is
-        // made of shared words, which others may change at any time.
-        unsafe { std::slice::from_raw_parts(self.memory.as_ptr().cast::<Bucket>(), self.buckets) }
-    }
-
     /// Bucket `index`.
     pub(super) fn bucket(&self, index: u32) -> Option<&Bucket> {
-        self.buckets().get(index as usize)
+        self.0.get(index as usize)
     }
 
     /// Counts flows.
     pub(super) fn count(&self, now: Tick) -> FlowCounts {
         let mut counts = FlowCounts::default();
-        for entry in self.buckets().iter().flat_map(|bucket| &bucket.ways).map(Way::entry) {
+        for entry in self.0.iter().flat_map(|bucket| &bucket.ways).map(Way::entry) {
             if entry.is_empty() {
                 continue;
             }
@@ -70,7 +55,7 @@ impl FlowTable {
 
     /// Clears flows that are long idle, and those of backends that `gone` names.
     pub(super) fn sweep(&self, now: Tick, gone: impl Fn(BackendId) -> bool) {
-        for way in self.buckets().iter().flat_map(|bucket| &bucket.ways) {
+        for way in self.0.iter().flat_map(|bucket| &bucket.ways) {
             let entry = way.entry();
             if !entry.is_empty() && (entry.idle(now) > CLEAR_TICKS || gone(entry.target().backend())) {
                 way.clear();
@@ -80,6 +65,6 @@ impl FlowTable {
 
     /// Connections the table takes: half of its ways.
     pub(super) fn capacity(&self) -> u64 {
-        (self.buckets * WAYS / 2) as u64
+        (self.0.len() * WAYS / 2) as u64
     }
 }
