@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use lb_common::{
     state::{
         BackendId, Bucket, Phase,
-        flow::{WAYS, Way},
+        flow::{Entry, WAYS, Way},
     },
     time::Tick,
 };
@@ -30,6 +30,9 @@ const LIVE_TICKS: u32 = 280;
 /// A flow idle for longer (2.4 h) is cleared, before its 14-bit age wraps after 4.9 h. By then its
 /// source port, if it has one, is free for others.
 const CLEAR_TICKS: u32 = 8_192;
+/// An age from here on (4.8 h) is that of a flow which was refreshed after the sweep read the clock:
+/// ages count modulo 2^14.
+const FUTURE_TICKS: u32 = (1 << 14) - 256;
 
 impl FlowTable {
     /// Bucket `index`.
@@ -55,16 +58,51 @@ impl FlowTable {
 
     /// Clears flows that are long idle, and those of backends that `gone` names.
     pub(super) fn sweep(&self, now: Tick, gone: impl Fn(BackendId) -> bool) {
-        for way in self.0.iter().flat_map(|bucket| &bucket.ways) {
-            let entry = way.entry();
-            if !entry.is_empty() && (entry.idle(now) > CLEAR_TICKS || gone(entry.target().backend())) {
-                way.clear();
-            }
-        }
+        sweep(&self.0, now, gone);
     }
 
     /// Connections the table takes: half of its ways.
     pub(super) fn capacity(&self) -> u64 {
         (self.0.len() * WAYS / 2) as u64
+    }
+}
+
+fn sweep(buckets: &[Bucket], now: Tick, gone: impl Fn(BackendId) -> bool) {
+    for way in buckets.iter().flat_map(|bucket| &bucket.ways) {
+        let entry = way.entry();
+        let idle = (CLEAR_TICKS + 1..FUTURE_TICKS).contains(&entry.idle(now));
+        if !entry.is_empty() && (idle || gone(entry.target().backend())) {
+            // If a packet came in between, the way is judged again at the next sweep.
+            let _cleared = way.clear(entry);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lb_common::state::Target;
+
+    use super::*;
+
+    const NOW: Tick = Tick(100_000);
+
+    fn swept(refreshed: Tick) -> bool {
+        let bucket = Bucket::default();
+        let target = Target::direct(BackendId(1));
+        bucket.ways[0].fill(42, Entry::new(target, Phase::Proven, refreshed), 1);
+        sweep(std::slice::from_ref(&bucket), NOW, |_| false);
+        bucket.ways[0].entry().is_empty()
+    }
+
+    #[test]
+    fn long_idle_flows_are_cleared() {
+        assert!(!swept(Tick(NOW.0 - CLEAR_TICKS)));
+        assert!(swept(Tick(NOW.0 - CLEAR_TICKS - 1)));
+    }
+
+    #[test]
+    fn a_flow_refreshed_while_the_sweep_runs_is_kept() {
+        assert!(!swept(Tick(NOW.0 + 1)));
+        assert!(!swept(Tick(NOW.0 + 60)));
     }
 }
