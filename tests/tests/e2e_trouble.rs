@@ -1,6 +1,7 @@
 //! A start that cannot succeed says what is wrong, where, and what to do; a reload that cannot succeed changes nothing.
 
 use std::{
+    fmt::Display,
     fs,
     net::SocketAddr,
     process::{Command, Stdio},
@@ -26,7 +27,7 @@ fn web() -> Service {
 
 /// Starts the daemon by way of `wrapper`, which gets its command line as arguments, and returns what it says when it
 /// gives up. It must.
-fn refusal(lab: &Lab, config: &Config, wrapper: &[&str]) -> String {
+fn refusal(lab: &Lab, config: &impl Display, wrapper: &[&str]) -> String {
     daemon::write_configuration(lab, &config.to_string()).unwrap();
     let mut command = Command::new("timeout");
     command.arg("20").args(wrapper).arg(binary()).args(daemon::arguments(lab));
@@ -138,6 +139,21 @@ fn no_rights() {
     // Still root by name, so that every file can be read.
     let powerless = ["setpriv", "--bounding-set", "-all", "--inh-caps", "-all"];
     assert_says(&refusal(&lab, &Config::new(vec![web()]), &powerless), &["cap_bpf", "cap_net_admin"]);
+}
+
+#[test]
+fn a_start_after_one_that_failed_halfway() {
+    let lab = Lab::new(SIZE).unwrap();
+    let config = Config::new(vec![web()]);
+    let halved = format!("{config}\n[limits]\nflows = 2048");
+    // Maps need CAP_BPF only; this program needs CAP_PERFMON too.
+    let some = "-all,+bpf,+net_admin,+dac_override";
+    let halfway = ["setpriv", "--bounding-set", some, "--inh-caps", "-all"];
+    assert_says(&refusal(&lab, &halved, &halfway), &["refused the packet program", "cap_perfmon"]);
+    assert!(lab.pins().join("v1/FLOWS").exists());
+    // What it left has other sizes, and no settings.
+    let daemon = daemon::Daemon::start(&binary(), &lab, &config.to_string()).unwrap();
+    assert!(!daemon.log().contains("adopted"), "{}", daemon.log());
 }
 
 #[tokio::test]

@@ -276,6 +276,12 @@ impl Binding {
         self.stamp.claim(seen.0, own.0)
     }
 
+    /// Ends a connection that can't go on, as a reset would, if nothing changed since `seen` was read;
+    /// true if so. The port is free once it has been idle for a few seconds.
+    pub fn release(&self, seen: Stamp) -> bool {
+        self.stamp.claim(seen.0, Stamp(seen.0 | Stamp::RESET).limited().0)
+    }
+
     /// Writes the connection. Only after a successful [`Binding::claim`].
     #[inline(always)]
     pub fn write(&self, bound: &Bound) {
@@ -347,6 +353,16 @@ mod tests {
         let seen = binding.stamp();
         assert!(binding.claim(seen, Stamp::first(Tick(5), TcpFlags::default(), 6)));
         assert!(!binding.claim(seen, Stamp::first(Tick(5), TcpFlags::default(), 6)));
+    }
+
+    #[test]
+    fn a_port_that_was_used_again_is_not_released() {
+        let binding = Binding::default();
+        assert!(binding.claim(binding.stamp(), Tick(5), 6));
+        let seen = binding.stamp();
+        binding.touch(seen.next(Tick(6), TcpFlags(0x10), Side::Client));
+        assert!(!binding.release(seen) && !binding.stamp().is_free(Tick(11)));
+        assert!(binding.release(binding.stamp()) && binding.stamp().is_free(Tick(11)));
     }
 
     #[test]

@@ -236,10 +236,11 @@ impl Way {
         self.value.store(entry.0);
     }
 
-    /// Ends the connection: the daemon's sweep, before the 14-bit age wraps. The way stays used, as
-    /// look-ups of others rely on that, and is the first to be filled again.
-    pub fn clear(&self) {
-        self.value.store(Entry::CLEARED);
+    /// Ends the connection if nothing changed since `seen` was read; true if so: the daemon's sweep,
+    /// before the 14-bit age wraps. The way stays used, as look-ups of others rely on that, and is the
+    /// first to be filled again.
+    pub fn clear(&self, seen: Entry) -> bool {
+        self.value.claim(seen.0, Entry::CLEARED)
     }
 }
 
@@ -423,13 +424,24 @@ mod tests {
     }
 
     #[test]
+    fn a_way_that_was_filled_again_is_not_cleared() {
+        let way = Way::default();
+        way.fill(1, entry(9, Phase::Proven, NOW), 1);
+        let seen = way.entry();
+        let fresh = entry(8, Phase::New, NOW);
+        way.fill(2, fresh, 1);
+        assert!(!way.clear(seen) && way.holds(2, fresh, 1));
+        assert!(way.clear(fresh) && way.entry().is_empty());
+    }
+
+    #[test]
     fn a_cleared_way_hides_nobody() {
         let (first, second) = (Bucket::default(), Bucket::default());
         for hash in 1..=7 {
             first.insert(&second, hash, entry(9, Phase::Proven, NOW), 1, NOW);
         }
         assert!((1..=3).all(|hash| find(&first, hash, 1).is_some()) && find(&second, 4, 1).is_some());
-        first.ways.iter().for_each(Way::clear);
+        assert!(first.ways.iter().all(|way| way.clear(way.entry())));
         assert!(first.is_crowded() && find(&second, 4, 1).is_some());
         assert!((1..=3).all(|hash| find(&first, hash, 1).is_none()));
         assert_eq!(first.insert(&second, 8, entry(9, Phase::New, NOW), 1, NOW), Displaced::Nothing);

@@ -12,7 +12,7 @@ use lb_common::state::Health;
 use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
 use tracing::{info, warn};
 
-use super::{claims::Claims, clock, sweep};
+use super::{claims::Claims, sweep};
 use crate::{
     dataplane::{self, Dataplane as _, Mode, Options, Program},
     health::{BackendKey, Flip, Monitor, Target},
@@ -275,7 +275,7 @@ impl Core {
     }
 
     pub(super) fn sweep(&mut self) {
-        if let Err(error) = sweep::sweep(&mut self.program.kernel, &self.state, clock::now()) {
+        if let Err(error) = sweep::sweep(&mut self.program.kernel, &self.state) {
             warn!("cannot clear away what expired: {error:#}");
         }
     }

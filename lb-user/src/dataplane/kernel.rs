@@ -10,10 +10,16 @@ use aya::{
 };
 use lb_common::{
     net::Ip,
-    state::{Backend, Service, ServiceKey, SessionKey, Traffic},
+    state::{Backend, Binding, Service, ServiceKey, SessionKey, Traffic},
 };
 
-use super::{Name, raw::Raw, scan::FlowTable, specs::Spec};
+use super::{
+    Name,
+    mapped::{Mapped, Shared},
+    raw::Raw,
+    scan::FlowTable,
+    specs::Spec,
+};
 
 type Table<T> = Array<MapData, Raw<T>>;
 type Hash<K, V> = BpfHashMap<MapData, Raw<K>, Raw<V>>;
@@ -24,6 +30,7 @@ pub(super) type SessionWords = [u64; 2];
 /// The maps of a loaded program.
 pub struct Kernel {
     pub(super) flows: FlowTable,
+    pub(super) bindings: Mapped<Binding>,
     pub(super) affinity: Hash<SessionKey, SessionWords>,
     pub(super) pins: Hash<SessionKey, SessionWords>,
     pub(super) services: Hash<ServiceKey, Service>,
@@ -47,10 +54,11 @@ impl Kernel {
     pub(super) fn take(ebpf: &mut Ebpf, names: MapData, specs: &[Spec]) -> Result<Self> {
         let mut map =
             |name: &'static str| ebpf.take_map(name).with_context(|| format!("the object lacks {name}"));
-        let buckets = specs.iter().find(|spec| spec.name == "FLOWS").map_or(0, |spec| spec.entries);
-        let Map::Array(flows) = map("FLOWS")? else { bail!("FLOWS is not an array") };
+        let flows = mapped(map("FLOWS")?, "FLOWS", specs)?;
+        let bindings = mapped(map("BINDINGS")?, "BINDINGS", specs)?;
         Ok(Self {
-            flows: FlowTable::map(flows.fd().as_fd(), buckets).context("cannot map FLOWS into memory")?,
+            flows: FlowTable(flows),
+            bindings,
             affinity: map("AFFINITY")?.try_into()?,
             pins: map("PINS")?.try_into()?,
             services: map("SERVICES")?.try_into()?,
@@ -64,4 +72,11 @@ impl Kernel {
             specs: specs.to_vec(),
         })
     }
+}
+
+/// Maps an array map into memory.
+fn mapped<T: Shared>(map: Map, name: &str, specs: &[Spec]) -> Result<Mapped<T>> {
+    let entries = specs.iter().find(|spec| spec.name == name).map_or(0, |spec| spec.entries);
+    let Map::Array(map) = map else { bail!("{name} is not an array") };
+    Mapped::new(map.fd().as_fd(), entries).with_context(|| format!("cannot map {name} into memory"))
 }

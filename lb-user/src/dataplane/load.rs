@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use aya::{
     Ebpf, EbpfLoader, Pod,
-    maps::{Array, MapData},
+    maps::{Array, Map, MapData},
     programs::{Xdp, XdpMode},
 };
 use lb_common::settings::{Fixed, KEY_WORDS, Settings};
@@ -81,18 +81,14 @@ impl Program {
         let geometry = Geometry::new(options.limits, options.nat);
         let specs = specs(options.limits, &geometry);
         let pins = options.pins.map(Pins::open).transpose()?;
-        let adopted = pins.as_ref().is_some_and(Pins::exist);
-        if let (true, Some(pins)) = (adopted, &pins) {
-            pins.verify(&specs)?;
-        }
+        let running = pins.as_ref().map(|pins| adopt(pins, &specs)).transpose()?.flatten();
         let own = DAEMON_ONLY.map(|name| {
             let spec = specs.iter().find(|spec| spec.name == name).expect("specs lists the daemon's maps");
             own_map(spec, pins.as_ref())
         });
         let [meta, names] = own;
-        let mut meta: Array<MapData, RawSettings> = Array::try_from(aya::maps::Map::Array(meta?))?;
+        let mut meta: Array<MapData, RawSettings> = Array::try_from(Map::Array(meta?))?;
 
-        let running = if adopted { Some(meta.get(&0, 0).context("cannot read META")?.0) } else { None };
         let key = choose_key(options.key, running.as_ref())?;
         let settings = Settings::new(key, geometry.buckets, geometry.lanes, geometry.ports);
         if running.is_some_and(|running| running != settings) {
@@ -118,9 +114,10 @@ impl Program {
                 ebpf.program_mut(name).context("the object lacks a program")?.try_into()?;
             program.load().map_err(explain_program)?;
         }
-        meta.set(0, raw, 0).context("cannot write META")?;
         let kernel = Kernel::take(&mut ebpf, names?, &specs)?;
-        Ok(Self { ebpf, pins, adopted, settings, kernel })
+        // Last: it is what makes the maps worth adopting.
+        meta.set(0, raw, 0).context("cannot write META")?;
+        Ok(Self { ebpf, pins, adopted: running.is_some(), settings, kernel })
     }
 
     /// The program itself, to be attached or run by `test_run`.
@@ -157,6 +154,27 @@ pub(super) fn load_pass(ifindex: u32) -> Result<Ebpf> {
     program.load().map_err(explain_program)?;
     program.attach_to_if_index(ifindex, XdpMode::Driver)?;
     Ok(ebpf)
+}
+
+/// The settings of the maps that an earlier daemon left, which then fit. `None` if there are none, or
+/// only those of a start that failed before its program was loaded: these are removed, as they hold
+/// nothing and may be of other sizes.
+fn adopt(pins: &Pins, specs: &[Spec]) -> Result<Option<Settings>> {
+    let path = pins.map("META");
+    let mut running = None;
+    if path.exists() {
+        let meta = MapData::from_pin(&path).with_context(|| format!("cannot open {}", path.display()))?;
+        let meta: Array<MapData, RawSettings> = Array::try_from(Map::Array(meta))?;
+        running =
+            Some(meta.get(&0, 0).context("cannot read META")?.0).filter(|found| *found != Settings::ZERO);
+    }
+    // A link without settings is nothing that a failed start leaves: better to ask than to detach.
+    if running.is_none() && pins.links()?.is_empty() {
+        pins.clear().context("cannot remove what a failed start left")?;
+        return Ok(None);
+    }
+    pins.verify(specs)?;
+    Ok(running)
 }
 
 fn choose_key(configured: Option<[u32; KEY_WORDS]>, running: Option<&Settings>) -> Result<[u32; KEY_WORDS]> {
@@ -201,7 +219,7 @@ fn explain_program(error: aya::programs::ProgramError) -> anyhow::Error {
     if lacks_rights(&error) {
         return error.context(LoadError::NoRights);
     }
-    error.context("the kernel refused the packet program (Linux 6.1 or later is needed)")
+    error.context("the kernel refused the packet program (it needs Linux 6.1 or later, and CAP_PERFMON)")
 }
 
 /// True if an EPERM is at the root.

@@ -87,9 +87,7 @@ impl Pins {
     /// # Errors
     /// A pin can't be removed.
     pub fn remove(&self) -> io::Result<()> {
-        for entry in fs::read_dir(&self.dir)? {
-            fs::remove_file(entry?.path())?;
-        }
+        self.clear()?;
         fs::remove_dir(&self.dir)?;
         // The parent is the daemon's own too; it stays if something else lies there.
         if let Some(root) = self.dir.parent() {
@@ -98,9 +96,15 @@ impl Pins {
         Ok(())
     }
 
-    /// True if state of this layout is pinned: another daemon was here.
-    pub fn exist(&self) -> bool {
-        self.map("FLOWS").exists()
+    /// Removes all pins, and keeps the directory.
+    ///
+    /// # Errors
+    /// A pin can't be removed.
+    pub fn clear(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.dir)? {
+            fs::remove_file(entry?.path())?;
+        }
+        Ok(())
     }
 
     /// Compares pinned maps with what is needed; all differences in one error. The kernel's library

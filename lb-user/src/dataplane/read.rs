@@ -3,7 +3,7 @@
 use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result};
-use aya::maps::IterableMap as _;
+use aya::maps::{IterableMap as _, MapError};
 use lb_common::{
     net::Ip,
     reason::Reason,
@@ -12,7 +12,7 @@ use lb_common::{
     time::Tick,
 };
 
-use super::{Kernel, Name, batch, kernel::SessionWords, raw::Raw, scan::FlowCounts, write::present};
+use super::{Kernel, Name, batch, ports, raw::Raw, scan::FlowCounts, write::removed};
 
 /// A session as stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -123,6 +123,12 @@ impl Kernel {
         self.flows.sweep(now, gone);
     }
 
+    /// Gives back the source ports of connections whose backend, of that generation, does not serve
+    /// any more.
+    pub fn sweep_bindings(&self, now: Tick, serves: impl Fn(BackendId, u32) -> bool) {
+        ports::sweep(&self.bindings, now, serves);
+    }
+
     /// Calls `each` for every stored session.
     ///
     /// # Errors
@@ -138,16 +144,32 @@ impl Kernel {
         Ok(())
     }
 
-    /// Removes a session; false if it was not there.
+    /// A stored session as it is now.
     ///
     /// # Errors
     /// The system call failed.
-    pub fn remove_session(&mut self, store: Store, key: &SessionKey) -> Result<bool> {
+    pub fn session(&self, store: Store, key: &SessionKey) -> Result<Option<Pin>> {
+        let map = match store {
+            Store::Pins => &self.pins,
+            Store::Affinity => &self.affinity,
+        };
+        match map.get(&Raw(*key), 0) {
+            Ok(words) => Ok(Some(Pin::from_words(words.0))),
+            Err(MapError::KeyNotFound) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes a session. One that is not there is no error.
+    ///
+    /// # Errors
+    /// The system call failed.
+    pub fn remove_session(&mut self, store: Store, key: &SessionKey) -> Result<()> {
         let map = match store {
             Store::Pins => &mut self.pins,
             Store::Affinity => &mut self.affinity,
         };
-        present(map.remove(&Raw(*key)))
+        removed(map.remove(&Raw(*key)))
     }
 
     /// Name, capacity and bytes of every map; the bytes are those of keys and values, times the
@@ -158,14 +180,6 @@ impl Kernel {
 
     pub(super) fn flow_bucket(&self, index: u32) -> Option<&Bucket> {
         self.flows.bucket(index)
-    }
-
-    pub(super) fn session_words(&self, store: Store, key: &SessionKey) -> Option<SessionWords> {
-        let map = match store {
-            Store::Pins => &self.pins,
-            Store::Affinity => &self.affinity,
-        };
-        map.get(&Raw(*key), 0).ok().map(|words| words.0)
     }
 
     pub(super) fn service_entry(&self, key: &ServiceKey) -> Option<Service> {

@@ -1,22 +1,20 @@
 //! `FLOWS`, mapped into the daemon's memory: counted and swept without a system call.
 
-use std::{collections::HashMap, io, os::fd::BorrowedFd};
+use std::collections::HashMap;
 
 use lb_common::{
     state::{
         BackendId, Bucket, Phase,
-        flow::{WAYS, Way},
+        flow::{Entry, WAYS, Way},
     },
     time::Tick,
 };
-use memmap2::{MmapOptions, MmapRaw};
+
+use super::mapped::Mapped;
 
 /// The flow table, shared with the packet program.
 #[derive(Debug)]
-pub(super) struct FlowTable {
-    memory: MmapRaw,
-    buckets: usize,
-}
+pub(super) struct FlowTable(pub(super) Mapped<Bucket>);
 
 /// How many flows there are.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -32,30 +30,20 @@ const LIVE_TICKS: u32 = 280;
 /// A flow idle for longer (2.4 h) is cleared, before its 14-bit age wraps after 4.9 h. By then its
 /// source port, if it has one, is free for others.
 const CLEAR_TICKS: u32 = 8_192;
+/// An age from here on (4.8 h) is that of a flow which was refreshed after the sweep read the clock:
+/// ages count modulo 2^14.
+const FUTURE_TICKS: u32 = (1 << 14) - 256;
 
 impl FlowTable {
-    /// Maps the array map behind `map`, which has `buckets` entries.
-    pub(super) fn map(map: BorrowedFd<'_>, buckets: u32) -> io::Result<Self> {
-        let buckets = buckets as usize;
-        let memory = MmapOptions::new().len(buckets * size_of::<Bucket>()).map_raw(&map)?;
-        Ok(Self { memory, buckets })
-    }
-
-    fn buckets(&self) -> &[Bucket] {
-        // SAFETY: the mapping is that long, page-aligned, lives as long as `self`, and a bucket is
-        // made of shared words, which others may change at any time.
-        unsafe { std::slice::from_raw_parts(self.memory.as_ptr().cast::<Bucket>(), self.buckets) }
-    }
-
     /// Bucket `index`.
     pub(super) fn bucket(&self, index: u32) -> Option<&Bucket> {
-        self.buckets().get(index as usize)
+        self.0.get(index as usize)
     }
 
     /// Counts flows.
     pub(super) fn count(&self, now: Tick) -> FlowCounts {
         let mut counts = FlowCounts::default();
-        for entry in self.buckets().iter().flat_map(|bucket| &bucket.ways).map(Way::entry) {
+        for entry in self.0.iter().flat_map(|bucket| &bucket.ways).map(Way::entry) {
             if entry.is_empty() {
                 continue;
             }
@@ -70,16 +58,51 @@ impl FlowTable {
 
     /// Clears flows that are long idle, and those of backends that `gone` names.
     pub(super) fn sweep(&self, now: Tick, gone: impl Fn(BackendId) -> bool) {
-        for way in self.buckets().iter().flat_map(|bucket| &bucket.ways) {
-            let entry = way.entry();
-            if !entry.is_empty() && (entry.idle(now) > CLEAR_TICKS || gone(entry.target().backend())) {
-                way.clear();
-            }
-        }
+        sweep(&self.0, now, gone);
     }
 
     /// Connections the table takes: half of its ways.
     pub(super) fn capacity(&self) -> u64 {
-        (self.buckets * WAYS / 2) as u64
+        (self.0.len() * WAYS / 2) as u64
+    }
+}
+
+fn sweep(buckets: &[Bucket], now: Tick, gone: impl Fn(BackendId) -> bool) {
+    for way in buckets.iter().flat_map(|bucket| &bucket.ways) {
+        let entry = way.entry();
+        let idle = (CLEAR_TICKS + 1..FUTURE_TICKS).contains(&entry.idle(now));
+        if !entry.is_empty() && (idle || gone(entry.target().backend())) {
+            // If a packet came in between, the way is judged again at the next sweep.
+            let _cleared = way.clear(entry);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lb_common::state::Target;
+
+    use super::*;
+
+    const NOW: Tick = Tick(100_000);
+
+    fn swept(refreshed: Tick) -> bool {
+        let bucket = Bucket::default();
+        let target = Target::direct(BackendId(1));
+        bucket.ways[0].fill(42, Entry::new(target, Phase::Proven, refreshed), 1);
+        sweep(std::slice::from_ref(&bucket), NOW, |_| false);
+        bucket.ways[0].entry().is_empty()
+    }
+
+    #[test]
+    fn long_idle_flows_are_cleared() {
+        assert!(!swept(Tick(NOW.0 - CLEAR_TICKS)));
+        assert!(swept(Tick(NOW.0 - CLEAR_TICKS - 1)));
+    }
+
+    #[test]
+    fn a_flow_refreshed_while_the_sweep_runs_is_kept() {
+        assert!(!swept(Tick(NOW.0 + 1)));
+        assert!(!swept(Tick(NOW.0 + 60)));
     }
 }

@@ -12,14 +12,11 @@ use lb_common::{
 
 use super::{Dataplane, Kernel, Name, raw::Raw};
 
-/// Turns "no such key" into false.
-pub(super) fn present(result: Result<(), MapError>) -> Result<bool> {
+/// Makes nothing of a removal that found no such key.
+pub(super) fn removed(result: Result<(), MapError>) -> Result<()> {
     match result {
-        Ok(()) => Ok(true),
-        Err(MapError::KeyNotFound) => Ok(false),
-        Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::ENOENT) => {
-            Ok(false)
-        }
+        Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
+        Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
@@ -63,7 +60,7 @@ impl Dataplane for Kernel {
     }
 
     fn remove_service(&mut self, key: &ServiceKey) -> Result<()> {
-        present(self.services.remove(&Raw(*key))).map(drop).context("cannot remove a service")
+        removed(self.services.remove(&Raw(*key))).context("cannot remove a service")
     }
 
     fn set_sources(&mut self, sources: &[Ip]) -> Result<()> {
