@@ -3,7 +3,7 @@
 //!
 //! Order: source addresses, backends that are new or changed, slot tables with their services, then
 //! the reverse: services that go, backends that go. So no slot ever points at an absent backend. A
-//! slot table is written into a free range first; replacing the service's entry, which is one atomic
+//! slot table is written into a free place first; replacing the service's entry, which is one atomic
 //! write, swaps it in.
 
 mod apply;
@@ -15,7 +15,6 @@ mod step;
 mod tests;
 
 pub use apply::apply;
-pub use ranges::Ranges;
 pub use recipe::{scope, seed, service_key, settings_key};
 pub use state::{BackendState, Inputs, ServiceState, Sources, State};
 pub use step::Step;
@@ -28,6 +27,7 @@ use lb_common::{
     state::{BackendId, Health, Service, ServiceKey},
 };
 
+use self::ranges::Places;
 use crate::{
     health::BackendKey,
     model::{self, Model},
@@ -51,16 +51,20 @@ pub struct Plan {
 /// A table is too small, or the source addresses changed in a way that connections can't follow.
 pub fn plan(current: &State, model: &Model, inputs: &Inputs) -> Result<Plan> {
     let mut plan = Plan { next: current.clone(), ..Plan::default() };
-    let mut ranges = current.ranges(model.limits.slots);
+    let tables = || model.services.iter().map(|service| (recipe::service_key(service), service.slots));
+    let places = Places::find(current.tables(), model.limits.slots, tables());
     plan.sources(current, inputs)?;
     for service in &model.services {
         for backend in &service.backends {
             plan.backend(current, model, inputs, service, backend)?;
         }
-        plan.service(current, inputs, service, &mut ranges)?;
+        plan.service(current, inputs, service, &places)?;
     }
     plan.markers(model);
     plan.leave(current, model);
+    // A later change of health must not fail for want of room: such a configuration is refused now.
+    let spare = Places::find(plan.next.tables(), model.limits.slots, tables());
+    tables().try_for_each(|(key, length)| spare.of(&key, length).map(drop))?;
     Ok(plan)
 }
 
@@ -131,7 +135,7 @@ impl Plan {
         current: &State,
         inputs: &Inputs,
         service: &model::Service,
-        ranges: &mut Ranges,
+        places: &Places,
     ) -> Result<()> {
         let key = recipe::service_key(service);
         let slots = self.slot_table(inputs, service);
@@ -140,7 +144,7 @@ impl Plan {
         let table_changed = known.is_none_or(|known| known.slots.as_deref() != Some(&slots[..]));
         match known {
             Some(known) if !table_changed => entry.slots_base = known.entry.slots_base,
-            _ => entry.slots_base = ranges.take(service.slots)?,
+            _ => entry.slots_base = places.of(&key, service.slots)?,
         }
         let name_changed = known.is_some_and(|known| known.entry.scope != entry.scope);
         match known {

@@ -11,7 +11,7 @@ use lb_common::{
     state::{Backend, BackendId, Health, ServiceKey},
 };
 
-use super::{full, ranges::Ranges, recipe};
+use super::{full, recipe};
 use crate::{dataplane::Kernel, health::BackendKey, model::Service, neighbour::NextHop};
 
 /// What is installed.
@@ -146,14 +146,11 @@ impl State {
         *generation
     }
 
-    /// Slots in use. Those that a plan frees stay taken until the next plan: packets that found the
-    /// old table are still under way in it.
-    pub(super) fn ranges(&self, limit: u32) -> Ranges {
-        let tables = self.services.iter().filter(|(key, _)| key.protocol() != 0);
-        Ranges::new(
-            tables.map(|(_, service)| (service.entry.slots_base, service.entry.slots_mask + 1)),
-            limit,
-        )
+    /// Slot tables in use, as (first, length). Those that a plan frees stay taken until the next plan:
+    /// packets that found the old table are still under way in it.
+    pub(super) fn tables(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let services = self.services.iter().filter(|(key, _)| key.protocol() != 0);
+        services.map(|(_, service)| (service.entry.slots_base, service.entry.slots_mask + 1))
     }
 }
 
