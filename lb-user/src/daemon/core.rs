@@ -4,6 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     net::{IpAddr, SocketAddr},
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -36,7 +37,7 @@ pub(super) struct Attachment {
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) program: Program,
-    pub(super) model: Model,
+    pub(super) model: Arc<Model>,
     pub(super) state: State,
     pub(super) inputs: Inputs,
     pub(super) monitor: Monitor,
@@ -83,7 +84,7 @@ impl Core {
         let (resolver, next_hops) = Resolver::start().context("cannot open a netlink socket")?;
         let mut core = Self {
             program,
-            model,
+            model: Arc::new(model),
             state,
             inputs,
             monitor,
@@ -102,8 +103,8 @@ impl Core {
         }
         core.resolver.reconcile(addresses(&core.model));
         core.await_next_hops().await;
-        let model = core.model.clone();
-        core.install(&model)?;
+        let model = Arc::clone(&core.model);
+        core.install(&model, core.inputs.clone())?;
         for (name, interface) in interfaces {
             core.attach(&name, interface.ifindex)?;
         }
@@ -153,18 +154,15 @@ impl Core {
             Some(name) => Some(self.links.interface(name).await?),
             None => None,
         };
-        let before = std::mem::replace(&mut self.inputs.sources, sources(&model, first.as_ref())?);
-        match self.install(&model) {
-            Ok(changes) => {
-                self.model = model.clone();
-                self.follow(&model).await?;
-                Ok(changes)
-            }
-            Err(error) => {
-                self.inputs.sources = before;
-                Err(error)
-            }
+        let inputs = Inputs { sources: sources(&model, first.as_ref())?, ..self.inputs.clone() };
+        let model = Arc::new(model);
+        let changes = self.install(&model, inputs)?;
+        self.model = Arc::clone(&model);
+        // The plan is in force; what fails now can't refuse it any more.
+        if let Err(error) = self.follow(&model).await {
+            warn!("{error:#}");
         }
+        Ok(changes)
     }
 
     /// What is fixed for as long as the maps live.
@@ -186,26 +184,25 @@ impl Core {
         }
         anyhow::ensure!(
             differ.is_empty(),
-            "{} can't change by a reload; restart the daemon for that. Nothing was changed, what runs goes on",
+            "{} can't change by a reload, nor by a plain restart, which goes on with what is installed: stop a \
+             daemon that runs with --detach-on-exit, which ends its connections and sessions, and start it \
+             again. Nothing was changed, what runs goes on",
             differ.join(", ")
         );
         Ok(())
     }
 
-    /// Plans and applies; returns the changes in words.
-    fn install(&mut self, model: &Model) -> Result<Vec<String>> {
-        let configured: HashSet<BackendKey> = targets(model).map(|target| target.key).collect();
-        self.inputs.health.retain(|key, _| configured.contains(key));
-        for target in targets(model).filter(|target| target.health.check == Check::None) {
-            self.inputs.health.insert(target.key, Health::Up);
-        }
-        let Plan { steps, next, changes } = plan::plan(&self.state, model, &self.inputs)?;
+    /// Plans and applies; returns the changes in words. Refused, `self.inputs` stays as it was.
+    fn install(&mut self, model: &Model, inputs: Inputs) -> Result<Vec<String>> {
+        let inputs = inputs.for_model(&self.state, model);
+        let Plan { steps, next, changes } = plan::plan(&self.state, model, &inputs)?;
         if let Err(error) = steps.iter().try_for_each(|step| plan::apply(step, &mut self.program.kernel)) {
             // Some steps were taken; the maps know which.
             self.state = State::adopt(&self.program.kernel, model.limits.backends)?;
             return Err(error);
         }
         self.state = next;
+        self.inputs = inputs;
         Ok(changes)
     }
 
@@ -218,6 +215,7 @@ impl Core {
             .collect();
         self.monitor.reconcile(wanted);
         self.resolver.reconcile(addresses(model));
+        self.unreachable.retain(|address, _| addresses(model).any(|wanted| wanted == *address));
         if let Some(first) = self.attachments.first() {
             self.claims.follow(&mut self.links, model, first.ifindex).await?;
         }
@@ -226,13 +224,36 @@ impl Core {
 
     /// Plans again for the same model, because health or next hops changed.
     fn replan(&mut self) {
-        let model = self.model.clone();
-        if let Err(error) = self.install(&model) {
+        let model = Arc::clone(&self.model);
+        if let Err(error) = self.install(&model, self.inputs.clone()) {
             warn!("cannot apply: {error:#}");
         }
     }
 
     pub(super) fn health_changed(&mut self, flip: &Flip) {
+        self.note_health(flip);
+        self.catch_up();
+    }
+
+    pub(super) fn next_hop_changed(&mut self, change: Change) {
+        self.note_next_hop(change);
+        self.catch_up();
+    }
+
+    /// Takes what else has arrived, then plans once for all of it: where many backends die together,
+    /// the last must not wait for the slot tables of all the others.
+    fn catch_up(&mut self) {
+        while let Ok(flip) = self.flips.try_recv() {
+            self.note_health(&flip);
+        }
+        while let Ok(change) = self.next_hops.try_recv() {
+            self.note_next_hop(change);
+        }
+        self.replan();
+    }
+
+    /// Notes a verdict, and fails over at once; the slot tables follow.
+    fn note_health(&mut self, flip: &Flip) {
         if !self.monitor.is_current(flip) {
             return;
         }
@@ -245,22 +266,19 @@ impl Core {
             if flip.up { "up" } else { "down" }
         );
         self.inputs.health.insert(key.clone(), health);
-        // Fail over now; the slot table follows.
         if let Some(backend) = self.state.backends.get_mut(key) {
             match self.program.kernel.set_health(backend.id, health) {
                 Ok(()) => backend.health = health,
                 Err(error) => warn!("{error:#}"),
             }
         }
-        self.replan();
-    }
-
-    pub(super) fn next_hop_changed(&mut self, change: Change) {
-        self.note_next_hop(change);
-        self.replan();
     }
 
     fn note_next_hop(&mut self, Change { address, next_hop }: Change) {
+        // It was under way while its backend was removed.
+        if !addresses(&self.model).any(|wanted| wanted == address) {
+            return;
+        }
         match next_hop {
             Ok(hop) => {
                 self.unreachable.remove(&address);

@@ -16,10 +16,13 @@ mod tests;
 
 pub use apply::apply;
 pub use recipe::{scope, seed, service_key, settings_key};
-pub use state::{BackendState, Inputs, ServiceState, Sources, State};
+pub use state::{BackendState, Inputs, ServiceState, SlotTable, Sources, State};
 pub use step::Step;
 
-use std::collections::{BTreeSet, btree_map::Entry};
+use std::{
+    collections::{BTreeSet, btree_map::Entry},
+    sync::Arc,
+};
 
 use anyhow::{Result, bail};
 use lb_common::{
@@ -138,10 +141,11 @@ impl Plan {
         places: &Places,
     ) -> Result<()> {
         let key = recipe::service_key(service);
-        let slots = self.slot_table(inputs, service);
         let mut entry = recipe::service_entry(service);
         let known = current.services.get(&key);
-        let table_changed = known.is_none_or(|known| known.slots.as_deref() != Some(&slots[..]));
+        let before = known.and_then(|known| known.table.as_ref());
+        let table = self.slot_table(inputs, service, before);
+        let table_changed = before.is_none_or(|before| before.slots != table.slots);
         match known {
             Some(known) if !table_changed => entry.slots_base = known.entry.slots_base,
             _ => entry.slots_base = places.of(&key, service.slots)?,
@@ -158,28 +162,35 @@ impl Plan {
             Some(_) => {}
         }
         if table_changed || known.is_some_and(|known| known.entry != entry) {
-            let table = table_changed.then(|| slots.clone());
+            let table = table_changed.then(|| Arc::clone(&table.slots));
             self.steps.push(Step::PutService { key, entry, table });
         }
-        self.next.services.insert(key, ServiceState { entry, slots: Some(slots) });
+        self.next.services.insert(key, ServiceState { entry, table: Some(table) });
         Ok(())
     }
 
     /// Slots go to the backends that are up; if none is, to all, so that the first that comes back
     /// serves without waiting for a new table.
-    fn slot_table(&self, inputs: &Inputs, service: &model::Service) -> Vec<u32> {
-        let member = |backend: &'_ model::Backend| {
+    fn slot_table(&self, inputs: &Inputs, service: &model::Service, before: Option<&SlotTable>) -> SlotTable {
+        let installed = |backend: &model::Backend| {
             let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
-            self.next.backends[&key].clone()
+            (self.next.backends[&key].id, self.next.backends[&key].health == Health::Up)
         };
-        let any_up = service.backends.iter().any(|backend| member(backend).health == Health::Up);
-        let members: Vec<Member<'_>> = service
-            .backends
-            .iter()
-            .filter(|backend| !any_up || member(backend).health == Health::Up)
-            .map(|backend| Member { name: &backend.name, weight: backend.weight, id: member(backend).id.0 })
-            .collect();
-        slots::fill(&members, service.slots, inputs.seed)
+        let any_up = service.backends.iter().any(|backend| installed(backend).1);
+        let member = |backend: &model::Backend| {
+            let (id, up) = installed(backend);
+            (up || !any_up).then(|| (backend.name.clone(), backend.weight, id))
+        };
+        let members: Vec<_> = service.backends.iter().filter_map(member).collect();
+        let same =
+            |before: &&SlotTable| before.members == members && before.slots.len() == service.slots as usize;
+        if let Some(before) = before.filter(same) {
+            return before.clone();
+        }
+        let list: Vec<_> =
+            members.iter().map(|(name, weight, id)| Member { name, weight: *weight, id: id.0 }).collect();
+        let slots = slots::fill(&list, service.slots, inputs.seed).into();
+        SlotTable { members, slots }
     }
 
     /// Entries that mark addresses as services', for packets without a usable port.
@@ -188,7 +199,7 @@ impl Plan {
             let key = ServiceKey::any_port(Ip::from(service.address));
             if let Entry::Vacant(vacant) = self.next.services.entry(key) {
                 let entry = Service::default();
-                vacant.insert(ServiceState { entry, slots: None });
+                vacant.insert(ServiceState { entry, table: None });
                 self.steps.push(Step::PutService { key, entry, table: None });
             }
         }

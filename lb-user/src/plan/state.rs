@@ -1,8 +1,9 @@
 //! What is installed, and what a plan needs to know besides the model.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     net::IpAddr,
+    sync::Arc,
 };
 
 use anyhow::{Result, bail};
@@ -12,7 +13,12 @@ use lb_common::{
 };
 
 use super::{full, recipe};
-use crate::{dataplane::Kernel, health::BackendKey, model::Service, neighbour::NextHop};
+use crate::{
+    dataplane::Kernel,
+    health::BackendKey,
+    model::{Check, Model, Service},
+    neighbour::NextHop,
+};
 
 /// What is installed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,7 +57,16 @@ pub struct ServiceState {
     /// Its entry.
     pub entry: lb_common::state::Service,
     /// Its slot table; `None` for an address marker, or if an earlier daemon installed it.
-    pub slots: Option<Vec<u32>>,
+    pub table: Option<SlotTable>,
+}
+
+/// A slot table, and what it was made of: from the same it need not be made again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotTable {
+    /// Name, weight and id of each backend that took part.
+    pub members: Vec<(String, u32, BackendId)>,
+    /// The owner of each slot.
+    pub slots: Arc<[u32]>,
 }
 
 /// What a plan needs besides the model.
@@ -63,11 +78,34 @@ pub struct Inputs {
     pub next_hops: HashMap<IpAddr, Option<NextHop>>,
     /// Source addresses of rewritten connections.
     pub sources: Sources,
-    /// Key of slot tables.
+    /// Key of slot tables; stays the same for as long as a [`State`] lives.
     pub seed: [u8; 16],
 }
 
 impl Inputs {
+    /// What of it holds for `model`, where `current` is installed: verdicts about servers that are still
+    /// configured and checked, at the address that was probed, and next hops that are still needed.
+    pub fn for_model(mut self, current: &State, model: &Model) -> Self {
+        let mut judged = HashSet::new();
+        let mut addresses = HashSet::new();
+        for service in &model.services {
+            for backend in &service.backends {
+                addresses.insert(backend.address);
+                let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
+                let same = current.backends.get(&key).is_some_and(|known| {
+                    (known.recipe.address, known.recipe.port.get())
+                        == (Ip::from(backend.address), backend.port)
+                });
+                if same && service.health.check != Check::None {
+                    judged.insert(key);
+                }
+            }
+        }
+        self.health.retain(|key, _| judged.contains(key));
+        self.next_hops.retain(|address, _| addresses.contains(address));
+        self
+    }
+
     /// A backend's state.
     pub fn health(&self, key: &BackendKey) -> Health {
         self.health.get(key).copied().unwrap_or(Health::Up)
@@ -112,14 +150,14 @@ impl State {
             state.backends.insert(key, BackendState { id, recipe, health, weight: None });
         }
         for (key, entry) in kernel.installed_services()? {
-            state.services.insert(key, ServiceState { entry, slots: None });
+            state.services.insert(key, ServiceState { entry, table: None });
         }
         Ok(state)
     }
 
     /// A service's slot table, unless an earlier daemon installed it.
     pub fn slots(&self, service: &Service) -> Option<&[u32]> {
-        self.services.get(&recipe::service_key(service))?.slots.as_deref()
+        Some(&*self.services.get(&recipe::service_key(service))?.table.as_ref()?.slots)
     }
 
     /// A free id.

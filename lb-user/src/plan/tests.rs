@@ -231,6 +231,68 @@ fn full_tables_are_refused_in_words() {
     assert!(error.to_string().contains("`slots` in [limits]"), "{error}");
 }
 
+#[test]
+fn a_refused_configuration_leaves_what_is_known() {
+    let mut tables = tables();
+    let mut running = model(vec![service("web", 80, &[(1, 1), (2, 1)])]);
+    running.services[0].health.check = Check::Tcp;
+    let mut known = inputs();
+    let (state, ..) = carry_out(&mut tables, &State::default(), &running, &known);
+    known.health.insert(key("web", 2), Health::Down);
+    let (state, ..) = carry_out(&mut tables, &state, &running, &known);
+    let many: Vec<_> = (3..=44).map(|n| (n, 1)).collect();
+    let refused = model(vec![service("web", 80, &many)]);
+    let asked = known.clone().for_model(&state, &refused);
+    assert!(asked.health.is_empty());
+    plan(&state, &refused, &asked).unwrap_err();
+    let still = known.clone().for_model(&state, &running);
+    assert_eq!(still.health(&key("web", 2)), Health::Down);
+    assert!(plan(&state, &running, &still).unwrap().steps.is_empty());
+}
+
+#[test]
+fn verdicts_are_about_a_server_that_is_still_checked_there() {
+    let mut tables = tables();
+    let checked = |backends: &[(u8, u32)]| {
+        let mut service = service("web", 80, backends);
+        service.health.check = Check::Tcp;
+        service
+    };
+    let before = model(vec![checked(&[(1, 1), (2, 1)])]);
+    let mut known = inputs();
+    let (state, ..) = carry_out(&mut tables, &State::default(), &before, &known);
+    known.health.extend([(key("web", 1), Health::Down), (key("web", 2), Health::Down)]);
+    for backend in &before.services[0].backends {
+        known.next_hops.insert(backend.address, None);
+    }
+
+    let mut moved = before.clone();
+    moved.services[0].backends[1].address = IpAddr::from([10, 0, 0, 9]);
+    let next = known.clone().for_model(&state, &moved);
+    assert_eq!(next.health(&key("web", 1)), Health::Down);
+    assert_eq!(next.health(&key("web", 2)), Health::Up, "another server, of which nothing is known");
+    assert_eq!(next.next_hops.len(), 1, "the way to the old address is forgotten");
+
+    let unchecked = model(vec![service("web", 80, &[(1, 1), (2, 1)])]);
+    let next = known.for_model(&state, &unchecked);
+    assert_eq!(next.health(&key("web", 1)), Health::Up);
+}
+
+#[test]
+fn a_table_is_made_again_only_for_other_members() {
+    let mut tables = tables();
+    let model = model(vec![service("a", 80, &[(1, 1), (2, 1)]), service("b", 81, &[(1, 1), (2, 1)])]);
+    let (first, ..) = carry_out(&mut tables, &State::default(), &model, &inputs());
+    let mut inputs = inputs();
+    inputs.health.insert(key("a", 2), Health::Down);
+    let (second, ..) = carry_out(&mut tables, &first, &model, &inputs);
+    let same = |at: usize| {
+        let slots = |state: &State| state.slots(&model.services[at]).unwrap().as_ptr();
+        slots(&first) == slots(&second)
+    };
+    assert_eq!((same(0), same(1)), (false, true));
+}
+
 /// Tables of very different sizes in a `SLOTS` of exactly twice their sum, whose services change one
 /// by one and together, also after a restart.
 #[test]
