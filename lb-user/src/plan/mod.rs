@@ -219,6 +219,10 @@ impl Plan {
                 self.changes.push(format!("remove service at {}", describe(key)));
             }
         }
+        for id in std::mem::take(&mut self.next.orphans) {
+            self.steps.push(Step::RemoveBackend { id });
+            self.next.release_id(id);
+        }
         for (key, known) in &current.backends {
             let configured = backends.contains(&(&key.service, &key.backend));
             if configured && self.next.backends.get(key).is_some_and(|next| next.id == known.id) {

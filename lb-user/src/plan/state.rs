@@ -31,6 +31,8 @@ pub struct State {
     pub sources: Sources,
     /// The last generation of every id that was ever used.
     generations: BTreeMap<BackendId, u32>,
+    /// Backends whose name another id has: an earlier daemon was replacing them when it ended.
+    pub(super) orphans: Vec<BackendId>,
     /// Ids in use.
     used: BTreeSet<u32>,
     /// The id given out last: the search for a free one goes on from there, so that an id rests for
@@ -144,15 +146,19 @@ impl State {
             }
         }
         for (id, name, recipe, health) in kernel.installed_backends()? {
-            state.last_id = state.last_id.max(id.0);
-            state.used.insert(id.0);
             let key = BackendKey { service: name.service(), backend: name.backend() };
-            state.backends.insert(key, BackendState { id, recipe, health, weight: None });
+            state.adopt_backend(key, BackendState { id, recipe, health, weight: None });
         }
         for (key, entry) in kernel.installed_services()? {
             state.services.insert(key, ServiceState { entry, table: None });
         }
         Ok(state)
+    }
+
+    pub(super) fn adopt_backend(&mut self, key: BackendKey, backend: BackendState) {
+        self.last_id = self.last_id.max(backend.id.0);
+        self.used.insert(backend.id.0);
+        self.orphans.extend(self.backends.insert(key, backend).map(|other| other.id));
     }
 
     /// A service's slot table, unless an earlier daemon installed it.

@@ -4,13 +4,14 @@ use std::{collections::HashMap, net::IpAddr, time::Duration};
 
 use lb_common::{
     host::HostTables,
+    net::Ip,
     settings::Settings,
     state::{BackendId, Health},
     tables::Tables as _,
 };
 use proptest::prelude::*;
 
-use super::{Inputs, Sources, State, Step, apply, plan};
+use super::{BackendState, Inputs, ServiceState, Sources, State, Step, apply, plan};
 use crate::{
     health::BackendKey,
     model::{
@@ -276,6 +277,40 @@ fn verdicts_are_about_a_server_that_is_still_checked_there() {
     let unchecked = model(vec![service("web", 80, &[(1, 1), (2, 1)])]);
     let next = known.for_model(&state, &unchecked);
     assert_eq!(next.health(&key("web", 1)), Health::Up);
+}
+
+/// The daemon ends between the steps of replacing a backend, wherever that is; the next one adopts
+/// what the tables hold.
+#[test]
+fn a_crash_while_a_backend_is_replaced_leaves_nothing_behind() {
+    let before = model(vec![service("web", 80, &[(1, 1), (2, 1)])]);
+    let mut after = before.clone();
+    after.services[0].backends[1].address = IpAddr::from([10, 0, 0, 9]);
+    let steps = {
+        let (state, ..) = carry_out(&mut tables(), &State::default(), &before, &inputs());
+        plan(&state, &after, &inputs()).unwrap().steps
+    };
+    for (taken, wanted) in (0..=steps.len()).flat_map(|taken| [(taken, &before), (taken, &after)]) {
+        let mut tables = tables();
+        let (state, ..) = carry_out(&mut tables, &State::default(), &before, &inputs());
+        steps[..taken].iter().for_each(|step| apply(step, &mut tables).unwrap());
+        let mut adopted = State::default();
+        adopted.sources = state.sources.clone();
+        for (id, recipe) in (0..).map(BackendId).zip(&tables.backends) {
+            let health = tables.health(id);
+            if health != Health::Absent {
+                let n = if recipe.address == Ip::from(IpAddr::from([10, 0, 0, 1])) { 1 } else { 2 };
+                let backend = BackendState { id, recipe: *recipe, health, weight: None };
+                adopted.adopt_backend(key("web", n), backend);
+            }
+        }
+        for (key, entry) in &tables.services {
+            adopted.services.insert(*key, ServiceState { entry: *entry, table: None });
+        }
+        let (next, ..) = carry_out(&mut tables, &adopted, wanted, &inputs());
+        let live = tables.health.iter().filter(|word| **word != Health::Absent as u32).count();
+        assert_eq!((live, next.backends.len()), (2, 2), "after {taken} steps");
+    }
 }
 
 #[test]
