@@ -18,7 +18,7 @@ use crate::{
     dataplane::{self, Dataplane as _, Mode, Options, Program},
     health::{BackendKey, Flip, Monitor, Target},
     model::{Check, Forwarding, Model},
-    neighbour::{Change, Links, Resolver},
+    neighbour::{Change, Interface, Links, Resolver},
     plan::{self, Inputs, Plan, Sources, State},
 };
 
@@ -59,10 +59,10 @@ impl Core {
         let mut links = Links::connect().context("cannot open a netlink socket")?;
         let mut interfaces = Vec::new();
         for name in &model.interface.names {
-            interfaces.push((name.clone(), links.interface(name).await?));
+            interfaces.push(links.interface(name).await?);
         }
         warn_of_port_overlap(&model);
-        let sources = sources(&model, interfaces.first().map(|(_, interface)| interface))?;
+        let sources = sources(&model, interfaces.first())?;
 
         let options = Options {
             limits: &model.limits,
@@ -76,6 +76,8 @@ impl Core {
             true => State::adopt(&program.kernel, model.limits.backends)?,
             false => State::default(),
         };
+        let services = state.services.keys().map(|key| key.address.into()).collect();
+        let claims = Claims::adopt(&interfaces, &services);
         let key = program.settings.key.each_ref().map(lb_common::settings::Fixed::get);
         let health = state.backends.iter().map(|(key, backend)| (key.clone(), backend.health)).collect();
         let inputs = Inputs { health, next_hops: HashMap::new(), sources, seed: plan::seed(&key) };
@@ -96,26 +98,41 @@ impl Core {
             unreachable: HashMap::new(),
             resolver,
             links,
-            claims: Claims::default(),
+            claims,
         };
         if core.program.adopted {
             info!("adopted {} backends and their connections from an earlier run", core.state.backends.len());
         }
         core.resolver.reconcile(addresses(&core.model));
         core.await_next_hops().await;
-        let model = Arc::clone(&core.model);
-        core.install(&model, core.inputs.clone())?;
-        for (name, interface) in interfaces {
-            core.attach(&name, interface.ifindex)?;
+        if let Err(error) = core.go_live(&interfaces).await {
+            // What an earlier run installed goes on; nobody would look after anything else.
+            if !core.program.adopted
+                && let Err(error) = core.leave().await
+            {
+                warn!("{error:#}");
+            }
+            return Err(error);
         }
-        core.program.detach_others(&core.model.interface.names)?;
-        core.follow(&model).await?;
         Ok(core)
     }
 
-    /// The model in force.
-    pub(super) fn model(&self) -> &Model {
-        &self.model
+    /// Fills the tables, then lets packets in.
+    async fn go_live(&mut self, interfaces: &[Interface]) -> Result<()> {
+        let model = Arc::clone(&self.model);
+        self.install(&model, self.inputs.clone())?;
+        for (name, interface) in model.interface.names.iter().zip(interfaces) {
+            self.attach(name, interface.ifindex)?;
+        }
+        self.program.detach_others(&model.interface.names)?;
+        self.follow(&model).await
+    }
+
+    /// Gives addresses back and takes the packet program away.
+    async fn leave(&mut self) -> Result<()> {
+        let released = self.claims.release(&mut self.links).await;
+        dataplane::detach_all(&self.program)?;
+        released
     }
 
     fn attach(&mut self, name: &str, ifindex: u32) -> Result<()> {
@@ -304,8 +321,7 @@ impl Core {
             info!("stopping; the packet program goes on (--detach-on-exit ends it too)");
             return Ok(());
         }
-        self.claims.release(&mut self.links).await?;
-        dataplane::detach_all(&self.program)?;
+        self.leave().await?;
         info!("detached");
         Ok(())
     }
@@ -329,7 +345,7 @@ fn addresses(model: &Model) -> impl Iterator<Item = IpAddr> + '_ {
 }
 
 /// The configured source addresses; for a family without one, the first interface's own.
-fn sources(model: &Model, first: Option<&crate::neighbour::Interface>) -> Result<Sources> {
+fn sources(model: &Model, first: Option<&Interface>) -> Result<Sources> {
     let mut list = model.nat.source.clone();
     for ipv6 in [false, true] {
         let needed = model.services.iter().find(|service| {
