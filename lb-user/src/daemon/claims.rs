@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use crate::{
     model::Model,
-    neighbour::{Claim, Links, announce},
+    neighbour::{Claim, Interface, Links, announce},
 };
 
 /// Addresses that this daemon holds.
@@ -18,6 +18,17 @@ pub(super) struct Claims {
 }
 
 impl Claims {
+    /// Those of `services` that an interface has from an earlier run, and not from anybody else.
+    pub(super) fn adopt(interfaces: &[Interface], services: &BTreeSet<IpAddr>) -> Self {
+        let mut held = BTreeSet::new();
+        for interface in interfaces {
+            let claimed = interface.addresses.iter().filter(|address| address.claimed);
+            let ours = claimed.map(|address| address.network.addr()).filter(|ip| services.contains(ip));
+            held.extend(ours.map(|ip| (interface.ifindex, ip)));
+        }
+        Self { held }
+    }
+
     /// Makes the model's addresses the ones held on interface `ifindex`.
     ///
     /// # Errors
@@ -60,5 +71,30 @@ impl Claims {
             links.release(ifindex, address).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::neighbour::Address;
+
+    #[test]
+    fn only_claimed_service_addresses_are_adopted() {
+        let address = |network: &str, claimed| Address {
+            network: network.parse().unwrap(),
+            global: true,
+            passing: false,
+            claimed,
+        };
+        let addresses = vec![
+            address("192.0.2.1/32", true),
+            address("192.0.2.2/32", false),
+            address("192.0.2.3/32", true),
+        ];
+        let interface = Interface { ifindex: 7, mac: None, mtu: 1500, addresses };
+        let services = ["192.0.2.1", "192.0.2.2"].map(|ip| ip.parse().unwrap()).into();
+        let held = Claims::adopt(&[interface], &services).held;
+        assert_eq!(held, [(7, "192.0.2.1".parse().unwrap())].into());
     }
 }

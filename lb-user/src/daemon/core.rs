@@ -4,6 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     net::{IpAddr, SocketAddr},
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -17,7 +18,7 @@ use crate::{
     dataplane::{self, Dataplane as _, Mode, Options, Program},
     health::{BackendKey, Flip, Monitor, Target},
     model::{Check, Forwarding, Model},
-    neighbour::{Change, Links, Resolver},
+    neighbour::{Change, Interface, Links, Resolver},
     plan::{self, Inputs, Plan, Sources, State},
 };
 
@@ -36,7 +37,7 @@ pub(super) struct Attachment {
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) program: Program,
-    pub(super) model: Model,
+    pub(super) model: Arc<Model>,
     pub(super) state: State,
     pub(super) inputs: Inputs,
     pub(super) monitor: Monitor,
@@ -58,10 +59,10 @@ impl Core {
         let mut links = Links::connect().context("cannot open a netlink socket")?;
         let mut interfaces = Vec::new();
         for name in &model.interface.names {
-            interfaces.push((name.clone(), links.interface(name).await?));
+            interfaces.push(links.interface(name).await?);
         }
         warn_of_port_overlap(&model);
-        let sources = sources(&model, interfaces.first().map(|(_, interface)| interface))?;
+        let sources = sources(&model, interfaces.first())?;
 
         let options = Options {
             limits: &model.limits,
@@ -75,6 +76,8 @@ impl Core {
             true => State::adopt(&program.kernel, model.limits.backends)?,
             false => State::default(),
         };
+        let services = state.services.keys().map(|key| key.address.into()).collect();
+        let claims = Claims::adopt(&interfaces, &services);
         let key = program.settings.key.each_ref().map(lb_common::settings::Fixed::get);
         let health = state.backends.iter().map(|(key, backend)| (key.clone(), backend.health)).collect();
         let inputs = Inputs { health, next_hops: HashMap::new(), sources, seed: plan::seed(&key) };
@@ -83,7 +86,7 @@ impl Core {
         let (resolver, next_hops) = Resolver::start().context("cannot open a netlink socket")?;
         let mut core = Self {
             program,
-            model,
+            model: Arc::new(model),
             state,
             inputs,
             monitor,
@@ -95,26 +98,41 @@ impl Core {
             unreachable: HashMap::new(),
             resolver,
             links,
-            claims: Claims::default(),
+            claims,
         };
         if core.program.adopted {
             info!("adopted {} backends and their connections from an earlier run", core.state.backends.len());
         }
         core.resolver.reconcile(addresses(&core.model));
         core.await_next_hops().await;
-        let model = core.model.clone();
-        core.install(&model)?;
-        for (name, interface) in interfaces {
-            core.attach(&name, interface.ifindex)?;
+        if let Err(error) = core.go_live(&interfaces).await {
+            // What an earlier run installed goes on; nobody would look after anything else.
+            if !core.program.adopted
+                && let Err(error) = core.leave().await
+            {
+                warn!("{error:#}");
+            }
+            return Err(error);
         }
-        core.program.detach_others(&core.model.interface.names)?;
-        core.follow(&model).await?;
         Ok(core)
     }
 
-    /// The model in force.
-    pub(super) fn model(&self) -> &Model {
-        &self.model
+    /// Fills the tables, then lets packets in.
+    async fn go_live(&mut self, interfaces: &[Interface]) -> Result<()> {
+        let model = Arc::clone(&self.model);
+        self.install(&model, self.inputs.clone())?;
+        for (name, interface) in model.interface.names.iter().zip(interfaces) {
+            self.attach(name, interface.ifindex)?;
+        }
+        self.program.detach_others(&model.interface.names)?;
+        self.follow(&model).await
+    }
+
+    /// Gives addresses back and takes the packet program away.
+    async fn leave(&mut self) -> Result<()> {
+        let released = self.claims.release(&mut self.links).await;
+        dataplane::detach_all(&self.program)?;
+        released
     }
 
     fn attach(&mut self, name: &str, ifindex: u32) -> Result<()> {
@@ -153,18 +171,15 @@ impl Core {
             Some(name) => Some(self.links.interface(name).await?),
             None => None,
         };
-        let before = std::mem::replace(&mut self.inputs.sources, sources(&model, first.as_ref())?);
-        match self.install(&model) {
-            Ok(changes) => {
-                self.model = model.clone();
-                self.follow(&model).await?;
-                Ok(changes)
-            }
-            Err(error) => {
-                self.inputs.sources = before;
-                Err(error)
-            }
+        let inputs = Inputs { sources: sources(&model, first.as_ref())?, ..self.inputs.clone() };
+        let model = Arc::new(model);
+        let changes = self.install(&model, inputs)?;
+        self.model = Arc::clone(&model);
+        // The plan is in force; what fails now can't refuse it any more.
+        if let Err(error) = self.follow(&model).await {
+            warn!("{error:#}");
         }
+        Ok(changes)
     }
 
     /// What is fixed for as long as the maps live.
@@ -186,26 +201,25 @@ impl Core {
         }
         anyhow::ensure!(
             differ.is_empty(),
-            "{} can't change by a reload; restart the daemon for that. Nothing was changed, what runs goes on",
+            "{} can't change by a reload, nor by a plain restart, which goes on with what is installed: stop a \
+             daemon that runs with --detach-on-exit, which ends its connections and sessions, and start it \
+             again. Nothing was changed, what runs goes on",
             differ.join(", ")
         );
         Ok(())
     }
 
-    /// Plans and applies; returns the changes in words.
-    fn install(&mut self, model: &Model) -> Result<Vec<String>> {
-        let configured: HashSet<BackendKey> = targets(model).map(|target| target.key).collect();
-        self.inputs.health.retain(|key, _| configured.contains(key));
-        for target in targets(model).filter(|target| target.health.check == Check::None) {
-            self.inputs.health.insert(target.key, Health::Up);
-        }
-        let Plan { steps, next, changes } = plan::plan(&self.state, model, &self.inputs)?;
+    /// Plans and applies; returns the changes in words. Refused, `self.inputs` stays as it was.
+    fn install(&mut self, model: &Model, inputs: Inputs) -> Result<Vec<String>> {
+        let inputs = inputs.for_model(&self.state, model);
+        let Plan { steps, next, changes } = plan::plan(&self.state, model, &inputs)?;
         if let Err(error) = steps.iter().try_for_each(|step| plan::apply(step, &mut self.program.kernel)) {
             // Some steps were taken; the maps know which.
             self.state = State::adopt(&self.program.kernel, model.limits.backends)?;
             return Err(error);
         }
         self.state = next;
+        self.inputs = inputs;
         Ok(changes)
     }
 
@@ -218,6 +232,7 @@ impl Core {
             .collect();
         self.monitor.reconcile(wanted);
         self.resolver.reconcile(addresses(model));
+        self.unreachable.retain(|address, _| addresses(model).any(|wanted| wanted == *address));
         if let Some(first) = self.attachments.first() {
             self.claims.follow(&mut self.links, model, first.ifindex).await?;
         }
@@ -226,13 +241,36 @@ impl Core {
 
     /// Plans again for the same model, because health or next hops changed.
     fn replan(&mut self) {
-        let model = self.model.clone();
-        if let Err(error) = self.install(&model) {
+        let model = Arc::clone(&self.model);
+        if let Err(error) = self.install(&model, self.inputs.clone()) {
             warn!("cannot apply: {error:#}");
         }
     }
 
     pub(super) fn health_changed(&mut self, flip: &Flip) {
+        self.note_health(flip);
+        self.catch_up();
+    }
+
+    pub(super) fn next_hop_changed(&mut self, change: Change) {
+        self.note_next_hop(change);
+        self.catch_up();
+    }
+
+    /// Takes what else has arrived, then plans once for all of it: where many backends die together,
+    /// the last must not wait for the slot tables of all the others.
+    fn catch_up(&mut self) {
+        while let Ok(flip) = self.flips.try_recv() {
+            self.note_health(&flip);
+        }
+        while let Ok(change) = self.next_hops.try_recv() {
+            self.note_next_hop(change);
+        }
+        self.replan();
+    }
+
+    /// Notes a verdict, and fails over at once; the slot tables follow.
+    fn note_health(&mut self, flip: &Flip) {
         if !self.monitor.is_current(flip) {
             return;
         }
@@ -245,22 +283,19 @@ impl Core {
             if flip.up { "up" } else { "down" }
         );
         self.inputs.health.insert(key.clone(), health);
-        // Fail over now; the slot table follows.
         if let Some(backend) = self.state.backends.get_mut(key) {
             match self.program.kernel.set_health(backend.id, health) {
                 Ok(()) => backend.health = health,
                 Err(error) => warn!("{error:#}"),
             }
         }
-        self.replan();
-    }
-
-    pub(super) fn next_hop_changed(&mut self, change: Change) {
-        self.note_next_hop(change);
-        self.replan();
     }
 
     fn note_next_hop(&mut self, Change { address, next_hop }: Change) {
+        // It was under way while its backend was removed.
+        if !addresses(&self.model).any(|wanted| wanted == address) {
+            return;
+        }
         match next_hop {
             Ok(hop) => {
                 self.unreachable.remove(&address);
@@ -286,8 +321,7 @@ impl Core {
             info!("stopping; the packet program goes on (--detach-on-exit ends it too)");
             return Ok(());
         }
-        self.claims.release(&mut self.links).await?;
-        dataplane::detach_all(&self.program)?;
+        self.leave().await?;
         info!("detached");
         Ok(())
     }
@@ -311,7 +345,7 @@ fn addresses(model: &Model) -> impl Iterator<Item = IpAddr> + '_ {
 }
 
 /// The configured source addresses; for a family without one, the first interface's own.
-fn sources(model: &Model, first: Option<&crate::neighbour::Interface>) -> Result<Sources> {
+fn sources(model: &Model, first: Option<&Interface>) -> Result<Sources> {
     let mut list = model.nat.source.clone();
     for ipv6 in [false, true] {
         let needed = model.services.iter().find(|service| {

@@ -47,11 +47,22 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
 
-    let mut core = Core::start(args.config.display().to_string(), &pins, model).await?;
     let (commands, mut inbox) = mpsc::channel(64);
     let handle = Arc::new(Handle::new(commands));
     let mut servers = serve::Servers::start(socket, Arc::clone(&handle));
-    servers.metrics(core.model().http, &handle).await?;
+    let start = async {
+        // First what may fail without a trace. Questions wait until the daemon's task takes them.
+        servers.metrics(model.http, &handle).await?;
+        Core::start(args.config.display().to_string(), &pins, model).await
+    };
+    let mut core = match start.await {
+        Ok(core) => core,
+        Err(error) => {
+            drop(inbox);
+            servers.stop().await;
+            return Err(error);
+        }
+    };
     info!("ready");
 
     let mut sweep = interval(SWEEP);

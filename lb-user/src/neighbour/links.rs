@@ -38,14 +38,17 @@ pub struct Address {
     pub network: IpNet,
     /// Valid beyond the link: neither link-local nor host-only.
     pub global: bool,
+    /// About to go: deprecated, or an IPv6 privacy address. Lasting connections should not use it.
+    pub passing: bool,
     /// Added by [`Links::claim`], in this run of the daemon or in one before.
     pub claimed: bool,
 }
 
 impl Interface {
-    /// The address that packets of our own would carry: the first global one of the family that isn't claimed.
+    /// The address that packets of our own would carry: the first global one of the family that isn't claimed
+    /// and that stays.
     pub fn own_address(&self, ipv6: bool) -> Option<IpAddr> {
-        let own = |a: &&Address| a.network.addr().is_ipv6() == ipv6 && a.global && !a.claimed;
+        let own = |a: &&Address| a.network.addr().is_ipv6() == ipv6 && a.global && !a.passing && !a.claimed;
         self.addresses.iter().find(own).map(|a| a.network.addr())
     }
 }
@@ -177,19 +180,24 @@ impl Links {
 }
 
 fn parse(message: &AddressMessage) -> Option<Address> {
-    let (mut local, mut address, mut claimed) = (None, None, false);
+    let (mut local, mut address, mut claimed, mut flags) = (None, None, false, AddressFlags::empty());
     for attribute in &message.attributes {
         match attribute {
             AddressAttribute::Local(ip) => local = Some(*ip),
             AddressAttribute::Address(ip) => address = Some(*ip),
             AddressAttribute::Protocol(protocol) => claimed = *protocol == CLAIMED,
+            AddressAttribute::Flags(all) => flags = *all,
             _ => {}
         }
     }
     // Where both are there, `Address` is the other end of a point-to-point link.
+    let own = local.or(address)?;
+    // The kernel's IFA_F_TEMPORARY is the same bit as IFA_F_SECONDARY, which an IPv4 address may well have.
+    let temporary = own.is_ipv6() && flags.contains(AddressFlags::Secondary);
     Some(Address {
-        network: IpNet::new(local.or(address)?, message.header.prefix_len).ok()?,
+        network: IpNet::new(own, message.header.prefix_len).ok()?,
         global: message.header.scope == AddressScope::Universe,
+        passing: temporary || flags.contains(AddressFlags::Deprecated),
         claimed,
     })
 }

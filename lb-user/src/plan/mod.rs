@@ -3,7 +3,7 @@
 //!
 //! Order: source addresses, backends that are new or changed, slot tables with their services, then
 //! the reverse: services that go, backends that go. So no slot ever points at an absent backend. A
-//! slot table is written into a free range first; replacing the service's entry, which is one atomic
+//! slot table is written into a free place first; replacing the service's entry, which is one atomic
 //! write, swaps it in.
 
 mod apply;
@@ -15,12 +15,14 @@ mod step;
 mod tests;
 
 pub use apply::apply;
-pub use ranges::Ranges;
 pub use recipe::{scope, seed, service_key, settings_key};
-pub use state::{BackendState, Inputs, ServiceState, Sources, State};
+pub use state::{BackendState, Inputs, ServiceState, SlotTable, Sources, State};
 pub use step::Step;
 
-use std::collections::{BTreeSet, btree_map::Entry};
+use std::{
+    collections::{BTreeSet, btree_map::Entry},
+    sync::Arc,
+};
 
 use anyhow::{Result, bail};
 use lb_common::{
@@ -28,6 +30,7 @@ use lb_common::{
     state::{BackendId, Health, Service, ServiceKey},
 };
 
+use self::ranges::Places;
 use crate::{
     health::BackendKey,
     model::{self, Model},
@@ -51,16 +54,20 @@ pub struct Plan {
 /// A table is too small, or the source addresses changed in a way that connections can't follow.
 pub fn plan(current: &State, model: &Model, inputs: &Inputs) -> Result<Plan> {
     let mut plan = Plan { next: current.clone(), ..Plan::default() };
-    let mut ranges = current.ranges(model.limits.slots);
+    let tables = || model.services.iter().map(|service| (recipe::service_key(service), service.slots));
+    let places = Places::find(current.tables(), model.limits.slots, tables());
     plan.sources(current, inputs)?;
     for service in &model.services {
         for backend in &service.backends {
             plan.backend(current, model, inputs, service, backend)?;
         }
-        plan.service(current, inputs, service, &mut ranges)?;
+        plan.service(current, inputs, service, &places)?;
     }
     plan.markers(model);
     plan.leave(current, model);
+    // A later change of health must not fail for want of room: such a configuration is refused now.
+    let spare = Places::find(plan.next.tables(), model.limits.slots, tables());
+    tables().try_for_each(|(key, length)| spare.of(&key, length).map(drop))?;
     Ok(plan)
 }
 
@@ -131,16 +138,17 @@ impl Plan {
         current: &State,
         inputs: &Inputs,
         service: &model::Service,
-        ranges: &mut Ranges,
+        places: &Places,
     ) -> Result<()> {
         let key = recipe::service_key(service);
-        let slots = self.slot_table(inputs, service);
         let mut entry = recipe::service_entry(service);
         let known = current.services.get(&key);
-        let table_changed = known.is_none_or(|known| known.slots.as_deref() != Some(&slots[..]));
+        let before = known.and_then(|known| known.table.as_ref());
+        let table = self.slot_table(inputs, service, before);
+        let table_changed = before.is_none_or(|before| before.slots != table.slots);
         match known {
             Some(known) if !table_changed => entry.slots_base = known.entry.slots_base,
-            _ => entry.slots_base = ranges.take(service.slots)?,
+            _ => entry.slots_base = places.of(&key, service.slots)?,
         }
         let name_changed = known.is_some_and(|known| known.entry.scope != entry.scope);
         match known {
@@ -154,28 +162,35 @@ impl Plan {
             Some(_) => {}
         }
         if table_changed || known.is_some_and(|known| known.entry != entry) {
-            let table = table_changed.then(|| slots.clone());
+            let table = table_changed.then(|| Arc::clone(&table.slots));
             self.steps.push(Step::PutService { key, entry, table });
         }
-        self.next.services.insert(key, ServiceState { entry, slots: Some(slots) });
+        self.next.services.insert(key, ServiceState { entry, table: Some(table) });
         Ok(())
     }
 
     /// Slots go to the backends that are up; if none is, to all, so that the first that comes back
     /// serves without waiting for a new table.
-    fn slot_table(&self, inputs: &Inputs, service: &model::Service) -> Vec<u32> {
-        let member = |backend: &'_ model::Backend| {
+    fn slot_table(&self, inputs: &Inputs, service: &model::Service, before: Option<&SlotTable>) -> SlotTable {
+        let installed = |backend: &model::Backend| {
             let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
-            self.next.backends[&key].clone()
+            (self.next.backends[&key].id, self.next.backends[&key].health == Health::Up)
         };
-        let any_up = service.backends.iter().any(|backend| member(backend).health == Health::Up);
-        let members: Vec<Member<'_>> = service
-            .backends
-            .iter()
-            .filter(|backend| !any_up || member(backend).health == Health::Up)
-            .map(|backend| Member { name: &backend.name, weight: backend.weight, id: member(backend).id.0 })
-            .collect();
-        slots::fill(&members, service.slots, inputs.seed)
+        let any_up = service.backends.iter().any(|backend| installed(backend).1);
+        let member = |backend: &model::Backend| {
+            let (id, up) = installed(backend);
+            (up || !any_up).then(|| (backend.name.clone(), backend.weight, id))
+        };
+        let members: Vec<_> = service.backends.iter().filter_map(member).collect();
+        let same =
+            |before: &&SlotTable| before.members == members && before.slots.len() == service.slots as usize;
+        if let Some(before) = before.filter(same) {
+            return before.clone();
+        }
+        let list: Vec<_> =
+            members.iter().map(|(name, weight, id)| Member { name, weight: *weight, id: id.0 }).collect();
+        let slots = slots::fill(&list, service.slots, inputs.seed).into();
+        SlotTable { members, slots }
     }
 
     /// Entries that mark addresses as services', for packets without a usable port.
@@ -184,7 +199,7 @@ impl Plan {
             let key = ServiceKey::any_port(Ip::from(service.address));
             if let Entry::Vacant(vacant) = self.next.services.entry(key) {
                 let entry = Service::default();
-                vacant.insert(ServiceState { entry, slots: None });
+                vacant.insert(ServiceState { entry, table: None });
                 self.steps.push(Step::PutService { key, entry, table: None });
             }
         }
@@ -203,6 +218,10 @@ impl Plan {
             if key.protocol() != 0 {
                 self.changes.push(format!("remove service at {}", describe(key)));
             }
+        }
+        for id in std::mem::take(&mut self.next.orphans) {
+            self.steps.push(Step::RemoveBackend { id });
+            self.next.release_id(id);
         }
         for (key, known) in &current.backends {
             let configured = backends.contains(&(&key.service, &key.backend));

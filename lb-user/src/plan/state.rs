@@ -1,8 +1,9 @@
 //! What is installed, and what a plan needs to know besides the model.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     net::IpAddr,
+    sync::Arc,
 };
 
 use anyhow::{Result, bail};
@@ -11,8 +12,13 @@ use lb_common::{
     state::{Backend, BackendId, Health, ServiceKey},
 };
 
-use super::{full, ranges::Ranges, recipe};
-use crate::{dataplane::Kernel, health::BackendKey, model::Service, neighbour::NextHop};
+use super::{full, recipe};
+use crate::{
+    dataplane::Kernel,
+    health::BackendKey,
+    model::{Check, Model, Service},
+    neighbour::NextHop,
+};
 
 /// What is installed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +31,8 @@ pub struct State {
     pub sources: Sources,
     /// The last generation of every id that was ever used.
     generations: BTreeMap<BackendId, u32>,
+    /// Backends whose name another id has: an earlier daemon was replacing them when it ended.
+    pub(super) orphans: Vec<BackendId>,
     /// Ids in use.
     used: BTreeSet<u32>,
     /// The id given out last: the search for a free one goes on from there, so that an id rests for
@@ -51,7 +59,16 @@ pub struct ServiceState {
     /// Its entry.
     pub entry: lb_common::state::Service,
     /// Its slot table; `None` for an address marker, or if an earlier daemon installed it.
-    pub slots: Option<Vec<u32>>,
+    pub table: Option<SlotTable>,
+}
+
+/// A slot table, and what it was made of: from the same it need not be made again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotTable {
+    /// Name, weight and id of each backend that took part.
+    pub members: Vec<(String, u32, BackendId)>,
+    /// The owner of each slot.
+    pub slots: Arc<[u32]>,
 }
 
 /// What a plan needs besides the model.
@@ -63,11 +80,34 @@ pub struct Inputs {
     pub next_hops: HashMap<IpAddr, Option<NextHop>>,
     /// Source addresses of rewritten connections.
     pub sources: Sources,
-    /// Key of slot tables.
+    /// Key of slot tables; stays the same for as long as a [`State`] lives.
     pub seed: [u8; 16],
 }
 
 impl Inputs {
+    /// What of it holds for `model`, where `current` is installed: verdicts about servers that are still
+    /// configured and checked, at the address that was probed, and next hops that are still needed.
+    pub fn for_model(mut self, current: &State, model: &Model) -> Self {
+        let mut judged = HashSet::new();
+        let mut addresses = HashSet::new();
+        for service in &model.services {
+            for backend in &service.backends {
+                addresses.insert(backend.address);
+                let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
+                let same = current.backends.get(&key).is_some_and(|known| {
+                    (known.recipe.address, known.recipe.port.get())
+                        == (Ip::from(backend.address), backend.port)
+                });
+                if same && service.health.check != Check::None {
+                    judged.insert(key);
+                }
+            }
+        }
+        self.health.retain(|key, _| judged.contains(key));
+        self.next_hops.retain(|address, _| addresses.contains(address));
+        self
+    }
+
     /// A backend's state.
     pub fn health(&self, key: &BackendKey) -> Health {
         self.health.get(key).copied().unwrap_or(Health::Up)
@@ -106,20 +146,24 @@ impl State {
             }
         }
         for (id, name, recipe, health) in kernel.installed_backends()? {
-            state.last_id = state.last_id.max(id.0);
-            state.used.insert(id.0);
             let key = BackendKey { service: name.service(), backend: name.backend() };
-            state.backends.insert(key, BackendState { id, recipe, health, weight: None });
+            state.adopt_backend(key, BackendState { id, recipe, health, weight: None });
         }
         for (key, entry) in kernel.installed_services()? {
-            state.services.insert(key, ServiceState { entry, slots: None });
+            state.services.insert(key, ServiceState { entry, table: None });
         }
         Ok(state)
     }
 
+    pub(super) fn adopt_backend(&mut self, key: BackendKey, backend: BackendState) {
+        self.last_id = self.last_id.max(backend.id.0);
+        self.used.insert(backend.id.0);
+        self.orphans.extend(self.backends.insert(key, backend).map(|other| other.id));
+    }
+
     /// A service's slot table, unless an earlier daemon installed it.
     pub fn slots(&self, service: &Service) -> Option<&[u32]> {
-        self.services.get(&recipe::service_key(service))?.slots.as_deref()
+        Some(&*self.services.get(&recipe::service_key(service))?.table.as_ref()?.slots)
     }
 
     /// A free id.
@@ -146,14 +190,11 @@ impl State {
         *generation
     }
 
-    /// Slots in use. Those that a plan frees stay taken until the next plan: packets that found the
-    /// old table are still under way in it.
-    pub(super) fn ranges(&self, limit: u32) -> Ranges {
-        let tables = self.services.iter().filter(|(key, _)| key.protocol() != 0);
-        Ranges::new(
-            tables.map(|(_, service)| (service.entry.slots_base, service.entry.slots_mask + 1)),
-            limit,
-        )
+    /// Slot tables in use, as (first, length). Those that a plan frees stay taken until the next plan:
+    /// packets that found the old table are still under way in it.
+    pub(super) fn tables(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let services = self.services.iter().filter(|(key, _)| key.protocol() != 0);
+        services.map(|(_, service)| (service.entry.slots_base, service.entry.slots_mask + 1))
     }
 }
 

@@ -1,5 +1,7 @@
 //! One write, or a group that belongs together.
 
+use std::sync::Arc;
+
 use lb_common::{
     net::Ip,
     state::{Backend, BackendId, Health, Service, ServiceKey},
@@ -44,7 +46,7 @@ pub enum Step {
         /// Its entry; `slots_base` says where the table goes.
         entry: Service,
         /// The new table; `None`: the one that is there stays.
-        table: Option<Vec<u32>>,
+        table: Option<Arc<[u32]>>,
     },
     /// A service that goes.
     RemoveService {

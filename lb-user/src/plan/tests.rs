@@ -4,13 +4,14 @@ use std::{collections::HashMap, net::IpAddr, time::Duration};
 
 use lb_common::{
     host::HostTables,
+    net::Ip,
     settings::Settings,
     state::{BackendId, Health},
     tables::Tables as _,
 };
 use proptest::prelude::*;
 
-use super::{Inputs, Sources, State, Step, apply, plan};
+use super::{BackendState, Inputs, ServiceState, Sources, State, Step, apply, plan};
 use crate::{
     health::BackendKey,
     model::{
@@ -229,6 +230,144 @@ fn full_tables_are_refused_in_words() {
     let many = (0..17).map(|n| service(&format!("s{n}"), 80 + n, &[(1, 1)])).collect();
     let error = plan(&State::default(), &model(many), &inputs()).unwrap_err();
     assert!(error.to_string().contains("`slots` in [limits]"), "{error}");
+}
+
+#[test]
+fn a_refused_configuration_leaves_what_is_known() {
+    let mut tables = tables();
+    let mut running = model(vec![service("web", 80, &[(1, 1), (2, 1)])]);
+    running.services[0].health.check = Check::Tcp;
+    let mut known = inputs();
+    let (state, ..) = carry_out(&mut tables, &State::default(), &running, &known);
+    known.health.insert(key("web", 2), Health::Down);
+    let (state, ..) = carry_out(&mut tables, &state, &running, &known);
+    let many: Vec<_> = (3..=44).map(|n| (n, 1)).collect();
+    let refused = model(vec![service("web", 80, &many)]);
+    let asked = known.clone().for_model(&state, &refused);
+    assert!(asked.health.is_empty());
+    plan(&state, &refused, &asked).unwrap_err();
+    let still = known.clone().for_model(&state, &running);
+    assert_eq!(still.health(&key("web", 2)), Health::Down);
+    assert!(plan(&state, &running, &still).unwrap().steps.is_empty());
+}
+
+#[test]
+fn verdicts_are_about_a_server_that_is_still_checked_there() {
+    let mut tables = tables();
+    let checked = |backends: &[(u8, u32)]| {
+        let mut service = service("web", 80, backends);
+        service.health.check = Check::Tcp;
+        service
+    };
+    let before = model(vec![checked(&[(1, 1), (2, 1)])]);
+    let mut known = inputs();
+    let (state, ..) = carry_out(&mut tables, &State::default(), &before, &known);
+    known.health.extend([(key("web", 1), Health::Down), (key("web", 2), Health::Down)]);
+    for backend in &before.services[0].backends {
+        known.next_hops.insert(backend.address, None);
+    }
+
+    let mut moved = before.clone();
+    moved.services[0].backends[1].address = IpAddr::from([10, 0, 0, 9]);
+    let next = known.clone().for_model(&state, &moved);
+    assert_eq!(next.health(&key("web", 1)), Health::Down);
+    assert_eq!(next.health(&key("web", 2)), Health::Up, "another server, of which nothing is known");
+    assert_eq!(next.next_hops.len(), 1, "the way to the old address is forgotten");
+
+    let unchecked = model(vec![service("web", 80, &[(1, 1), (2, 1)])]);
+    let next = known.for_model(&state, &unchecked);
+    assert_eq!(next.health(&key("web", 1)), Health::Up);
+}
+
+/// The daemon ends between the steps of replacing a backend, wherever that is; the next one adopts
+/// what the tables hold.
+#[test]
+fn a_crash_while_a_backend_is_replaced_leaves_nothing_behind() {
+    let before = model(vec![service("web", 80, &[(1, 1), (2, 1)])]);
+    let mut after = before.clone();
+    after.services[0].backends[1].address = IpAddr::from([10, 0, 0, 9]);
+    let steps = {
+        let (state, ..) = carry_out(&mut tables(), &State::default(), &before, &inputs());
+        plan(&state, &after, &inputs()).unwrap().steps
+    };
+    for (taken, wanted) in (0..=steps.len()).flat_map(|taken| [(taken, &before), (taken, &after)]) {
+        let mut tables = tables();
+        let (state, ..) = carry_out(&mut tables, &State::default(), &before, &inputs());
+        steps[..taken].iter().for_each(|step| apply(step, &mut tables).unwrap());
+        let mut adopted = State::default();
+        adopted.sources = state.sources.clone();
+        for (id, recipe) in (0..).map(BackendId).zip(&tables.backends) {
+            let health = tables.health(id);
+            if health != Health::Absent {
+                let n = if recipe.address == Ip::from(IpAddr::from([10, 0, 0, 1])) { 1 } else { 2 };
+                let backend = BackendState { id, recipe: *recipe, health, weight: None };
+                adopted.adopt_backend(key("web", n), backend);
+            }
+        }
+        for (key, entry) in &tables.services {
+            adopted.services.insert(*key, ServiceState { entry: *entry, table: None });
+        }
+        let (next, ..) = carry_out(&mut tables, &adopted, wanted, &inputs());
+        let live = tables.health.iter().filter(|word| **word != Health::Absent as u32).count();
+        assert_eq!((live, next.backends.len()), (2, 2), "after {taken} steps");
+    }
+}
+
+#[test]
+fn a_table_is_made_again_only_for_other_members() {
+    let mut tables = tables();
+    let model = model(vec![service("a", 80, &[(1, 1), (2, 1)]), service("b", 81, &[(1, 1), (2, 1)])]);
+    let (first, ..) = carry_out(&mut tables, &State::default(), &model, &inputs());
+    let mut inputs = inputs();
+    inputs.health.insert(key("a", 2), Health::Down);
+    let (second, ..) = carry_out(&mut tables, &first, &model, &inputs);
+    let same = |at: usize| {
+        let slots = |state: &State| state.slots(&model.services[at]).unwrap().as_ptr();
+        slots(&first) == slots(&second)
+    };
+    assert_eq!((same(0), same(1)), (false, true));
+}
+
+/// Tables of very different sizes in a `SLOTS` of exactly twice their sum, whose services change one
+/// by one and together, also after a restart.
+#[test]
+fn twice_the_sum_of_the_slots_is_enough() {
+    let sizes = [32, 1024, 16, 64];
+    let mut tables = tables();
+    let limit = 2 * sizes.iter().sum::<u32>();
+    tables.slots = vec![0; limit as usize];
+    let configuration = |weights: &[u32]| {
+        let services = sizes.iter().zip(weights).zip(0..).map(|((&slots, &weight), n)| Service {
+            slots,
+            ..service(&format!("s{n}"), 80 + n, &[(1, weight), (2, 1)])
+        });
+        let mut model = model(services.collect());
+        model.limits.slots = limit;
+        model
+    };
+    let mut weights = [1; 4];
+    let (mut state, ..) = carry_out(&mut tables, &State::default(), &configuration(&weights), &inputs());
+    // Every set of services that may change at once, each followed by every other.
+    for (first, second) in (1..16).flat_map(|a| (1..16).map(move |b| (a, b))) {
+        for set in [first, second] {
+            for (n, weight) in weights.iter_mut().enumerate().filter(|(n, _)| set >> n & 1 == 1) {
+                *weight = *weight % 3 + 1 + n as u32 % 2;
+            }
+            (state, ..) = carry_out(&mut tables, &state, &configuration(&weights), &inputs());
+        }
+    }
+}
+
+#[test]
+fn a_service_may_take_anothers_place_in_full_slots() {
+    let mut tables = tables();
+    tables.slots = vec![0; 512];
+    let mut state = State::default();
+    for port in [80, 81, 82] {
+        let mut model = model(vec![service("web", port, &[(1, 1)])]);
+        model.limits.slots = 512;
+        (state, ..) = carry_out(&mut tables, &state, &model, &inputs());
+    }
 }
 
 proptest! {
