@@ -358,9 +358,9 @@ mod tests {
     #[test]
     fn a_port_that_was_used_again_is_not_released() {
         let binding = Binding::default();
-        assert!(binding.claim(binding.stamp(), Tick(5), 6));
+        assert!(binding.claim(binding.stamp(), Stamp::first(Tick(5), TcpFlags(0x02), 6)));
         let seen = binding.stamp();
-        binding.touch(seen.next(Tick(6), TcpFlags(0x10), Side::Client));
+        binding.pass(Tick(6), TcpFlags(0x10), Side::Client);
         assert!(!binding.release(seen) && !binding.stamp().is_free(Tick(11)));
         assert!(binding.release(binding.stamp()) && binding.stamp().is_free(Tick(11)));
     }

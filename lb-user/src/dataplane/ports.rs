@@ -44,7 +44,7 @@ mod tests {
     /// An answered connection to backend `id` of generation 3.
     fn binding(id: u32, protocol: u8, used: Tick) -> Binding {
         let binding = Binding::default();
-        assert!(binding.claim(binding.stamp(), used, protocol));
+        assert!(binding.claim(binding.stamp(), Stamp::first(used, TcpFlags::default(), protocol)));
         binding.write(&Bound {
             client: Ip::default(),
             client_port: Be16::new(1234),
@@ -56,7 +56,9 @@ mod tests {
             client_mac: Mac::from_bytes([1; 6]),
             local_mac: Mac::from_bytes([2; 6]),
         });
-        binding.touch(Stamp::first(used, protocol).next(used, TcpFlags(0x10), Side::Backend));
+        for from in [Side::Backend, Side::Client] {
+            binding.pass(used, TcpFlags(0x10), from);
+        }
         binding
     }
 

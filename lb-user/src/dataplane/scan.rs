@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use lb_common::{
     state::{
         BackendId, Bucket, Phase,
-        flow::{Entry, WAYS, Way},
+        flow::{WAYS, Way},
     },
     time::Tick,
 };
@@ -81,6 +81,8 @@ fn sweep(buckets: &[Bucket], now: Tick, gone: impl Fn(BackendId) -> bool) {
 #[cfg(test)]
 mod tests {
     use lb_common::state::Target;
+
+    use lb_common::state::flow::Entry;
 
     use super::*;
 
