@@ -17,7 +17,7 @@ use super::{claims::Claims, sweep};
 use crate::{
     dataplane::{self, Dataplane as _, Mode, Options, Program},
     health::{BackendKey, Flip, Monitor, Target},
-    model::{Check, Forwarding, Model},
+    model::{Forwarding, Model},
     neighbour::{Change, Interface, Links, Resolver},
     plan::{self, Inputs, Plan, Sources, State},
 };
@@ -226,10 +226,8 @@ impl Core {
     /// Brings everything beside the maps in line with the model.
     async fn follow(&mut self, model: &Model) -> Result<()> {
         let up = |key: &BackendKey| self.inputs.health(key) != Health::Down;
-        let wanted = targets(model)
-            .filter(|target| target.health.check != Check::None)
-            .map(|target| Target { initially_up: up(&target.key), ..target })
-            .collect();
+        let wanted =
+            targets(model).map(|target| Target { initially_up: up(&target.key), ..target }).collect();
         self.monitor.reconcile(wanted);
         self.resolver.reconcile(addresses(model));
         self.unreachable.retain(|address, _| addresses(model).any(|wanted| wanted == *address));

@@ -44,8 +44,6 @@ pub struct Target {
 pub struct Flip {
     /// Which backend.
     pub key: BackendKey,
-    /// The address that was probed.
-    pub address: SocketAddr,
     /// The new state.
     pub up: bool,
     /// What the last probe saw.
@@ -180,17 +178,21 @@ impl Probed {
     }
 
     async fn probe_for_ever(&self, Settings { health, service }: &Settings) -> Infallible {
-        if health.check == Check::None {
-            let mut always_up = Judge::new(1, 1, lock(&self.report).up);
-            self.take(&mut always_up, Ok("not checked".to_owned()));
-            return std::future::pending().await;
-        }
+        let path = match &health.check {
+            Check::None => {
+                let mut always_up = Judge::new(1, 1, lock(&self.report).up);
+                self.take(&mut always_up, Ok("not checked".to_owned()));
+                return std::future::pending().await;
+            }
+            Check::Tcp => None,
+            Check::Http { path } => Some(path.as_str()),
+        };
         let mut judge = Judge::new(health.rise, health.fall, lock(&self.report).up);
         let mut start = Instant::now() + health.interval.mul_f64(rand::random_range(0.0..1.0));
         loop {
             sleep_until(start).await;
             start = Instant::now() + health.interval.mul_f64(rand::random_range(0.9..=1.0));
-            let result = probe(&health.check, self.address, *service, health.timeout).await;
+            let result = probe(path, self.address, *service, health.timeout).await;
             self.take(&mut judge, result);
         }
     }
@@ -204,13 +206,7 @@ impl Probed {
             Report { address: self.address, up: judge.up(), passed: Some(passed), reason: reason.clone() };
         if let Some(up) = flip {
             // Nobody listens: the daemon is going down.
-            let _ = self.flips.send(Flip {
-                key: self.key.clone(),
-                address: self.address,
-                up,
-                reason,
-                run: self.run,
-            });
+            let _ = self.flips.send(Flip { key: self.key.clone(), up, reason, run: self.run });
         }
     }
 }

@@ -12,12 +12,11 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::model::Check;
-
 /// How much of an HTTP body is read, in bytes, before the connection is cut.
 const BODY_LIMIT: usize = 64 * 1024;
 
-/// Probes `address`; both results say in words what happened.
+/// Probes `address`: by HTTP if there is a `path` to ask for, else by a TCP handshake. Both results say in
+/// words what happened.
 ///
 /// `service` is the virtual address, for the `Host` header. The whole probe, the answer's body included (up to
 /// 64 KiB), takes at most `timeout`.
@@ -25,16 +24,15 @@ const BODY_LIMIT: usize = 64 * 1024;
 /// # Errors
 /// The probe failed, with the reason: "connection refused", "no answer within 1s", "HTTP 503", ...
 pub async fn probe(
-    check: &Check,
+    path: Option<&str>,
     address: SocketAddr,
     service: SocketAddr,
     timeout: Duration,
 ) -> Result<String, String> {
     let probe = async {
-        match check {
-            Check::None => Ok("not checked".to_owned()),
-            Check::Tcp => tcp(address).await,
-            Check::Http { path } => http(address, service, path).await,
+        match path {
+            None => tcp(address).await,
+            Some(path) => http(address, service, path).await,
         }
     };
     let late = || format!("no answer within {}", humantime::format_duration(timeout));

@@ -216,3 +216,33 @@ fn refusal(what: String, error: &rtnetlink::Error) -> LinkError {
     };
     LinkError::Refused { what, source }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(ip: &str, flags: AddressFlags) -> Address {
+        let mut message = AddressMessage::default();
+        message.header.prefix_len = 24;
+        message.header.scope = AddressScope::Universe;
+        message.attributes = vec![
+            AddressAttribute::Address(ip.parse().unwrap()),
+            AddressAttribute::Flags(AddressFlags::Permanent | flags),
+        ];
+        parse(&message).unwrap()
+    }
+
+    #[test]
+    fn own_addresses_are_those_that_stay() {
+        let addresses = vec![
+            address("fd00::1", AddressFlags::Secondary),
+            address("fd00::2", AddressFlags::Deprecated),
+            address("fd00::3", AddressFlags::empty()),
+            address("192.0.2.1", AddressFlags::Deprecated),
+            address("192.0.2.2", AddressFlags::Secondary),
+        ];
+        let interface = Interface { ifindex: 1, mac: None, mtu: 1500, addresses };
+        assert_eq!(interface.own_address(true), Some("fd00::3".parse().unwrap()));
+        assert_eq!(interface.own_address(false), Some("192.0.2.2".parse().unwrap()));
+    }
+}
