@@ -182,7 +182,7 @@ fn choose_key(configured: Option<[u32; KEY_WORDS]>, running: Option<&Settings>) 
     match (configured, running) {
         (Some(wanted), Some(found)) if wanted != found => bail!(
             "[hash] secret differs from the running one: with another secret every connection would look new. \
-             Put the old secret back, or give up the connections: stop with `limpet run --detach-on-exit` first"
+             Put the old secret back, or give up the connections: run once more with it and `--detach-on-exit`"
         ),
         (Some(key), _) | (None, Some(key)) => Ok(key),
         (None, None) => Ok(rand::random()),
