@@ -109,11 +109,9 @@ impl Program {
             }
         }
         let mut ebpf = loader.load(OBJECT).map_err(explain_load)?;
-        for name in ["limpet", "limpet_pass"] {
-            let program: &mut Xdp =
-                ebpf.program_mut(name).context("the object lacks a program")?.try_into()?;
-            program.load().map_err(explain_program)?;
-        }
+        let program: &mut Xdp =
+            ebpf.program_mut("limpet").context("the object lacks `limpet`")?.try_into()?;
+        program.load().map_err(explain_program)?;
         let kernel = Kernel::take(&mut ebpf, names?, &specs)?;
         // Last: it is what makes the maps worth adopting.
         meta.set(0, raw, 0).context("cannot write META")?;
