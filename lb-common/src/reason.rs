@@ -1,5 +1,6 @@
 //! Why a packet met its fate, and what else is worth counting: the index into `COUNTERS`, the key
-//! in `status`, the label in `/metrics`. One list.
+//! in `status`, the label in `/metrics`. One list, which only grows at its end: counters outlive the daemon, and the next one
+//! goes by the index.
 
 /// What a [`Reason`] says of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,7 +94,11 @@ reasons! {
 impl Reason {
     /// Number of counters.
     pub const COUNT: usize = Self::ALL.len();
+    /// Entries of `COUNTERS`. More than there are reasons: a new one, added at the end, then leaves
+    /// the layout of pinned maps as it is.
+    pub const ROOM: usize = 64;
 }
+const _: () = assert!(Reason::COUNT <= Reason::ROOM);
 
 #[cfg(test)]
 mod tests {

@@ -16,11 +16,11 @@ use lb_common::{
 /// that each bucket is one cache line.
 const MMAPABLE: usize = 0x400;
 
-/// Hash of a tuple -> its connection, four ways a bucket; written here, scanned by the daemon.
+/// Hash of a tuple -> its connection, four ways a bucket; written here, swept by the daemon.
 #[btf_map]
 pub(crate) static FLOWS: Array<Bucket, 1, MMAPABLE> = Array::new();
 
-/// Source port (and lane) -> the connection it belongs to; written here, scanned by the daemon.
+/// Source port (and lane) -> the connection it belongs to; written here, swept by the daemon.
 #[btf_map]
 pub(crate) static BINDINGS: Array<Binding, 1, MMAPABLE> = Array::new();
 
@@ -56,9 +56,9 @@ pub(crate) static SOURCES: Array<Ip, 256> = Array::new();
 #[btf_map]
 pub(crate) static CURSOR: PerCpuArray<u32, 1> = PerCpuArray::new();
 
-/// Reason -> number of times; written here, read by the daemon.
+/// Reason -> number of times, with room for more reasons; written here, read by the daemon.
 #[btf_map]
-pub(crate) static COUNTERS: PerCpuArray<u64, { Reason::COUNT }> = PerCpuArray::new();
+pub(crate) static COUNTERS: PerCpuArray<u64, { Reason::ROOM }> = PerCpuArray::new();
 
 /// Backend id -> packets, bytes, connections; written here, read by the daemon.
 #[btf_map]

@@ -114,6 +114,19 @@ async fn another_hash_secret() {
 }
 
 #[tokio::test]
+async fn another_mode_than_that_of_the_adopted_link() {
+    let mut bed = Bed::new(SIZE, vec![web()]).await.unwrap();
+    let before = bed.daemon.log();
+    assert!(!before.contains("keeps its mode"), "{before}");
+    bed.daemon.kill().unwrap();
+    let mut config = Config::new(vec![web()]);
+    config.interface.mode = if before.contains("in driver mode") { "generic" } else { "driver" };
+    daemon::write_configuration(&bed.lab, &config.to_string()).unwrap();
+    bed.daemon.start_again().unwrap();
+    assert_says(&bed.daemon.log(), &["eth0 stays in", "keeps its mode", "--detach-on-exit"]);
+}
+
+#[tokio::test]
 async fn two_daemons_with_one_socket() {
     let bed = Bed::new(SIZE, vec![web()]).await.unwrap();
     let said = refusal(&bed.lab, &Config::new(vec![web()]), &[]);

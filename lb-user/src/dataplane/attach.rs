@@ -12,6 +12,7 @@ use aya::{
         xdp::{XdpLink, XdpLinkId},
     },
 };
+use tracing::warn;
 
 use super::{Program, load};
 use crate::model::AttachMode;
@@ -33,6 +34,15 @@ impl Mode {
             Self::Generic => "generic",
         }
     }
+
+    /// Is it what the configuration asks for?
+    const fn fits(self, wanted: AttachMode) -> bool {
+        match wanted {
+            AttachMode::Auto => true,
+            AttachMode::Driver => matches!(self, Self::Driver),
+            AttachMode::Generic => matches!(self, Self::Generic),
+        }
+    }
 }
 
 /// An interface with the packet program on it.
@@ -52,10 +62,17 @@ pub struct Attached {
 pub fn attach(program: &mut Program, name: &str, ifindex: u32, mode: AttachMode) -> Result<Attached> {
     let pins = program.pins().cloned();
     if let Some(pins) = &pins {
-        for mode in [Mode::Driver, Mode::Generic] {
-            let pin = pins.link(mode.name(), name);
+        for found in [Mode::Driver, Mode::Generic] {
+            let pin = pins.link(found.name(), name);
             if pin.exists() && take_over(program, &pin).with_context(|| format!("cannot take over {name}"))? {
-                return Ok(Attached { mode, adopted: true });
+                if !found.fits(mode) {
+                    warn!(
+                        "{name} stays in {} mode, whatever [interface] says: a link that an earlier run left \
+                         keeps its mode. Stop with --detach-on-exit to change it, which ends connections",
+                        found.name()
+                    );
+                }
+                return Ok(Attached { mode: found, adopted: true });
             }
         }
     }

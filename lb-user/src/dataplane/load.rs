@@ -109,11 +109,9 @@ impl Program {
             }
         }
         let mut ebpf = loader.load(OBJECT).map_err(explain_load)?;
-        for name in ["limpet", "limpet_pass"] {
-            let program: &mut Xdp =
-                ebpf.program_mut(name).context("the object lacks a program")?.try_into()?;
-            program.load().map_err(explain_program)?;
-        }
+        let program: &mut Xdp =
+            ebpf.program_mut("limpet").context("the object lacks `limpet`")?.try_into()?;
+        program.load().map_err(explain_program)?;
         let kernel = Kernel::take(&mut ebpf, names?, &specs)?;
         // Last: it is what makes the maps worth adopting.
         meta.set(0, raw, 0).context("cannot write META")?;
@@ -182,7 +180,7 @@ fn choose_key(configured: Option<[u32; KEY_WORDS]>, running: Option<&Settings>) 
     match (configured, running) {
         (Some(wanted), Some(found)) if wanted != found => bail!(
             "[hash] secret differs from the running one: with another secret every connection would look new. \
-             Put the old secret back, or give up the connections: stop with `limpet run --detach-on-exit` first"
+             Put the old secret back, or give up the connections: run once more with it and `--detach-on-exit`"
         ),
         (Some(key), _) | (None, Some(key)) => Ok(key),
         (None, None) => Ok(rand::random()),

@@ -12,6 +12,9 @@ use lb_common::state::LAYOUT_VERSION;
 
 use super::specs::Spec;
 
+/// The difference that a configuration can make.
+const ENTRIES: &str = "entries";
+
 /// The directory of one daemon's pins, of this layout.
 #[derive(Debug, Clone)]
 pub struct Pins {
@@ -114,10 +117,12 @@ impl Pins {
     /// A map differs, is missing, or can't be opened.
     pub fn verify(&self, specs: &[Spec]) -> Result<()> {
         let mut differences = Vec::new();
+        let mut other_version = false;
         for spec in specs {
             let path = self.map(spec.name);
             if !path.exists() {
                 differences.push(format!("{} is missing", spec.name));
+                other_version = true;
                 continue;
             }
             let info = MapInfo::from_pin(&path)
@@ -125,22 +130,27 @@ impl Pins {
             let mut differs = |what: &str, found: u32, wanted: u32| {
                 if found != wanted {
                     differences.push(format!("{}: {what} {found}, wanted {wanted}", spec.name));
+                    other_version |= what != ENTRIES || !spec.is_sized();
                 }
             };
             differs("type", info.map_type().map_or(0, |kind| kind as u32), spec.kind as u32);
             differs("key size", info.key_size(), spec.key);
             differs("value size", info.value_size(), spec.value);
-            differs("entries", info.max_entries(), spec.entries);
+            differs(ENTRIES, info.max_entries(), spec.entries);
             differs("flags", info.map_flags(), spec.flags);
         }
         if differences.is_empty() {
             return Ok(());
         }
+        let remedy = if other_version {
+            "Another version of limpet made them: run that one, or give up the connections and sessions:"
+        } else {
+            "Sizes come from [limits] and [nat] ports and can't change while the maps live: put the old values \
+             back, or give up the connections and sessions: run once more with the old values and \
+             `--detach-on-exit`, or"
+        };
         bail!(
-            "the maps pinned in {} don't fit this configuration:\n  {}\n\
-             Sizes come from [limits] and [nat] and can't change while the maps live: put the old values back, \
-             or give up the connections and sessions: stop with `limpet run --detach-on-exit`, \
-             or rm -r {}",
+            "the maps pinned in {} don't fit:\n  {}\n{remedy} rm -r {} (this detaches the packet program)",
             self.dir.display(),
             differences.join("\n  "),
             self.dir.display()

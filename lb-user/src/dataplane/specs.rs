@@ -32,6 +32,11 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// True if the number of entries follows from the configuration.
+    pub fn is_sized(&self) -> bool {
+        !matches!(self.name, "SOURCES" | "CURSOR" | "COUNTERS" | "META")
+    }
+
     /// Bytes of keys and values, on all CPUs; an estimate of the kernel's memory that leaves out its
     /// own overhead of 48 bytes or so an entry of a hash.
     pub fn bytes(&self) -> u64 {
@@ -101,7 +106,7 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
         array("HEALTH", Array, 4, backends),
         array("SOURCES", Array, size::<Ip>(), 256),
         array("CURSOR", PerCpuArray, 4, 1),
-        array("COUNTERS", PerCpuArray, 8, Reason::COUNT as u32),
+        array("COUNTERS", PerCpuArray, 8, Reason::ROOM as u32),
         array("TRAFFIC", PerCpuArray, size::<Traffic>(), backends),
         array("META", Array, size::<Settings>(), 1),
         array("NAMES", Array, size::<Name>(), backends),
