@@ -6,6 +6,7 @@
 //! pass-all program behind it, and taken off.
 #![no_std]
 #![no_main]
+#![expect(clippy::needless_pass_by_value, reason = "the attribute `xdp` hands the context over by value")]
 
 use aya_ebpf::{
     Global,

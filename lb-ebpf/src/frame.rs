@@ -62,9 +62,11 @@ impl Frame for XdpFrame<'_> {
         // in `at` can't fail and leave them out, and the verifier, which can't follow, would refuse the
         // accesses ("invalid access to packet").
         // SAFETY: the context is the one that the kernel called us with.
-        let start = unsafe { (&raw const (*self.ctx.ctx).data).read_volatile() };
+        let ends = unsafe { &*self.ctx.ctx };
+        // SAFETY: the field of a live reference.
+        let start = unsafe { (&raw const ends.data).read_volatile() };
         // SAFETY: as above.
-        let end = unsafe { (&raw const (*self.ctx.ctx).data_end).read_volatile() };
+        let end = unsafe { (&raw const ends.data_end).read_volatile() };
         // Only a multi-buffer packet is longer than its linear part; most never ask the helper.
         // SAFETY: as above.
         bytes <= (end - start) as usize || bytes as u64 <= unsafe { bpf_xdp_get_buff_len(self.ctx.ctx) }

@@ -1,6 +1,7 @@
 //! The XDP program: an entry point over [`lb_common::engine`], with BPF maps for tables.
 #![no_std]
 #![no_main]
+#![expect(clippy::needless_pass_by_value, reason = "the attribute `xdp` hands the context over by value")]
 
 mod frame;
 mod maps;

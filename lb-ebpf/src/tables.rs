@@ -89,10 +89,10 @@ impl Tables for BpfTables {
 
     #[inline(always)]
     fn session(&self, store: Store, key: &SessionKey) -> Option<&Session> {
-        // SAFETY: the memory stays mapped for as long as the map lives, and a session is made of shared cells.
-        // An element may be given to another client meanwhile: `session::valid` keeps it within the service;
-        // within it, that client may be led to another of the service's backends.
         match store {
+            // SAFETY: the memory stays mapped for as long as the map lives, and a session is made of shared
+            // cells. An element may be given to another client meanwhile: `session::valid` keeps it within the
+            // service; within it, that client may be led to another of the service's backends.
             Store::Pins => unsafe { PINS.get(key) },
             // SAFETY: as above.
             Store::Affinity => unsafe { AFFINITY.get(key) },
