@@ -160,10 +160,12 @@ impl Entry {
         Phase::from_bits(self.0 >> 48)
     }
 
-    /// Ticks since the last refresh, modulo 2^14 (4.9 hours).
+    /// Ticks since the last refresh, modulo 2^14 (4.9 hours); 0 for one that another CPU, a tick ahead, has
+    /// refreshed already.
     #[inline(always)]
     pub const fn idle(self, now: Tick) -> u32 {
-        ((now.0 as u64).wrapping_sub(self.0 >> 50) & Self::AGE_MASK) as u32
+        let idle = ((now.0 as u64).wrapping_sub(self.0 >> 50) & Self::AGE_MASK) as u32;
+        if idle == Self::AGE_MASK as u32 { 0 } else { idle }
     }
 
     /// True for a way without a connection: never written, or cleared.
@@ -342,7 +344,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn fields_survive_packing(backend in 1..=BackendId::MAX, source in any::<u8>(), port in any::<u16>(), idle in 0u32..16384) {
+        fn fields_survive_packing(backend in 1..=BackendId::MAX, source in any::<u8>(), port in any::<u16>(), idle in 0u32..16383) {
             let target = Target::bound(BackendId(backend), source, port);
             let then = Tick(NOW.0 - idle);
             let entry = Entry::new(target.reply(), Phase::Seen, then);

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use lb_common::state::Health;
+use lb_common::{reason::Reason, state::Health};
 use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
 use tracing::{info, warn};
 
@@ -46,6 +46,8 @@ pub(super) struct Core {
     pub(super) config: String,
     pub(super) flips: UnboundedReceiver<Flip>,
     pub(super) next_hops: UnboundedReceiver<Change>,
+    /// The counter of this name at the last sweep.
+    no_source_port: u64,
     /// Addresses without a next hop, and why.
     pub(super) unreachable: HashMap<IpAddr, String>,
     resolver: Resolver,
@@ -84,6 +86,7 @@ impl Core {
 
         let (monitor, flips) = Monitor::new();
         let (resolver, next_hops) = Resolver::start().context("cannot open a netlink socket")?;
+        let no_source_port = program.kernel.count(Reason::NoSourcePort)?;
         let mut core = Self {
             program,
             model: Arc::new(model),
@@ -95,6 +98,7 @@ impl Core {
             config,
             flips,
             next_hops,
+            no_source_port,
             unreachable: HashMap::new(),
             resolver,
             links,
@@ -311,6 +315,22 @@ impl Core {
         if let Err(error) = sweep::sweep(&mut self.program.kernel, &self.state) {
             warn!("cannot clear away what expired: {error:#}");
         }
+        if let Err(error) = self.warn_of_drops() {
+            warn!("cannot read the counters: {error:#}");
+        }
+    }
+
+    /// Says so once for each sweep in which connections were dropped for want of room.
+    fn warn_of_drops(&mut self) -> Result<()> {
+        let count = self.program.kernel.count(Reason::NoSourcePort)?;
+        let dropped = count - std::mem::replace(&mut self.no_source_port, count).min(count);
+        if dropped > 0 {
+            warn!(
+                "{dropped} packets of new connections were dropped for want of a source port (no_source_port): \
+                 raise `nat_connections` in [limits], or add `source` addresses in [nat]"
+            );
+        }
+        Ok(())
     }
 
     /// Ends the daemon; with `detach`, the packet program and its tables too.

@@ -162,6 +162,7 @@ impl Core {
     fn tables(&self, counts: &Counts) -> Vec<api::Table> {
         let used = |name: &str| match name {
             "FLOWS" => Some(counts.flows.used),
+            "BINDINGS" => Some(self.program.kernel.ports_used(clock::now())),
             "PINS" => Some(counts.stored[0]),
             "AFFINITY" => Some(counts.stored[1]),
             "SERVICES" => Some(self.state.services.len() as u64),

@@ -217,7 +217,7 @@ fn explain_program(error: aya::programs::ProgramError) -> anyhow::Error {
     if lacks_rights(&error) {
         return error.context(LoadError::NoRights);
     }
-    error.context("the kernel refused the packet program (it needs Linux 6.1 or later, and CAP_PERFMON)")
+    error.context("the kernel refused the packet program (it needs Linux 5.18 or later, and CAP_PERFMON)")
 }
 
 /// True if an EPERM is at the root.

@@ -9,6 +9,11 @@ use lb_common::{
 /// is written may still be the connection before.
 const WRITTEN: u32 = 2;
 
+/// Ports that can't be given to another connection now.
+pub(super) fn used(bindings: &[Binding], now: Tick) -> u64 {
+    bindings.iter().filter(|binding| !binding.stamp().is_free(now)).count() as u64
+}
+
 /// Gives back the ports of connections whose backend, of that generation, does not serve any more:
 /// nothing else would before they have been idle for up to two hours, and those who were moved to
 /// another backend take new ports there.

@@ -81,12 +81,20 @@ impl Kernel {
         Ok(sources)
     }
 
+    /// One counter, summed over the CPUs.
+    ///
+    /// # Errors
+    /// The system call failed.
+    pub fn count(&self, reason: Reason) -> Result<u64> {
+        Ok(self.counters.get(&(reason as u32), 0)?.iter().sum())
+    }
+
     /// All counters, summed over the CPUs.
     ///
     /// # Errors
     /// A system call failed.
     pub fn figures(&self) -> Result<Figures> {
-        let sum = |&reason: &Reason| Ok((reason, self.counters.get(&(reason as u32), 0)?.iter().sum()));
+        let sum = |&reason: &Reason| Ok((reason, self.count(reason)?));
         let reasons = Reason::ALL.iter().map(sum).collect::<Result<_>>()?;
         Ok(Figures { reasons })
     }
@@ -121,6 +129,11 @@ impl Kernel {
     /// Clears flows that are long idle, and those of backends that `gone` names.
     pub fn sweep_flows(&self, now: Tick, gone: impl Fn(BackendId) -> bool) {
         self.flows.sweep(now, gone);
+    }
+
+    /// Source ports that can't be given to another connection now.
+    pub fn ports_used(&self, now: Tick) -> u64 {
+        ports::used(&self.bindings, now)
     }
 
     /// Gives back the source ports of connections whose backend, of that generation, does not serve

@@ -48,7 +48,8 @@ impl Spec {
             MapType::Hash | MapType::LruHash => u64::from(self.key),
             _ => 0,
         };
-        u64::from(self.entries) * (key + u64::from(self.value) * cpus)
+        // The kernel aligns values to 8 bytes.
+        u64::from(self.entries) * (key + u64::from(self.value.next_multiple_of(8)) * cpus)
     }
 }
 
