@@ -56,7 +56,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let tell = Tell::All;
     let failures: Vec<Error> = [
         bpf_tools(workspace, tell).map(drop),
-        linters(tell),
+        linters(tell).map(drop),
         programs(&[packages::RUN, packages::TEST], tell),
         bpffs(tell),
     ]
@@ -142,7 +142,7 @@ fn bpf_toolchain(tell: Tell) -> Result<(Toolchain, Probe)> {
 }
 
 /// rustfmt and clippy of the toolchain that runs this.
-pub(crate) fn linters(tell: Tell) -> Result<()> {
+pub(crate) fn linters(tell: Tell) -> Result<String> {
     let active = Toolchain::active();
     let probe = active.probe()?;
     for (component, subcommand) in LINTERS {
@@ -157,7 +157,7 @@ pub(crate) fn linters(tell: Tell) -> Result<()> {
         rustup(&["component", "add", component, "--toolchain", name])?;
         Tell::done(component, &format!("in {active}"));
     }
-    Ok(())
+    Ok(probe.release)
 }
 
 fn programs(wanted: &[&[packages::Package]], tell: Tell) -> Result<()> {
