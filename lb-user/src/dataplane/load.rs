@@ -126,12 +126,24 @@ impl Program {
         self.ebpf.program_mut("limpet").and_then(|program| program.try_into().ok()).expect("seen at load")
     }
 
-    /// The pass-all program of the same object: the floor that a bench compares with.
+    /// Loads the pass-all program of the same object too: the floor that a bench compares with.
+    ///
+    /// # Errors
+    /// The kernel refuses it, or it was loaded before.
+    pub fn load_pass(&mut self) -> Result<()> {
+        let program = self.ebpf.program_mut("limpet_pass").context("the object lacks `limpet_pass`")?;
+        <&mut Xdp>::try_from(program)?.load().map_err(explain_program)
+    }
+
+    /// The pass-all program, after [`Program::load_pass`].
     ///
     /// # Panics
-    /// Never: [`Program::load`] saw it.
+    /// The object lacks it.
     pub fn pass(&self) -> &Xdp {
-        self.ebpf.program("limpet_pass").and_then(|program| program.try_into().ok()).expect("seen at load")
+        self.ebpf
+            .program("limpet_pass")
+            .and_then(|program| program.try_into().ok())
+            .expect("is in the object")
     }
 
     /// Where it is pinned.
