@@ -83,6 +83,11 @@ impl Line {
         Ok(Self { times, new, feeds: Some(feeds), ..same })
     }
 
+    /// The same line, of packets that no service is there for.
+    pub(crate) fn not_ours(self) -> Self {
+        Self { fate: Reason::NotOurs, ..self }
+    }
+
     /// The same line, with an empty flow table at the start of each run.
     pub(crate) fn with_free_table(self) -> Self {
         Self { fresh: true, ..self }

@@ -40,8 +40,8 @@ pub(crate) struct Group {
 pub(crate) fn groups(limits: &Limits, feeder: &Path) -> Result<Vec<Group>> {
     Ok(vec![
         one_flow(limits)?,
-        many_flows("64k flows", 65_536, feeder, limits)?,
-        many_flows("512k flows", 524_288, feeder, limits)?,
+        many_flows(["64k flows", "their floor: not ours, same table"], 65_536, feeder, limits)?,
+        many_flows(["512k flows", "their floor: not ours, same table"], 524_288, feeder, limits)?,
         new_connections("new connection, dsr, table free", Forwarding::Dsr, Table::Free, feeder, limits)?,
         new_connections("new connection, dsr, table full", Forwarding::Dsr, Table::Full, feeder, limits)?,
         new_connections("new connection, nat, table free", Forwarding::Nat, Table::Free, feeder, limits)?,
@@ -102,8 +102,8 @@ fn one_flow(limits: &Limits) -> Result<Group> {
 }
 
 /// Packets of `count` connections in turn, with what each asks for once a tick. `dsr`, v4.
-fn many_flows(what: &'static str, count: u32, feeder: &Path, limits: &Limits) -> Result<Group> {
-    let limits = Limits { flows: 2 * count, ..limits.clone() };
+fn many_flows([what, floor]: [&'static str; 2], count: u32, feeder: &Path, limits: &Limits) -> Result<Group> {
+    let limits = Limits { flows: count, ..limits.clone() };
     let service = address("192.0.2.1:80");
     let mut bed = Bed::load(&limits, PORTS, &[])?;
     bed.serve(service, Forwarding::Dsr, (0, 0))?;
@@ -113,10 +113,15 @@ fn many_flows(what: &'static str, count: u32, feeder: &Path, limits: &Limits) ->
     sleep(TICK);
     prime.rewind()?;
     run(prime.xdp()?, &packet(Segment::Ack)?, count, Action::Tx)?;
-    // Where a bucket overflows, two connections displace each other for as long as both have traffic.
-    let line =
-        Line::fed((what, MANY), packet(Segment::Ack)?, (count, 524_288), 0.0..=0.1, (&mut bed, feeder))?;
-    Ok(Group { bed, lines: vec![line] })
+    let feed = |what, frame, bed: &mut Bed| {
+        // A few have found no place, and displace each other for as long as they have traffic.
+        Line::fed((what, MANY), frame, (count, 524_288), 0.0..=0.01, (bed, feeder))
+    };
+    let known = feed(what, packet(Segment::Ack)?, &mut bed)?;
+    // What no design with a table in memory gets below: strangers' packets touch a line of it, and no more.
+    let elsewhere = frame::tcp(address("10.0.0.0:1024"), address("192.0.2.9:80"), Segment::Ack)?;
+    let floor = feed(floor, elsewhere, &mut bed)?.not_ours();
+    Ok(Group { bed, lines: vec![known, floor] })
 }
 
 /// SYNs of new clients, which in `nat` take a source port each. v4.
