@@ -35,8 +35,9 @@ fn limpet_pass(_ctx: XdpContext) -> u32 {
     xdp_action::XDP_PASS
 }
 
+// Not inlined: its locals would lie below those of the whole packet path.
 #[cfg(feature = "log")]
-#[inline(always)]
+#[inline(never)]
 fn log(ctx: &XdpContext, reason: lb_common::reason::Reason) {
     aya_log_ebpf::debug!(ctx, "{}", reason.name());
 }
