@@ -2,7 +2,7 @@
 //!
 //! A tuple's hash leads to two buckets. A connection goes into the first while that is nearly empty,
 //! else into the emptier of the two, so that a table with twice as many ways as connections holds
-//! all but 0.02 % of them (one choice of four ways: all but 4 %), and 91 % of those in their first
+//! all but 0.03 % of them (one choice of four ways: all but 4 %), and 90 % of those in their first
 //! line. A look-up needs the second line only if the first holds [`CROWDED`] ways or more.
 //!
 //! A way is two words:

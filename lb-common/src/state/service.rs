@@ -46,7 +46,7 @@ impl ServiceKey {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Service {
-    /// Scope of its sessions: a keyed digest of the service's name, stable over restarts.
+    /// Scope of its sessions: a digest of the service's name, stable over restarts.
     pub scope: u64,
     /// Bits of the client's address that identify a client.
     pub client_mask: Ip,

@@ -69,7 +69,7 @@ impl Geometry {
     pub fn new(limits: &Limits, nat: &Nat) -> Self {
         let ports = u32::from(nat.ports.1 - nat.ports.0) + 1;
         Self {
-            // Two ways for each connection: then all but 0.02 % of a full load fit (see `state::flow`).
+            // Two ways for each connection: then all but 0.03 % of a full load fit (see `state::flow`).
             buckets: limits.flows.div_ceil(WAYS as u32 / 2).next_power_of_two(),
             lanes: limits.nat_connections.div_ceil(ports).next_power_of_two(),
             ports: nat.ports,
