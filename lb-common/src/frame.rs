@@ -3,7 +3,9 @@
 //!
 //! Contract: `read` and `write` at an offset succeed only if the whole value lies in the part of
 //! the packet that is directly accessible (with multi-buffer packets the first fragment, which
-//! holds at least the headers). Offsets count from the Ethernet header. A successful access says
+//! holds at least the headers). Offsets count from the Ethernet header, as if no VLAN tags stood in
+//! it: once [`Frame::skip_tag`] has stepped over them, the type that they announce is at offset 12 and
+//! the network header at 14, whatever lies before. A successful access says
 //! nothing about the next one: lengths can't change in between, but the check is made again, as the
 //! kernel's verifier demands to see it beside the access.
 
@@ -44,13 +46,14 @@ unsafe impl<T: Wire> Wire for Pair<T> {}
 /// An Ethernet address as it stands in a header, in two words: byte by byte it would be six loads.
 #[derive(Clone, Copy)]
 #[repr(C, packed)]
-struct WireMac(u32, u16);
+pub struct WireMac(u32, u16);
 // SAFETY: packed integers.
 unsafe impl Wire for WireMac {}
 
 impl WireMac {
+    /// The address.
     #[inline(always)]
-    const fn get(self) -> Mac {
+    pub const fn get(self) -> Mac {
         Mac::from_halves(self.0, self.1)
     }
 }
@@ -62,6 +65,9 @@ impl From<Mac> for WireMac {
         Self(first, last)
     }
 }
+
+/// Bytes of a VLAN tag (IEEE 802.1Q): protocol identifier and control information.
+pub const TAG: usize = 4;
 
 /// A packet as it came in, to be rewritten in place.
 pub trait Frame {
@@ -76,19 +82,28 @@ pub trait Frame {
     fn write<T: Wire>(&mut self, offset: usize, value: T) -> Option<()>;
 
     /// The two addresses of the Ethernet header: destination, source.
-    #[inline(always)]
-    fn macs(&self) -> Option<(Mac, Mac)> {
-        let Pair { first, second } = *self.view::<Pair<WireMac>>(0)?;
-        Some((first.get(), second.get()))
-    }
+    fn macs(&self) -> Option<(Mac, Mac)>;
 
     /// Replaces the two addresses of the Ethernet header.
-    #[inline(always)]
-    fn set_macs(&mut self, destination: Mac, source: Mac) -> Option<()> {
-        self.write(0, Pair::<WireMac> { first: destination.into(), second: source.into() })
-    }
+    fn set_macs(&mut self, destination: Mac, source: Mac) -> Option<()>;
 
-    /// True if the whole packet, all its buffers together, has at least `bytes` bytes.
+    /// Steps over the outermost tag that was not stepped over yet: offsets count from behind it from here on.
+    fn skip_tag(&mut self);
+
+    /// Makes room for `bytes` bytes before the network header; what was at offset `n` is then at `n + bytes`.
+    /// Tags stay where they belong; the Ethernet addresses are undefined. `None` if there is no room, and
+    /// then nothing changes.
+    fn grow(&mut self, bytes: usize) -> Option<()>;
+
+    /// Removes `bytes` bytes from the network header on; the inverse of [`Frame::grow`], of which all is
+    /// true here but that the Ethernet addresses are kept.
+    fn shrink(&mut self, bytes: usize) -> Option<()>;
+
+    /// Cuts the packet off at offset `end`, which lies within it. `None` if the driver can't, and then
+    /// nothing changes.
+    fn truncate(&mut self, end: usize) -> Option<()>;
+
+    /// True if the whole packet, all its buffers together, reaches offset `bytes`.
     fn holds(&self, bytes: usize) -> bool;
 
     /// Index of the interface it came in by.

@@ -8,8 +8,9 @@ use std::{
 };
 
 use crate::{
-    frame::{Frame, Wire},
-    net::Ip,
+    frame::{Frame, TAG, Wire},
+    net::{Ip, Mac},
+    packet::ETHERNET,
     reason::Reason,
     settings::Settings,
     state::{
@@ -26,31 +27,80 @@ pub struct HostFrame {
     pub bytes: Vec<u8>,
     /// Interface it came in by.
     pub ingress: u32,
+    /// Bytes of tags that were stepped over.
+    tags: usize,
+}
+
+impl HostFrame {
+    /// A packet that came in by the interface `ingress`.
+    pub const fn new(bytes: Vec<u8>, ingress: u32) -> Self {
+        Self { bytes, ingress, tags: 0 }
+    }
+
+    fn slice(&self, at: usize, bytes: usize) -> Option<&[u8]> {
+        self.bytes.get(at..at.checked_add(bytes)?)
+    }
 }
 
 impl Frame for HostFrame {
     fn read<T: Wire>(&self, offset: usize) -> Option<T> {
-        let bytes = self.bytes.get(offset..offset.checked_add(size_of::<T>())?)?;
+        let bytes = self.slice(self.tags + offset, size_of::<T>())?;
         // SAFETY: the slice has the size of a `T`, any bytes are a `T` (`Wire`), unaligned is fine.
         Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
     }
 
     fn view<T: Wire>(&self, offset: usize) -> Option<&T> {
         const { assert!(align_of::<T>() == 1) };
-        let bytes = self.bytes.get(offset..offset.checked_add(size_of::<T>())?)?;
+        let bytes = self.slice(self.tags + offset, size_of::<T>())?;
         // SAFETY: the slice has the size of a `T`, any bytes are a `T` (`Wire`), any address is aligned.
         Some(unsafe { &*bytes.as_ptr().cast::<T>() })
     }
 
     fn write<T: Wire>(&mut self, offset: usize, value: T) -> Option<()> {
-        let bytes = self.bytes.get_mut(offset..offset.checked_add(size_of::<T>())?)?;
+        let at = self.tags + offset;
+        let bytes = self.bytes.get_mut(at..at.checked_add(size_of::<T>())?)?;
         // SAFETY: the slice has the size of a `T`, unaligned is fine.
         unsafe { bytes.as_mut_ptr().cast::<T>().write_unaligned(value) };
         Some(())
     }
 
+    fn macs(&self) -> Option<(Mac, Mac)> {
+        let (&destination, rest) = self.bytes.split_first_chunk()?;
+        Some((Mac::from_bytes(destination), Mac::from_bytes(*rest.first_chunk()?)))
+    }
+
+    fn set_macs(&mut self, destination: Mac, source: Mac) -> Option<()> {
+        let both = self.bytes.first_chunk_mut::<12>()?;
+        both[..6].copy_from_slice(&destination.bytes());
+        both[6..].copy_from_slice(&source.bytes());
+        Some(())
+    }
+
+    fn skip_tag(&mut self) {
+        self.tags += TAG;
+    }
+
+    fn grow(&mut self, bytes: usize) -> Option<()> {
+        let at = self.tags + ETHERNET;
+        self.bytes.get(..at)?;
+        self.bytes.splice(at..at, std::iter::repeat_n(0, bytes));
+        Some(())
+    }
+
+    fn shrink(&mut self, bytes: usize) -> Option<()> {
+        let at = self.tags + ETHERNET;
+        self.slice(at, bytes)?;
+        self.bytes.drain(at..at + bytes);
+        Some(())
+    }
+
+    fn truncate(&mut self, end: usize) -> Option<()> {
+        self.bytes.truncate(self.tags + end);
+        Some(())
+    }
+
     fn holds(&self, bytes: usize) -> bool {
-        self.bytes.len() >= bytes
+        self.bytes.len() >= self.tags + bytes
     }
 
     fn ingress(&self) -> u32 {

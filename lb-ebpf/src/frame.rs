@@ -1,7 +1,16 @@
 //! The packet cursor: the only pointer arithmetic on packet bytes.
 
-use aya_ebpf::{helpers::bpf_xdp_get_buff_len, programs::XdpContext};
-use lb_common::frame::{Frame, Wire};
+use aya_ebpf::{
+    helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len},
+    programs::XdpContext,
+};
+use lb_common::{
+    frame::{Frame, Pair, TAG, Wire, WireMac},
+    net::Mac,
+};
+
+/// Offset of the first tag, or of the type where there is none.
+const TYPE: usize = size_of::<Pair<WireMac>>();
 
 /// A packet in the hands of the driver.
 ///
@@ -9,6 +18,12 @@ use lb_common::frame::{Frame, Wire};
 /// value that was checked, and a second load from the context would be another one.
 pub(crate) struct XdpFrame<'a> {
     ctx: &'a XdpContext,
+    /// First byte of the packet.
+    front: usize,
+    /// Bytes of tags that were stepped over. Not the difference of two pointers: of that the verifier
+    /// knows no bounds.
+    tags: usize,
+    /// Where offset 0 is: behind the front by the tags.
     start: usize,
     end: usize,
 }
@@ -16,7 +31,7 @@ pub(crate) struct XdpFrame<'a> {
 impl<'a> XdpFrame<'a> {
     #[inline(always)]
     pub(crate) fn new(ctx: &'a XdpContext) -> Self {
-        Self { ctx, start: ctx.data(), end: ctx.data_end() }
+        Self { ctx, front: ctx.data(), tags: 0, start: ctx.data(), end: ctx.data_end() }
     }
 
     /// Index of the interface the packet came in by.
@@ -25,35 +40,112 @@ impl<'a> XdpFrame<'a> {
         self.ctx.ingress_ifindex() as u32
     }
 
-    /// A pointer to `T` at `offset`, if it lies wholly between `data` and `data_end`.
+    /// A pointer to `T` at `address`, if it lies wholly between `data` and `data_end`.
     #[inline(always)]
-    fn at<T>(&self, offset: usize) -> Option<*mut T> {
-        let start = self.start + offset;
+    fn at<T>(&self, address: usize) -> Option<*mut T> {
         // SAFETY: no packet lies at address 0. Said here, as it is checked again otherwise where the
         // pointer becomes a reference.
-        unsafe { core::hint::assert_unchecked(start != 0) };
-        (start + size_of::<T>() <= self.end).then_some(start as *mut T)
+        unsafe { core::hint::assert_unchecked(address != 0) };
+        (address + size_of::<T>() <= self.end).then_some(address as *mut T)
+    }
+
+    #[inline(always)]
+    fn read_at<T: Wire>(&self, address: usize) -> Option<T> {
+        // SAFETY: `at` checked the bounds, any bytes are a `T` (`Wire`), and the read is unaligned.
+        self.at(address).map(|from: *mut T| unsafe { from.read_unaligned() })
+    }
+
+    #[inline(always)]
+    fn write_at<T: Wire>(&self, address: usize, value: T) -> Option<()> {
+        // SAFETY: `at` checked the bounds, and the write is unaligned.
+        self.at(address).map(|to: *mut T| unsafe { to.write_unaligned(value) })
+    }
+
+    /// Moves the front by `by` bytes, and the tags with it.
+    #[inline(always)]
+    fn move_front(&mut self, by: i32) -> Option<()> {
+        let tags = self.tags;
+        // What the tags are not long enough for is another part of the packet, and is not written back.
+        let words = self.read_at::<Pair<u32>>(self.front + TYPE)?;
+        // SAFETY: the context is the one that the kernel called us with.
+        if unsafe { bpf_xdp_adjust_head(self.ctx.ctx, by) } != 0 {
+            return None;
+        }
+        *self = Self::new(self.ctx);
+        if tags >= TAG {
+            self.write_at(self.front + TYPE, { words.first })?;
+            self.skip_tag();
+        }
+        if tags >= 2 * TAG {
+            self.write_at(self.front + TYPE + TAG, { words.second })?;
+            self.skip_tag();
+        }
+        Some(())
     }
 }
 
 impl Frame for XdpFrame<'_> {
     #[inline(always)]
     fn read<T: Wire>(&self, offset: usize) -> Option<T> {
-        // SAFETY: `at` checked the bounds, any bytes are a `T` (`Wire`), and the read is unaligned.
-        self.at(offset).map(|from: *mut T| unsafe { from.read_unaligned() })
+        self.read_at(self.start + offset)
     }
 
     #[inline(always)]
     fn view<T: Wire>(&self, offset: usize) -> Option<&T> {
         const { assert!(align_of::<T>() == 1) };
         // SAFETY: `at` checked the bounds, any bytes are a `T` (`Wire`), and any address is aligned.
-        self.at(offset).map(|at: *mut T| unsafe { &*at })
+        self.at(self.start + offset).map(|at: *mut T| unsafe { &*at })
     }
 
     #[inline(always)]
     fn write<T: Wire>(&mut self, offset: usize, value: T) -> Option<()> {
-        // SAFETY: `at` checked the bounds, and the write is unaligned.
-        self.at(offset).map(|to: *mut T| unsafe { to.write_unaligned(value) })
+        self.write_at(self.start + offset, value)
+    }
+
+    #[inline(always)]
+    fn macs(&self) -> Option<(Mac, Mac)> {
+        let Pair { first, second } = self.read_at::<Pair<WireMac>>(self.front)?;
+        Some((first.get(), second.get()))
+    }
+
+    #[inline(always)]
+    fn set_macs(&mut self, destination: Mac, source: Mac) -> Option<()> {
+        self.write_at(self.front, Pair::<WireMac> { first: destination.into(), second: source.into() })
+    }
+
+    #[inline(always)]
+    fn skip_tag(&mut self) {
+        self.tags += TAG;
+        self.start = self.front + self.tags;
+    }
+
+    #[inline(always)]
+    fn grow(&mut self, bytes: usize) -> Option<()> {
+        self.move_front(-(bytes as i32))
+    }
+
+    #[inline(always)]
+    fn shrink(&mut self, bytes: usize) -> Option<()> {
+        let macs = self.macs();
+        self.move_front(bytes as i32)?;
+        let (destination, source) = macs?;
+        self.set_macs(destination, source)
+    }
+
+    #[inline(always)]
+    fn truncate(&mut self, end: usize) -> Option<()> {
+        let tags = self.tags;
+        // SAFETY: the context is the one that the kernel called us with.
+        let length = unsafe { bpf_xdp_get_buff_len(self.ctx.ctx) };
+        let by = (tags + end) as i64 - length as i64;
+        // SAFETY: as above.
+        if unsafe { bpf_xdp_adjust_tail(self.ctx.ctx, by as i32) } != 0 {
+            return None;
+        }
+        *self = Self::new(self.ctx);
+        self.tags = tags;
+        self.start += tags;
+        Some(())
     }
 
     #[inline(always)]
@@ -67,6 +159,7 @@ impl Frame for XdpFrame<'_> {
         let start = unsafe { (&raw const ends.data).read_volatile() };
         // SAFETY: as above.
         let end = unsafe { (&raw const ends.data_end).read_volatile() };
+        let bytes = bytes + self.tags;
         // Only a multi-buffer packet is longer than its linear part; most never ask the helper.
         // SAFETY: as above.
         bytes <= (end - start) as usize || bytes as u64 <= unsafe { bpf_xdp_get_buff_len(self.ctx.ctx) }

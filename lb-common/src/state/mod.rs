@@ -17,7 +17,7 @@ pub use service::{PersistBy, Service, ServiceKey};
 pub use session::{Pin, Session, SessionKey};
 
 /// Version of the layout of all pinned maps.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 
 /// Asserts a type's size and alignment at compile time.
 macro_rules! layout {

@@ -60,10 +60,14 @@ pub struct Service {
     pub lifetime_ticks: u32,
     /// A [`PersistBy`] as a number.
     pub persist_by: u32,
+    /// Number of its access list; 0: everybody may come.
+    pub access: u32,
+    /// Number of its connection-id settings; 0: none.
+    pub quic: u32,
     /// Always 0.
     pub reserved: u32,
 }
-layout!(Service, size = 48, align = 8);
+layout!(Service, size = 56, align = 8);
 // SAFETY: integers and bytes, no padding.
 unsafe impl Plain for Service {}
 

@@ -70,6 +70,8 @@ pub(super) fn service_entry(service: &model::Service) -> Service {
         idle_ticks: ticks(service.persistence.idle_timeout),
         lifetime_ticks: service.persistence.max_lifetime.map_or(0, ticks),
         persist_by: persist_by as u32,
+        access: 0,
+        quic: 0,
         reserved: 0,
     }
 }

@@ -72,6 +72,8 @@ impl Cluster {
             idle_ticks: 1_700,
             lifetime_ticks: 0,
             persist_by: by as u32,
+            access: 0,
+            quic: 0,
             reserved: 0,
         };
         let mut cluster = Self {
@@ -187,7 +189,7 @@ impl Cluster {
     }
 
     fn run(&mut self, bytes: Vec<u8>) -> (Verdict, Vec<u8>) {
-        let mut frame = HostFrame { bytes, ingress: 1 };
+        let mut frame = HostFrame::new(bytes, 1);
         let (_, verdict) = engine::process(&mut frame, &self.tables);
         (verdict, frame.bytes)
     }

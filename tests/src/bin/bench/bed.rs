@@ -105,6 +105,8 @@ impl Bed {
             idle_ticks: 1_700,
             lifetime_ticks: 0,
             persist_by: PersistBy::ClientIp as u32,
+            access: 0,
+            quic: 0,
             reserved: 0,
         };
         let kernel = &mut self.program.kernel;

@@ -38,7 +38,7 @@ impl Host {
 
     /// Passes a frame that came in by interface `ingress`: the reason, the verdict, the bytes.
     pub fn process(&self, frame: &[u8], ingress: u32) -> (Reason, Verdict, Vec<u8>) {
-        let mut frame = HostFrame { bytes: frame.to_vec(), ingress };
+        let mut frame = HostFrame::new(frame.to_vec(), ingress);
         let (reason, verdict) = engine::process(&mut frame, &self.tables);
         (reason, verdict, frame.bytes)
     }

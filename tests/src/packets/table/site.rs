@@ -186,6 +186,8 @@ impl Site {
             lifetime_ticks: self.lifetime_ticks,
             persist_by: if self.prefix.is_some() { PersistBy::ClientIp } else { PersistBy::Connection }
                 as u32,
+            access: 0,
+            quic: 0,
             reserved: 0,
         }
     }
