@@ -8,7 +8,7 @@ use crate::{
     parse::{self, Family, Network, Unparsed},
     reason::{Kind, Reason},
     rewrite::{self, Layout},
-    stage::{Step, connect, flow, nat, reply},
+    stage::{Step, flow, nat, reply},
     state::{Backend, ServiceKey, Target},
     tables::Tables,
 };
@@ -75,8 +75,7 @@ fn run<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> St
         }
         Some(known) => known,
         None => {
-            let target = connect::connect(&packet, tables, hash)?;
-            connect::remember(&packet, tables, target, hash);
+            let target = tables.connect(&packet, hash)?;
             (target, tables.backend(target.backend()).ok_or(Reason::NoBackend)?)
         }
     };

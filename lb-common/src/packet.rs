@@ -29,8 +29,9 @@ pub struct Packet<A: Address> {
     pub protocol: u8,
     /// TCP flags; 0 for UDP.
     pub tcp: TcpFlags,
-    /// Offset of the transport header in the frame.
-    pub transport: usize,
+    /// Offset of the transport header in the frame. A byte, so that its type bounds it: once a pointer to
+    /// the packet was handed to another function, the kernel's verifier knows nothing else of it.
+    pub transport: u8,
     /// Bytes from the IP header on, as that header says.
     pub bytes: u32,
     /// Interface it came in by.

@@ -202,7 +202,7 @@ pub fn packet<A: Family, F: Frame>(frame: &F) -> Result<Packet<A>, Unparsed<A>> 
         destination_mac,
         protocol: ip.protocol,
         tcp,
-        transport,
+        transport: transport as u8,
         bytes: ip.total as u32,
         ingress: frame.ingress(),
     })

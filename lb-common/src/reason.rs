@@ -28,6 +28,13 @@ macro_rules! reasons {
             /// Every reason, by index.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
+            /// The reason with this index; [`Reason::Malformed`] for one that none has.
+            #[inline(always)]
+            pub const fn from_index(index: u32) -> Self {
+                $(if index == Self::$variant as u32 { return Self::$variant; })+
+                Self::Malformed
+            }
+
             /// Its name in `status` and `/metrics`.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),+ }

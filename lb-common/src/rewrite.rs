@@ -45,7 +45,8 @@ pub fn apply<A: Layout, F: Frame>(frame: &mut F, packet: &Packet<A>, to: &Route<
     // The transport checksum lies beyond everything else that is written: with it in reach, nothing
     // below fails halfway.
     let is_tcp = packet.protocol == protocol::TCP;
-    let at = packet.transport + if is_tcp { offset_of!(TcpHdr, check) } else { offset_of!(UdpHdr, check) };
+    let transport = usize::from(packet.transport);
+    let at = transport + if is_tcp { offset_of!(TcpHdr, check) } else { offset_of!(UdpHdr, check) };
     let old: u16 = frame.read(at)?;
     frame.set_macs(to.target_mac, to.source_mac)?;
     let addresses = Delta::NONE
@@ -60,6 +61,6 @@ pub fn apply<A: Layout, F: Frame>(frame: &mut F, packet: &Packet<A>, to: &Route<
         frame.write(header, new)?;
     }
     frame.write(A::SOURCE, Pair { first: to.source.address, second: to.destination.address })?;
-    frame.write(packet.transport, Pair { first: to.source.port, second: to.destination.port })?;
+    frame.write(transport, Pair { first: to.source.port, second: to.destination.port })?;
     frame.write(at, if is_tcp { all.apply(old) } else { all.apply_udp(old) })
 }

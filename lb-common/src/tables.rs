@@ -4,11 +4,15 @@
 use core::ops::Deref;
 
 use crate::{
-    net::Ip,
+    net::{Address, Ip},
+    packet::Packet,
     reason::Reason,
     settings::Settings,
+    stage::{Step, connect, flow},
     state::{
-        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Traffic,
+        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Target,
+        Traffic,
+        flow::{Entry, Phase},
     },
     time::Tick,
 };
@@ -62,6 +66,23 @@ pub trait Tables {
     fn insert_session(&self, store: Store, key: &SessionKey, pin: Pin) -> bool;
     /// Forgets a session.
     fn remove_session(&self, store: Store, key: &SessionKey);
+
+    /// [`flow::keep`]. The kernel's tables make this and [`Tables::connect`] functions that the verifier
+    /// walks by themselves, once, and not again for each way to get there.
+    fn keep<A: Address>(&self, packet: &Packet<A>, entry: Entry) -> Option<Phase>
+    where
+        Self: Sized,
+    {
+        flow::keep(packet, self, entry)
+    }
+
+    /// [`connect::connect`].
+    fn connect<A: Address>(&self, packet: &Packet<A>, hash: u64) -> Step<Target>
+    where
+        Self: Sized,
+    {
+        connect::connect(packet, self, hash)
+    }
 
     /// Counts one `reason`.
     fn count(&self, reason: Reason);

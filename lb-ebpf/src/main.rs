@@ -3,6 +3,7 @@
 #![no_main]
 #![expect(clippy::needless_pass_by_value, reason = "the attribute `xdp` hands the context over by value")]
 
+mod aside;
 mod frame;
 mod maps;
 mod tables;

@@ -5,19 +5,26 @@ use aya_ebpf::{
     helpers::{bpf_get_smp_processor_id, generated::bpf_ktime_get_coarse_ns},
 };
 use lb_common::{
-    net::Ip,
+    net::{Address, Ip},
+    packet::Packet,
     reason::Reason,
     settings::Settings,
+    stage::Step,
     state::{
-        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Traffic,
+        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Target,
+        Traffic,
+        flow::{Entry, Phase},
     },
     tables::{Store, Tables},
     time::Tick,
 };
 
-use crate::maps::{
-    AFFINITY, BACKENDS, BINDINGS, COUNTERS, CURSOR, FLOWS, HEALTH, PINS, SERVICES, SETTINGS, SLOTS, SOURCES,
-    TRAFFIC,
+use crate::{
+    aside,
+    maps::{
+        AFFINITY, BACKENDS, BINDINGS, COUNTERS, CURSOR, FLOWS, HEALTH, PINS, SERVICES, SETTINGS, SLOTS,
+        SOURCES, TRAFFIC,
+    },
 };
 
 /// The maps of this program.
@@ -115,6 +122,16 @@ impl Tables for BpfTables {
             Store::Pins => PINS.remove(key),
             Store::Affinity => AFFINITY.remove(key),
         };
+    }
+
+    #[inline(always)]
+    fn keep<A: Address>(&self, packet: &Packet<A>, entry: Entry) -> Option<Phase> {
+        aside::keep(packet, entry)
+    }
+
+    #[inline(always)]
+    fn connect<A: Address>(&self, packet: &Packet<A>, hash: u64) -> Step<Target> {
+        aside::connect(packet, hash)
     }
 
     #[inline(always)]

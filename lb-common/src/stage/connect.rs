@@ -10,9 +10,20 @@ use crate::{
     tables::Tables,
 };
 
+/// Decides where a new connection goes, and remembers it.
+///
+/// # Errors
+/// The reason why it goes nowhere.
+#[inline(always)]
+pub fn connect<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64) -> Step<Target> {
+    let target = decide(packet, tables, hash)?;
+    remember(packet, tables, target, hash);
+    Ok(target)
+}
+
 /// Decides where a new connection goes, and takes a source port for it where it needs one.
 #[inline(never)]
-pub fn connect<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64) -> Step<Target> {
+fn decide<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64) -> Step<Target> {
     let destination = packet.destination;
     let called = ServiceKey::new(destination.address.widen(), destination.port, packet.protocol);
     let service = tables.service(&called).ok_or(Reason::NotOurs)?;
@@ -41,7 +52,7 @@ pub fn connect<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64)
 
 /// Remembers a new connection.
 #[inline(never)]
-pub fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: Target, hash: u64) {
+fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: Target, hash: u64) {
     let Some(backend) = tables.backend(target.backend()) else { return };
     let now = tables.now();
     // A late FIN or RST is forwarded as the end of something, not kept as the beginning.

@@ -7,7 +7,6 @@ use crate::{
     reason::Reason,
     state::{Backend, Forwarding, Phase, Target, binding::Side, flow::Entry},
     tables::Tables,
-    time::Tick,
 };
 
 /// A UDP flow without packets for this many ticks (3 min) is over: what comes then begins another.
@@ -40,7 +39,7 @@ pub fn follow<'t, A: Address, T: Tables>(
     let now = tables.now();
     // Once a tick, and while a connection is young or old, there is more to do than to forward.
     if entry.idle(now) != 0 || entry.phase() != Phase::Proven || packet.tcp.opens() || packet.tcp.closes() {
-        let phase = keep(packet, tables, &backend, entry, now)?;
+        let phase = tables.keep(packet, entry)?;
         way.refresh(entry, Entry::new(target, phase, now));
     }
     Some((target, backend))
@@ -48,14 +47,10 @@ pub fn follow<'t, A: Address, T: Tables>(
 
 /// Renews what a connection holds (its port, its session) and says which phase it is in now;
 /// `None` if the connection no longer owns its port, or a SYN begins another in its place.
-#[inline(never)]
-fn keep<A: Address, T: Tables>(
-    packet: &Packet<A>,
-    tables: &T,
-    backend: &Backend,
-    entry: Entry,
-    now: Tick,
-) -> Option<Phase> {
+#[inline(always)]
+pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry) -> Option<Phase> {
+    let now = tables.now();
+    let backend = &*tables.backend(entry.target().backend())?;
     if packet.tcp.opens() && entry.phase() == Phase::Closing
         || packet.protocol == protocol::UDP && entry.idle(now) > UDP_IDLE
     {

@@ -62,6 +62,18 @@ impl Target {
     const REPLY: u64 = 1 << 28;
     const MASK: u64 = (1 << 48) - 1;
 
+    /// From the number that [`Target::raw`] gives.
+    #[inline(always)]
+    pub const fn from_raw(raw: u64) -> Self {
+        Self(raw & Self::MASK)
+    }
+
+    /// The target as a number of 48 bits.
+    #[inline(always)]
+    pub const fn raw(self) -> u64 {
+        self.0
+    }
+
     /// A target without a binding (`dsr`).
     #[inline(always)]
     pub const fn direct(backend: BackendId) -> Self {
@@ -122,8 +134,9 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// From the lowest two bits.
     #[inline(always)]
-    const fn from_bits(bits: u64) -> Self {
+    pub const fn from_bits(bits: u64) -> Self {
         match bits & 3 {
             0 => Self::Closing,
             1 => Self::New,
@@ -146,6 +159,18 @@ impl Entry {
     #[inline(always)]
     pub const fn new(target: Target, phase: Phase, now: Tick) -> Self {
         Self(target.0 | (phase as u64) << 48 | (now.0 as u64 & Self::AGE_MASK) << 50)
+    }
+
+    /// From the number that [`Entry::raw`] gives.
+    #[inline(always)]
+    pub const fn from_raw(raw: u64) -> Self {
+        Self(raw)
+    }
+
+    /// The entry as a number.
+    #[inline(always)]
+    pub const fn raw(self) -> u64 {
+        self.0
     }
 
     /// Where the connection goes.
