@@ -40,6 +40,13 @@ impl Delta {
         Self(sum)
     }
 
+    /// Adds another change.
+    #[inline(always)]
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 + other.0)
+    }
+
     /// The checksum after the change; both as they stand in the packet, in machine order.
     #[inline(always)]
     pub const fn apply(self, checksum: u16) -> u16 {

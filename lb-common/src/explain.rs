@@ -4,9 +4,9 @@
 use crate::{
     hash,
     net::{Address, Be16},
-    stage::{select, session, table},
+    stage::{flow, select, session},
     state::{BackendId, Pin, ServiceKey},
-    tables::{Store, Tables},
+    tables::{Cache, Store, Tables},
 };
 
 /// Everything that bears on where a client's next packet goes, in the order in which it decides.
@@ -52,11 +52,9 @@ pub fn locate<A: Address, T: Tables>(
     let to = (A::narrow(key.address), key.port);
     let tuple = port.map(|port| hash::tuple(tables.settings(), (client, port), to, key.protocol()));
     let flow = tuple.and_then(|hash| {
-        let (bucket, at) = table::find(tables, hash)?;
-        let way = &bucket.ways[at];
-        let (entry, id) = (way.entry(), way.entry().target().backend());
-        let good = way.holds(hash, entry, tables.backend(id)?.generation) && tables.health(id).serves();
-        good.then_some(id)
+        let (entry, _) = flow::known(tables, Cache::Flows, hash)?;
+        let id = entry.target().backend();
+        tables.health(id).serves().then_some(id)
     });
     let now = tables.now();
     let session_key = session::key(&service, client.widen());

@@ -106,6 +106,13 @@ pub trait Frame {
     /// True if the whole packet, all its buffers together, reaches offset `bytes`.
     fn holds(&self, bytes: usize) -> bool;
 
+    /// The same number; in the kernel one that the verifier knows nothing of, so that it walks what follows
+    /// once, and not once for each way to get the number.
+    #[inline(always)]
+    fn forget(&self, number: u64) -> u64 {
+        number
+    }
+
     /// Index of the interface it came in by.
     fn ingress(&self) -> u32;
 }

@@ -9,6 +9,7 @@
 
 use crate::{
     net::{Address, Be16, Ip},
+    packet::Packet,
     settings::Settings,
 };
 
@@ -28,6 +29,13 @@ fn pair(settings: &Settings, at: usize, a: u32, b: u32) -> u64 {
 const fn finish(sum: u64) -> u64 {
     let mixed = (sum ^ (sum >> 32)).wrapping_mul(MIX);
     mixed ^ (mixed >> 32)
+}
+
+/// Hash of a packet's 5-tuple.
+#[inline(always)]
+pub fn of<A: Address>(packet: &Packet<A>, settings: &Settings) -> u64 {
+    let (from, to) = (packet.source, packet.destination);
+    tuple(settings, (from.address, from.port), (to.address, to.port), packet.protocol)
 }
 
 /// Hash of a 5-tuple. `from` and `to` are the packet's source and destination.
@@ -79,7 +87,7 @@ mod tests {
     use crate::net::V4;
 
     fn settings() -> Settings {
-        Settings::new(core::array::from_fn(|i| 0x9e37_79b9u32.wrapping_mul(i as u32 + 1)), 1, 1, (1, 1))
+        Settings::new(core::array::from_fn(|i| 0x9e37_79b9u32.wrapping_mul(i as u32 + 1)), 1, 1, (1, 1), 1)
     }
 
     #[test]

@@ -12,11 +12,11 @@ use crate::{
     net::{Ip, Mac},
     packet::ETHERNET,
     reason::Reason,
-    settings::Settings,
+    settings::{Fixed, Settings},
     state::{
         Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Traffic,
     },
-    tables::{Store, Tables},
+    tables::{Cache, Store, Tables},
     time::Tick,
 };
 
@@ -118,6 +118,8 @@ pub struct HostTables {
     pub settings: Settings,
     /// `FLOWS`.
     pub flows: Vec<Bucket>,
+    /// `FRAGMENTS`.
+    pub fragments: Vec<Bucket>,
     /// `BINDINGS`.
     pub bindings: Vec<Binding>,
     /// Where the next walk over ports begins.
@@ -145,11 +147,14 @@ pub struct HostTables {
 impl HostTables {
     /// Empty tables with the geometry of `settings`.
     pub fn new(settings: Settings) -> Self {
-        let buckets = settings.bucket_mask.get() as usize + 1;
+        let buckets = |mask: Fixed| {
+            std::iter::repeat_with(Bucket::default).take(mask.get() as usize + 1).collect::<Vec<_>>()
+        };
         let bindings = (settings.lane_mask.get() as usize + 1) * settings.port_count.get() as usize;
         Self {
             settings,
-            flows: std::iter::repeat_with(Bucket::default).take(buckets).collect(),
+            flows: buckets(settings.bucket_mask),
+            fragments: buckets(settings.fragment_mask),
             bindings: std::iter::repeat_with(Binding::default).take(bindings).collect(),
             session_limit: [usize::MAX; 2],
             ..Self::default()
@@ -195,8 +200,12 @@ impl Tables for HostTables {
         &self.settings
     }
 
-    fn bucket(&self, index: u32) -> Option<HostRef<'_, Bucket>> {
-        self.flows.get(index as usize).map(HostRef::Borrowed)
+    fn bucket(&self, cache: Cache, index: u32) -> Option<HostRef<'_, Bucket>> {
+        let buckets = match cache {
+            Cache::Flows => &self.flows,
+            Cache::Fragments => &self.fragments,
+        };
+        buckets.get(index as usize).map(HostRef::Borrowed)
     }
 
     fn binding(&self, index: u32) -> Option<HostRef<'_, Binding>> {

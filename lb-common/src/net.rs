@@ -295,12 +295,16 @@ impl Address for V6 {
 
 const _: () = assert!(cfg!(target_endian = "little"), "map layouts and `Mac` assume little-endian words");
 
-/// IP protocol numbers that a service can have (IANA protocol numbers).
+/// IP protocol numbers (IANA "Protocol Numbers").
 pub mod protocol {
+    /// Internet Control Message Protocol.
+    pub const ICMP: u8 = 1;
     /// Transmission Control Protocol.
     pub const TCP: u8 = 6;
     /// User Datagram Protocol.
     pub const UDP: u8 = 17;
+    /// ICMP for IPv6.
+    pub const ICMPV6: u8 = 58;
 }
 
 #[cfg(test)]

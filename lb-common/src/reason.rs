@@ -54,11 +54,11 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// Neither IPv4 nor IPv6 directly after the Ethernet header.
+    /// Neither IPv4 nor IPv6 after the Ethernet header and at most two VLAN tags.
     Pass NotIp "not_ip";
     /// No service at this address, port and protocol.
     Pass NotOurs "not_ours";
-    /// A protocol other than TCP and UDP to a service address: the kernel answers pings there.
+    /// A protocol other than TCP and UDP to a service address.
     Pass OtherProtocol "other_protocol";
     /// Sent on to a backend.
     Forward ToBackend "to_backend";
@@ -66,9 +66,9 @@ reasons! {
     Forward ToClient "to_client";
     /// Headers to a service that contradict themselves or end before they should.
     Drop Malformed "malformed";
-    /// A fragment to a service address.
-    Drop Fragment "fragment";
-    /// IPv6 extension headers to a service address.
+    /// A fragment to a service address that nothing is known of the first fragment of.
+    Drop FragmentOrphan "fragment_orphan";
+    /// IPv6 extension headers to a service address that can't be followed.
     Drop ExtensionHeader "extension_header";
     /// No backend of the service is up.
     Drop NoBackend "no_backend";
@@ -96,6 +96,16 @@ reasons! {
     Event SessionExpired "session_expired";
     /// A proven client's session found no room in `PINS`; it stays among the unproven.
     Event PinsFull "pins_full";
+    /// A first fragment to a service address that ends before its ports do.
+    Drop FragmentTiny "fragment_tiny";
+    /// An ICMP error about a connection of a service that is not known.
+    Drop IcmpOrphan "icmp_orphan";
+    /// An echo request to a service address, answered here.
+    Forward EchoReply "echo_reply";
+    /// An ICMP error was sent on along the connection that it is about.
+    Event IcmpError "icmp_error";
+    /// What was known of a packet's first fragment made room for another's.
+    Event FragmentDisplaced "fragment_displaced";
 }
 
 impl Reason {

@@ -39,6 +39,8 @@ pub struct Settings {
     pub port_first: Fixed,
     /// Ports in the range.
     pub port_count: Fixed,
+    /// Number of `FRAGMENTS` buckets less one; the number is a power of two.
+    pub fragment_mask: Fixed,
 }
 
 impl Settings {
@@ -49,17 +51,20 @@ impl Settings {
         lane_mask: Fixed(0),
         port_first: Fixed(0),
         port_count: Fixed(0),
+        fragment_mask: Fixed(0),
     };
 
-    /// Fills in the daemon's choices. `buckets` and `lanes` must be powers of two.
-    pub fn new(key: [u32; KEY_WORDS], buckets: u32, lanes: u32, ports: (u16, u16)) -> Self {
+    /// Fills in the daemon's choices. `buckets`, `lanes` and `fragments` must be powers of two.
+    pub fn new(key: [u32; KEY_WORDS], buckets: u32, lanes: u32, ports: (u16, u16), fragments: u32) -> Self {
         debug_assert!(buckets.is_power_of_two() && lanes.is_power_of_two() && ports.0 <= ports.1);
+        debug_assert!(fragments.is_power_of_two());
         Self {
             key: key.map(Fixed::new),
             bucket_mask: Fixed::new(buckets - 1),
             lane_mask: Fixed::new(lanes - 1),
             port_first: Fixed::new(u32::from(ports.0)),
             port_count: Fixed::new(u32::from(ports.1 - ports.0) + 1),
+            fragment_mask: Fixed::new(fragments - 1),
         }
     }
 }

@@ -26,6 +26,15 @@ pub enum Store {
     Affinity,
 }
 
+/// Which array a bucket is in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cache {
+    /// `FLOWS`: connections.
+    Flows,
+    /// `FRAGMENTS`: packets whose first fragment went by, and where to.
+    Fragments,
+}
+
 /// Read and write access to everything the packet path knows.
 ///
 /// A method that takes an index returns `None` beyond the table's end; the kernel's verifier wants
@@ -41,8 +50,8 @@ pub trait Tables {
     /// What was fixed at load time.
     fn settings(&self) -> &Settings;
 
-    /// A bucket of `FLOWS`.
-    fn bucket(&self, index: u32) -> Option<Self::Ref<'_, Bucket>>;
+    /// A bucket of `FLOWS` or `FRAGMENTS`.
+    fn bucket(&self, cache: Cache, index: u32) -> Option<Self::Ref<'_, Bucket>>;
     /// An entry of `BINDINGS`.
     fn binding(&self, index: u32) -> Option<Self::Ref<'_, Binding>>;
     /// The next port to try in this CPU's walk over a port range: a number that goes up by one with
@@ -67,7 +76,7 @@ pub trait Tables {
     /// Forgets a session.
     fn remove_session(&self, store: Store, key: &SessionKey);
 
-    /// [`flow::keep`]. The kernel's tables make this and [`Tables::connect`] functions that the verifier
+    /// [`flow::keep`]. The kernel's tables make this and the two below functions that the verifier
     /// walks by themselves, once, and not again for each way to get there.
     fn keep<A: Address>(&self, packet: &Packet<A>, entry: Entry) -> Option<Phase>
     where
@@ -82,6 +91,14 @@ pub trait Tables {
         Self: Sized,
     {
         connect::connect(packet, self, hash)
+    }
+
+    /// [`connect::remember`].
+    fn remember<A: Address>(&self, packet: &Packet<A>, target: Target, hash: u64)
+    where
+        Self: Sized,
+    {
+        connect::remember(packet, self, target, hash);
     }
 
     /// Counts one `reason`.

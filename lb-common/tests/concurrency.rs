@@ -47,7 +47,7 @@ fn packet(bucket: &Bucket, number: u64, now: Tick) -> bool {
             return true;
         }
     }
-    bucket.insert(bucket, hash, Entry::new(target(number), Phase::New, now), generation, now);
+    bucket.insert(bucket, hash, Entry::new(target(number), Phase::New, now), generation, 280);
     false
 }
 

@@ -8,8 +8,7 @@
 use lb_common::{
     net::{Address, V4, V6},
     packet::Packet,
-    reason::Reason,
-    stage::{self, Step},
+    stage::{self, Packed, Step},
     state::{
         Target,
         flow::{Entry, Phase},
@@ -30,7 +29,18 @@ pub(crate) fn connect<A: Address>(packet: &Packet<A>, hash: u64) -> Step<Target>
     } else {
         limpet_connect_v6(packet.cast(), hash)
     };
-    if word & NONE == 0 { Ok(Target::from_raw(word)) } else { Err(Reason::from_index(word as u32)) }
+    Packed(word).unpack()
+}
+
+/// [`stage::connect::remember`].
+#[inline(always)]
+pub(crate) fn remember<A: Address>(packet: &Packet<A>, target: Target, hash: u64) {
+    let packet = core::ptr::from_ref(packet);
+    let _nothing = if A::WORDS == V4::WORDS {
+        limpet_remember_v4(packet.cast(), target.raw(), hash)
+    } else {
+        limpet_remember_v6(packet.cast(), target.raw(), hash)
+    };
 }
 
 /// [`stage::flow::keep`].
@@ -45,18 +55,40 @@ pub(crate) fn keep<A: Address>(packet: &Packet<A>, entry: Entry) -> Option<Phase
     (word & NONE == 0).then_some(Phase::from_bits(word))
 }
 
+/// [`lb_common::frame::Frame::forget`].
+#[inline(always)]
+pub(crate) fn forget(number: u64) -> u64 {
+    limpet_forget(number)
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn limpet_forget(number: u64) -> u64 {
+    // Volatile, or the compiler would see that the call gives nothing new and leave it out.
+    // SAFETY: the pointer is a live local's.
+    unsafe { (&raw const number).read_volatile() }
+}
+
 /// The global functions of one family.
 macro_rules! family {
-    ($family:ty, $connect:ident, $keep:ident) => {
+    ($family:ty, $connect:ident, $remember:ident, $keep:ident) => {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $connect(packet: *const Packet<$family>, hash: u64) -> u64 {
             // SAFETY: null, or a live reference of `connect`.
             let Some(packet) = (unsafe { packet.as_ref() }) else { return NONE };
-            match stage::connect::connect(packet, &BpfTables, hash) {
-                Ok(target) => target.raw(),
-                Err(reason) => NONE | reason as u64,
+            Packed::from(stage::connect::connect(packet, &BpfTables, hash)).0
+        }
+
+        // A global function must return a number (before Linux 6.8).
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $remember(packet: *const Packet<$family>, target: u64, hash: u64) -> u64 {
+            // SAFETY: null, or a live reference of `remember`.
+            if let Some(packet) = unsafe { packet.as_ref() } {
+                stage::connect::remember(packet, &BpfTables, Target::from_raw(target), hash);
             }
+            0
         }
 
         #[unsafe(no_mangle)]
@@ -72,5 +104,5 @@ macro_rules! family {
     };
 }
 
-family!(V4, limpet_connect_v4, limpet_keep_v4);
-family!(V6, limpet_connect_v6, limpet_keep_v6);
+family!(V4, limpet_connect_v4, limpet_remember_v4, limpet_keep_v4);
+family!(V6, limpet_connect_v6, limpet_remember_v6, limpet_keep_v6);

@@ -9,6 +9,8 @@ use lb_common::{
     net::Mac,
 };
 
+use crate::aside;
+
 /// Offset of the first tag, or of the type where there is none.
 const TYPE: usize = size_of::<Pair<WireMac>>();
 
@@ -26,18 +28,24 @@ pub(crate) struct XdpFrame<'a> {
     /// Where offset 0 is: behind the front by the tags.
     start: usize,
     end: usize,
+    /// Bytes of the linear part.
+    linear: usize,
 }
 
 impl<'a> XdpFrame<'a> {
     #[inline(always)]
     pub(crate) fn new(ctx: &'a XdpContext) -> Self {
-        Self { ctx, front: ctx.data(), tags: 0, start: ctx.data(), end: ctx.data_end() }
-    }
-
-    /// Index of the interface the packet came in by.
-    #[inline(always)]
-    pub(crate) fn ingress_index(&self) -> u32 {
-        self.ctx.ingress_ifindex() as u32
+        // Volatile, and not from the ends below: from those the compiler would conclude that later checks in
+        // `at` can't fail and leave them out, and the verifier, which can't follow, would refuse the
+        // accesses ("invalid access to packet").
+        // SAFETY: the context is the one that the kernel called us with.
+        let ends = unsafe { &*ctx.ctx };
+        // SAFETY: the field of a live reference.
+        let start = unsafe { (&raw const ends.data).read_volatile() };
+        // SAFETY: as above.
+        let end = unsafe { (&raw const ends.data_end).read_volatile() };
+        let linear = (end - start) as usize;
+        Self { ctx, front: ctx.data(), tags: 0, start: ctx.data(), end: ctx.data_end(), linear }
     }
 
     /// A pointer to `T` at `address`, if it lies wholly between `data` and `data_end`.
@@ -73,11 +81,11 @@ impl<'a> XdpFrame<'a> {
         }
         *self = Self::new(self.ctx);
         if tags >= TAG {
-            self.write_at(self.front + TYPE, { words.first })?;
+            self.write_at(self.front + TYPE, words.first)?;
             self.skip_tag();
         }
         if tags >= 2 * TAG {
-            self.write_at(self.front + TYPE + TAG, { words.second })?;
+            self.write_at(self.front + TYPE + TAG, words.second)?;
             self.skip_tag();
         }
         Some(())
@@ -115,7 +123,8 @@ impl Frame for XdpFrame<'_> {
 
     #[inline(always)]
     fn skip_tag(&mut self) {
-        self.tags += TAG;
+        // Two tags at most.
+        self.tags = (aside::forget((self.tags + TAG) as u64) & 12) as usize;
         self.start = self.front + self.tags;
     }
 
@@ -150,23 +159,19 @@ impl Frame for XdpFrame<'_> {
 
     #[inline(always)]
     fn holds(&self, bytes: usize) -> bool {
-        // Volatile, and not `start` and `end`: from those the compiler would conclude that later checks
-        // in `at` can't fail and leave them out, and the verifier, which can't follow, would refuse the
-        // accesses ("invalid access to packet").
-        // SAFETY: the context is the one that the kernel called us with.
-        let ends = unsafe { &*self.ctx.ctx };
-        // SAFETY: the field of a live reference.
-        let start = unsafe { (&raw const ends.data).read_volatile() };
-        // SAFETY: as above.
-        let end = unsafe { (&raw const ends.data_end).read_volatile() };
         let bytes = bytes + self.tags;
         // Only a multi-buffer packet is longer than its linear part; most never ask the helper.
-        // SAFETY: as above.
-        bytes <= (end - start) as usize || bytes as u64 <= unsafe { bpf_xdp_get_buff_len(self.ctx.ctx) }
+        // SAFETY: the context is the one that the kernel called us with.
+        bytes <= self.linear || bytes as u64 <= unsafe { bpf_xdp_get_buff_len(self.ctx.ctx) }
+    }
+
+    #[inline(always)]
+    fn forget(&self, number: u64) -> u64 {
+        aside::forget(number)
     }
 
     #[inline(always)]
     fn ingress(&self) -> u32 {
-        self.ingress_index()
+        self.ctx.ingress_ifindex() as u32
     }
 }

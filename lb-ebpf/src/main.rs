@@ -9,21 +9,42 @@ mod maps;
 mod tables;
 
 use aya_ebpf::{bindings::xdp_action, helpers::bpf_redirect, macros::xdp, programs::XdpContext};
-use lb_common::engine::{self, Verdict};
+use lb_common::engine::{self, Fate, Verdict};
 
-use crate::{frame::XdpFrame, tables::BpfTables};
+use crate::{
+    frame::XdpFrame,
+    maps::{PROGRAMS, RARE},
+    tables::BpfTables,
+};
 
 /// Balances what is for a service, passes everything else.
 #[xdp(frags)]
 fn limpet(ctx: XdpContext) -> u32 {
-    let mut frame = XdpFrame::new(&ctx);
-    let ingress = frame.ingress_index();
-    let (reason, verdict) = engine::process(&mut frame, &BpfTables);
-    log(&ctx, reason);
-    match verdict {
+    let fate = engine::common(&mut XdpFrame::new(&ctx), &BpfTables);
+    if fate == Fate::RARE {
+        // SAFETY: the context is the one that the kernel called us with.
+        unsafe { PROGRAMS.tail_call(&ctx, RARE) };
+        // The daemon fills the place before it attaches.
+        return xdp_action::XDP_ABORTED;
+    }
+    conclude(&ctx, fate)
+}
+
+/// What [`limpet`] leaves to it: a program of its own, so that neither takes stack, nor instructions that the
+/// verifier walks, from the other.
+#[xdp(frags)]
+fn limpet_rare(ctx: XdpContext) -> u32 {
+    let fate = engine::rare(&mut XdpFrame::new(&ctx), &BpfTables);
+    conclude(&ctx, fate)
+}
+
+#[inline(always)]
+fn conclude(ctx: &XdpContext, fate: Fate) -> u32 {
+    log(ctx, fate.reason());
+    match fate.conclude(&BpfTables) {
         Verdict::Pass => xdp_action::XDP_PASS,
         Verdict::Drop => xdp_action::XDP_DROP,
-        Verdict::Send { ifindex } if ifindex == ingress => xdp_action::XDP_TX,
+        Verdict::Send { ifindex } if ifindex == ctx.ingress_ifindex() as u32 => xdp_action::XDP_TX,
         // SAFETY: the helper takes plain numbers; it returns XDP_REDIRECT or XDP_ABORTED.
         Verdict::Send { ifindex } => unsafe { bpf_redirect(ifindex, 0) as u32 },
     }

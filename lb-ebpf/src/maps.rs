@@ -2,7 +2,7 @@
 //! the daemon sets them from `[limits]` at load time. All are pinned.
 
 use aya_ebpf::{
-    btf_maps::{Array, HashMap, LruHashMap, PerCpuArray},
+    btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, ProgramArray},
     macros::btf_map,
 };
 use lb_common::{
@@ -19,6 +19,10 @@ const MMAPABLE: usize = 0x400;
 /// Hash of a tuple -> its connection, four ways a bucket; written here, swept by the daemon.
 #[btf_map]
 pub(crate) static FLOWS: Array<Bucket, 1, MMAPABLE> = Array::new();
+
+/// Hash of a fragmented packet -> where its first fragment went, four ways a bucket; written here.
+#[btf_map]
+pub(crate) static FRAGMENTS: Array<Bucket, 1> = Array::new();
 
 /// Source port (and lane) -> the connection it belongs to; written here, swept by the daemon.
 #[btf_map]
@@ -63,6 +67,13 @@ pub(crate) static COUNTERS: PerCpuArray<u64, { Reason::ROOM }> = PerCpuArray::ne
 /// Backend id -> packets, bytes, connections; written here, read by the daemon.
 #[btf_map]
 pub(crate) static TRAFFIC: PerCpuArray<Traffic, 1> = PerCpuArray::new();
+
+/// Place of `limpet_rare` in [`PROGRAMS`].
+pub(crate) const RARE: u32 = 0;
+
+/// Programs that others go on with; filled by the daemon.
+#[btf_map]
+pub(crate) static PROGRAMS: ProgramArray<1> = ProgramArray::new();
 
 /// Fixed at load time by the daemon; see [`Settings`].
 #[unsafe(no_mangle)]

@@ -15,15 +15,15 @@ use lb_common::{
         Traffic,
         flow::{Entry, Phase},
     },
-    tables::{Store, Tables},
+    tables::{Cache, Store, Tables},
     time::Tick,
 };
 
 use crate::{
     aside,
     maps::{
-        AFFINITY, BACKENDS, BINDINGS, COUNTERS, CURSOR, FLOWS, HEALTH, PINS, SERVICES, SETTINGS, SLOTS,
-        SOURCES, TRAFFIC,
+        AFFINITY, BACKENDS, BINDINGS, COUNTERS, CURSOR, FLOWS, FRAGMENTS, HEALTH, PINS, SERVICES, SETTINGS,
+        SLOTS, SOURCES, TRAFFIC,
     },
 };
 
@@ -45,8 +45,11 @@ impl Tables for BpfTables {
     }
 
     #[inline(always)]
-    fn bucket(&self, index: u32) -> Option<&Bucket> {
-        FLOWS.get(index)
+    fn bucket(&self, cache: Cache, index: u32) -> Option<&Bucket> {
+        match cache {
+            Cache::Flows => FLOWS.get(index),
+            Cache::Fragments => FRAGMENTS.get(index),
+        }
     }
 
     #[inline(always)]
@@ -132,6 +135,11 @@ impl Tables for BpfTables {
     #[inline(always)]
     fn connect<A: Address>(&self, packet: &Packet<A>, hash: u64) -> Step<Target> {
         aside::connect(packet, hash)
+    }
+
+    #[inline(always)]
+    fn remember<A: Address>(&self, packet: &Packet<A>, target: Target, hash: u64) {
+        aside::remember(packet, target, hash);
     }
 
     #[inline(always)]

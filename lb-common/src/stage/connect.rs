@@ -3,27 +3,19 @@
 use super::{Step, nat, select, session, table};
 use crate::{
     hash,
-    net::{Address, protocol},
+    net::{Address, Ip, protocol},
     packet::Packet,
     reason::Reason,
     state::{BackendId, Forwarding, Phase, Pin, Service, ServiceKey, SessionKey, Target, flow::Entry},
     tables::Tables,
 };
 
-/// Decides where a new connection goes, and remembers it.
+/// Decides where a new connection goes, and takes a source port for it where it needs one.
 ///
 /// # Errors
 /// The reason why it goes nowhere.
 #[inline(always)]
 pub fn connect<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64) -> Step<Target> {
-    let target = decide(packet, tables, hash)?;
-    remember(packet, tables, target, hash);
-    Ok(target)
-}
-
-/// Decides where a new connection goes, and takes a source port for it where it needs one.
-#[inline(never)]
-fn decide<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64) -> Step<Target> {
     let destination = packet.destination;
     let called = ServiceKey::new(destination.address.widen(), destination.port, packet.protocol);
     let service = tables.service(&called).ok_or(Reason::NotOurs)?;
@@ -50,17 +42,41 @@ fn decide<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64) -> S
     }
 }
 
+/// The backend that a packet of `client` belongs to by session or hash, without choosing or storing
+/// anything; `hash` is its tuple's, for services without sessions.
+#[inline(always)]
+pub fn expected<T: Tables>(
+    tables: &T,
+    service: &Service,
+    called: &ServiceKey,
+    client: Ip,
+    hash: u64,
+) -> Option<BackendId> {
+    let Some(key) = session::key(service, client) else {
+        return select::by_hash(tables, service, hash);
+    };
+    if let Some((_, stored)) = session::find(tables, &key) {
+        let pin = stored.load();
+        if !pin.expired(tables.now(), service.idle_ticks, service.lifetime_ticks)
+            && session::valid(tables, &pin, called)
+        {
+            return Some(pin.backend);
+        }
+    }
+    select::by_hash(tables, service, hash::client(tables.settings(), key.scope, key.client))
+}
+
 /// Remembers a new connection.
-#[inline(never)]
-fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: Target, hash: u64) {
+#[inline(always)]
+pub fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: Target, hash: u64) {
     let Some(backend) = tables.backend(target.backend()) else { return };
     let now = tables.now();
     // A late FIN or RST is forwarded as the end of something, not kept as the beginning.
     let phase = if packet.tcp.closes() { Phase::Closing } else { Phase::New };
     if backend.forwarding() == Forwarding::NatPreserve {
-        nat::insert_reply(packet, tables, &backend, Entry::new(target.reply(), phase, now), now);
+        nat::insert_reply(packet, tables, &backend, Entry::new(target.reply(), phase, now));
     }
-    table::enter(tables, hash, Entry::new(target, phase, now), backend.generation, now);
+    table::enter(tables, hash, Entry::new(target, phase, now), backend.generation);
     tables.count(Reason::FlowNew);
     tables.traffic(target.backend(), |figures| figures.connections += 1);
     // A TCP client has its session stored when it comes back with an ACK: until then the hash gives

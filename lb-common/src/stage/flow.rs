@@ -2,15 +2,45 @@
 
 use super::{Route, Step, nat, session, table};
 use crate::{
+    hash,
     net::{Address, protocol},
     packet::{End, Packet},
     reason::Reason,
-    state::{Backend, Forwarding, Phase, Target, binding::Side, flow::Entry},
-    tables::Tables,
+    state::{Backend, Bucket, Forwarding, Phase, Target, binding::Side, flow::Entry},
+    tables::{Cache, Tables},
 };
 
 /// A UDP flow without packets for this many ticks (3 min) is over: what comes then begins another.
 const UDP_IDLE: u32 = 170;
+
+/// Where an entry stands, what it says, and its backend.
+type Known<'t, T> = (<T as Tables>::Ref<'t, Bucket>, usize, Entry, <T as Tables>::Ref<'t, Backend>);
+
+/// What is known of the tuple with this hash; `None` if there is no entry that is still good.
+#[inline(always)]
+fn look_up<T: Tables>(tables: &T, cache: Cache, hash: u64) -> Option<Known<'_, T>> {
+    let (bucket, at) = table::find(tables, cache, hash)?;
+    let way = bucket.ways.get(at)?;
+    let entry = way.entry();
+    let backend = tables.backend(entry.target().backend())?;
+    if !way.holds(hash, entry, backend.generation) {
+        return None;
+    }
+    Some((bucket, at, entry, backend))
+}
+
+/// What is known of the tuple with this hash, and its backend, whatever state that is in. Nothing is
+/// renewed: for questions that no packet of the tuple itself asks.
+#[inline(always)]
+pub fn known<T: Tables>(tables: &T, cache: Cache, hash: u64) -> Option<(Entry, T::Ref<'_, Backend>)> {
+    look_up(tables, cache, hash).map(|(_, _, entry, backend)| (entry, backend))
+}
+
+/// The target of a packet's flow, whatever state its backend is in. Nothing is renewed.
+#[inline(always)]
+pub fn target<A: Address, T: Tables>(packet: &Packet<A>, tables: &T) -> Option<Target> {
+    known(tables, Cache::Flows, hash::of(packet, tables.settings())).map(|(entry, _)| entry.target())
+}
 
 /// The target of the flow of a tuple with this hash, and its backend; `None` if there is none that is
 /// still good.
@@ -20,15 +50,10 @@ pub fn follow<'t, A: Address, T: Tables>(
     tables: &'t T,
     hash: u64,
 ) -> Option<(Target, T::Ref<'t, Backend>)> {
-    let (bucket, at) = table::find(tables, hash)?;
+    let (bucket, at, entry, backend) = look_up(tables, Cache::Flows, hash)?;
     let way = bucket.ways.get(at)?;
-    let entry = way.entry();
     let target = entry.target();
     let id = target.backend();
-    let backend = tables.backend(id)?;
-    if !way.holds(hash, entry, backend.generation) {
-        return None;
-    }
     if target.is_reply() {
         return Some((target, backend));
     }
@@ -88,7 +113,7 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
         _ => Phase::Seen,
     };
     if backend.forwarding() == Forwarding::NatPreserve && (entry.idle(now) != 0 || phase != entry.phase()) {
-        nat::insert_reply(packet, tables, backend, Entry::new(target.reply(), phase, now), now);
+        nat::insert_reply(packet, tables, backend, Entry::new(target.reply(), phase, now));
     }
     if entry.idle(now) != 0 || (phase > entry.phase()) {
         session::keep(packet, tables, target.backend(), backend, phase == Phase::Proven, now);

@@ -1,10 +1,18 @@
 //! The stages of the decision, one a file. A stage either goes on or is done, with the reason that
 //! is the packet's fate.
 
-use crate::{net::Mac, packet::End, reason::Reason};
+use crate::{
+    net::{Address, Mac},
+    packet::{End, Packet},
+    reason::Reason,
+    state::Target,
+    tables::Tables,
+};
 
 pub mod connect;
 pub mod flow;
+pub mod fragment;
+pub mod icmp;
 pub mod nat;
 pub mod reply;
 pub mod select;
@@ -13,6 +21,60 @@ pub mod table;
 
 /// Go on with a value, or done: the reason is counted and says whether to pass or drop.
 pub type Step<T> = Result<T, Reason>;
+
+/// A target, or why there is none, as one word: what a function that is not inlined may return.
+// The payload of a `Result` is undefined in one of its variants; see `engine::Fate`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Packed(pub u64);
+
+impl Packed {
+    const NONE: u64 = 1 << 63;
+
+    /// The inverse of `from`.
+    ///
+    /// # Errors
+    /// The packed reason.
+    #[inline(always)]
+    pub const fn unpack(self) -> Step<Target> {
+        if self.0 & Self::NONE == 0 {
+            Ok(Target::from_raw(self.0))
+        } else {
+            Err(Reason::from_index(self.0 as u32))
+        }
+    }
+}
+
+impl From<Step<Target>> for Packed {
+    #[inline(always)]
+    fn from(step: Step<Target>) -> Self {
+        match step {
+            Ok(target) => Self(target.raw()),
+            Err(reason) => Self(Self::NONE | reason as u64),
+        }
+    }
+}
+
+/// The route of a packet whose own ports don't lead there: a later fragment, or an error about another
+/// packet.
+///
+/// # Errors
+/// [`Reason::NotOurs`] where its connection has ended meanwhile; what keeps packets from a backend.
+#[inline(always)]
+pub fn along<A: Address, T: Tables>(
+    packet: &Packet<A>,
+    tables: &T,
+    target: Target,
+) -> Step<(Reason, Route<A>)> {
+    let backend = tables.backend(target.backend()).ok_or(Reason::NoBackend)?;
+    if target.is_reply() {
+        let route = reply::along(packet, tables, target, &backend).ok_or(Reason::NotOurs)?;
+        return Ok((Reason::ToClient, route));
+    }
+    if !tables.health(target.backend()).serves() {
+        return Err(Reason::NoBackend);
+    }
+    Ok((Reason::ToBackend, flow::to_backend(packet, tables, target, &backend)?))
+}
 
 /// Where a packet goes and what it must say by then.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

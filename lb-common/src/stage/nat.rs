@@ -8,7 +8,6 @@ use crate::{
     settings::Settings,
     state::{Backend, BackendId, Bound, Forwarding, Target, binding::Stamp, flow::Entry},
     tables::Tables,
-    time::Tick,
 };
 
 /// Ports tried before a connection is refused. With 94 % of them in use at random, all of these are
@@ -101,10 +100,9 @@ pub fn insert_reply<A: Address, T: Tables>(
     tables: &T,
     backend: &Backend,
     way_back: Entry,
-    now: Tick,
 ) {
     let settings = tables.settings();
     let from = (A::narrow(backend.address), backend.port);
     let hash = hash::tuple(settings, from, (packet.source.address, packet.source.port), packet.protocol);
-    table::enter(tables, hash, way_back, backend.generation, now);
+    table::enter(tables, hash, way_back, backend.generation);
 }

@@ -4,7 +4,7 @@ use super::{Route, nat};
 use crate::{
     net::Address,
     packet::{End, Packet},
-    state::{Forwarding, binding::Side},
+    state::{Backend, Binding, Bound, Forwarding, Target, binding::Side},
     tables::Tables,
 };
 
@@ -24,43 +24,99 @@ pub fn index<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, offset: u16)
     nat::index_of(tables.settings(), ours, backend.address.widen(), backend.port, packet.protocol, offset)
 }
 
-/// The route back to the client of the binding at `index`, counted in its backend's figures; `None`
-/// if the binding is not this packet's in full, as for the host's own connections to a backend.
+/// A binding, what it says, and the backend.
+type Found<'t, T> = (<T as Tables>::Ref<'t, Binding>, Bound, <T as Tables>::Ref<'t, Backend>);
+
+/// The binding at `index`, the connection behind it and its backend, if they are the packet's in full;
+/// `None` for the host's own connections to a backend.
 #[inline(always)]
-pub fn to_client<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, index: u32) -> Option<Route<A>> {
+fn find<'t, A: Address, T: Tables>(packet: &Packet<A>, tables: &'t T, index: u32) -> Option<Found<'t, T>> {
     let binding = tables.binding(index)?;
     if !binding.stamp().is_taken() {
         return None;
     }
     let bound = binding.read()?;
     let backend = tables.backend(bound.backend)?;
-    let ours = if backend.forwarding() == Forwarding::NatPreserve {
-        bound.client
-    } else {
-        tables.source(bound.source)?
-    };
-    if bound.generation != backend.generation
-        || bound.protocol != packet.protocol
+    if bound.protocol != packet.protocol
         || backend.port != packet.source.port
-        || backend.address != packet.source.address.widen()
-        || ours != packet.destination.address.widen()
+        || !belongs(tables, &bound, &backend, packet.source.address, packet.destination.address)
     {
         return None;
     }
     if backend.forwarding() == Forwarding::NatPreserve && bound.client_port != packet.destination.port {
         return None;
     }
+    Some((binding, bound, backend))
+}
+
+/// Is the connection behind a binding one of this backend, of this generation, between these addresses?
+#[inline(always)]
+fn belongs<A: Address, T: Tables>(tables: &T, bound: &Bound, backend: &Backend, from: A, to: A) -> bool {
+    let ours = if backend.forwarding() == Forwarding::NatPreserve {
+        bound.client
+    } else {
+        let Some(source) = tables.source(bound.source) else { return false };
+        source
+    };
+    bound.generation == backend.generation && backend.address == from.widen() && ours == to.widen()
+}
+
+/// The route back to the client of the binding at `index`, counted in its backend's figures; `None`
+/// if the binding is not this packet's in full.
+#[inline(always)]
+pub fn to_client<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, index: u32) -> Option<Route<A>> {
+    let (binding, bound, backend) = find(packet, tables, index)?;
     binding.pass(tables.now(), packet.tcp, Side::Backend);
+    count(packet, tables, &bound);
+    Some(route(&bound, &backend))
+}
+
+/// The connection that a packet from a backend belongs to, as a target. Nothing is renewed.
+#[inline(always)]
+pub fn target<A: Address, T: Tables>(packet: &Packet<A>, tables: &T) -> Option<Target> {
+    let offset = port_offset(packet, tables)?;
+    let (_, bound, _) = find(packet, tables, index(packet, tables, offset))?;
+    Some(Target::bound(bound.backend, bound.source, offset).reply())
+}
+
+/// The route back to the client of a target, for a packet without ports, or one that only quotes them; counted
+/// in the backend's figures. `None` if the target's binding is another connection's by now.
+#[inline(always)]
+pub fn along<A: Address, T: Tables>(
+    packet: &Packet<A>,
+    tables: &T,
+    target: Target,
+    backend: &Backend,
+) -> Option<Route<A>> {
+    let ours = nat::source(tables, backend, target.source());
+    let bound = tables.binding(nat::index(tables.settings(), ours, backend, target.port()))?.read()?;
+    if bound.backend != target.backend()
+        || !belongs(tables, &bound, backend, packet.source.address, packet.destination.address)
+    {
+        return None;
+    }
+    count(packet, tables, &bound);
+    Some(route(&bound, backend))
+}
+
+/// Counts a packet to a client in its backend's figures.
+#[inline(always)]
+fn count<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, bound: &Bound) {
     tables.traffic(bound.backend, |figures| {
         figures.reply_packets += 1;
         figures.reply_bytes += u64::from(packet.bytes);
     });
-    Some(Route {
+}
+
+/// The route to the client behind a binding.
+#[inline(always)]
+fn route<A: Address>(bound: &Bound, backend: &Backend) -> Route<A> {
+    Route {
         ifindex: bound.ifindex,
         source_mac: bound.local_mac,
         target_mac: bound.client_mac,
         source: End { address: A::narrow(backend.service_address), port: backend.service_port },
         destination: End { address: A::narrow(bound.client), port: bound.client_port },
         rewrites_ends: true,
-    })
+    }
 }

@@ -185,6 +185,12 @@ impl Entry {
         Phase::from_bits(self.0 >> 48)
     }
 
+    /// The tick of the last refresh, modulo 2^14: a good `now` for [`Entry::idle`].
+    #[inline(always)]
+    const fn refreshed(self) -> Tick {
+        Tick((self.0 >> 50) as u32)
+    }
+
     /// Ticks since the last refresh, modulo 2^14 (4.9 hours); 0 for one that another CPU, a tick ahead, has
     /// refreshed already.
     #[inline(always)]
@@ -283,9 +289,6 @@ pub enum Displaced {
 }
 
 impl Bucket {
-    /// A flow without packets for this many ticks (5 min) counts as dead when it is displaced.
-    const LIVE: u32 = 280;
-
     /// Index of the way whose tag fits, if any. Whether its guard fits is for [`Way::holds`] to say, once
     /// the backend's generation is known.
     #[inline(always)]
@@ -308,24 +311,26 @@ impl Bucket {
     }
 
     /// Stores a connection that has this as its first and `second` as its second bucket: where the tuple
-    /// already is, else where there is more room, as the module's text says.
+    /// already is, else where there is more room, as the module's text says. What was not refreshed for `live`
+    /// ticks is no loss.
     #[inline(always)]
-    pub fn insert(&self, second: &Self, hash: u64, entry: Entry, generation: u32, now: Tick) -> Displaced {
+    pub fn insert(&self, second: &Self, hash: u64, entry: Entry, generation: u32, live: u32) -> Displaced {
         let used = self.used();
         let goes_second = used >= CROWDED
             && self.position(hash).is_none()
             && (second.position(hash).is_some() || used > second.used());
         let bucket = if goes_second { second } else { self };
-        bucket.replace(hash, entry, generation, now)
+        bucket.replace(hash, entry, generation, live)
     }
 
     /// Stores a connection in the tuple's own old way, else in the one that is worth least.
     #[inline(never)]
-    fn replace(&self, hash: u64, entry: Entry, generation: u32, now: Tick) -> Displaced {
+    fn replace(&self, hash: u64, entry: Entry, generation: u32, live: u32) -> Displaced {
         if let Some(own) = self.ways.iter().find(|way| way.has_tag(hash)) {
             own.fill(hash, entry, generation);
             return Displaced::Nothing;
         }
+        let now = entry.refreshed();
         let mut victim = &self.ways[0];
         let mut least = victim.entry().rank(now);
         for way in &self.ways[1..] {
@@ -336,7 +341,7 @@ impl Bucket {
         }
         let old = victim.entry();
         victim.fill(hash, entry, generation);
-        if old.is_empty() || old.phase() == Phase::Closing || old.idle(now) > Self::LIVE {
+        if old.is_empty() || old.phase() == Phase::Closing || old.idle(now) > live {
             Displaced::Nothing
         } else if old.phase() == Phase::Proven {
             Displaced::Proven
@@ -352,13 +357,14 @@ mod tests {
     use proptest::prelude::*;
 
     const NOW: Tick = Tick(100_000);
+    const LIVE: u32 = 280;
 
     fn entry(backend: u32, phase: Phase, now: Tick) -> Entry {
         Entry::new(Target::direct(BackendId(backend)), phase, now)
     }
 
-    fn insert(bucket: &Bucket, hash: u64, entry: Entry, generation: u32, now: Tick) -> Displaced {
-        bucket.insert(bucket, hash, entry, generation, now)
+    fn insert(bucket: &Bucket, hash: u64, entry: Entry, generation: u32) -> Displaced {
+        bucket.insert(bucket, hash, entry, generation, LIVE)
     }
 
     fn find(bucket: &Bucket, hash: u64, generation: u32) -> Option<Entry> {
@@ -394,7 +400,7 @@ mod tests {
     #[test]
     fn a_new_generation_ends_the_flow() {
         let bucket = Bucket::default();
-        insert(&bucket, 42, entry(7, Phase::New, NOW), 3, NOW);
+        insert(&bucket, 42, entry(7, Phase::New, NOW), 3);
         assert!(find(&bucket, 42, 3).is_some());
         assert!(find(&bucket, 42, 4).is_none());
     }
@@ -405,9 +411,9 @@ mod tests {
         let ages = [(1, Phase::Proven, 50), (2, Phase::New, 1), (3, Phase::New, 9), (4, Phase::Proven, 2)];
         for (hash, phase, idle) in ages {
             let then = Tick(NOW.0 - idle);
-            assert_eq!(insert(&bucket, hash, entry(9, phase, then), 1, then), Displaced::Nothing);
+            assert_eq!(insert(&bucket, hash, entry(9, phase, then), 1), Displaced::Nothing);
         }
-        let add = |hash| insert(&bucket, hash, entry(9, Phase::Proven, NOW), 1, NOW);
+        let add = |hash| insert(&bucket, hash, entry(9, Phase::Proven, NOW), 1);
         assert_eq!(add(5), Displaced::Stranger);
         assert!(find(&bucket, 3, 1).is_none() && find(&bucket, 2, 1).is_some());
         assert_eq!(add(6), Displaced::Stranger);
@@ -418,8 +424,8 @@ mod tests {
     #[test]
     fn a_tuple_never_takes_two_ways() {
         let bucket = Bucket::default();
-        insert(&bucket, 42, entry(7, Phase::New, NOW), 3, NOW);
-        insert(&bucket, 42, entry(8, Phase::New, NOW), 3, NOW);
+        insert(&bucket, 42, entry(7, Phase::New, NOW), 3);
+        insert(&bucket, 42, entry(8, Phase::New, NOW), 3);
         assert_eq!(find(&bucket, 42, 3).unwrap().target().backend(), BackendId(8));
         assert_eq!(bucket.ways.iter().filter(|w| !w.entry().is_empty()).count(), 1);
     }
@@ -435,7 +441,7 @@ mod tests {
         let at = |hash| [first_index(hash, mask), second_index(hash, mask)].map(|i| &buckets[i as usize]);
         for n in 1..=FLOWS {
             let [first, second] = at(hash(n));
-            first.insert(second, hash(n), entry(9, Phase::Proven, NOW), 1, NOW);
+            first.insert(second, hash(n), entry(9, Phase::Proven, NOW), 1, LIVE);
         }
         let (mut lost, mut beside) = (0, 0);
         for n in 1..=FLOWS {
@@ -465,12 +471,12 @@ mod tests {
     fn a_cleared_way_hides_nobody() {
         let (first, second) = (Bucket::default(), Bucket::default());
         for hash in 1..=7 {
-            first.insert(&second, hash, entry(9, Phase::Proven, NOW), 1, NOW);
+            first.insert(&second, hash, entry(9, Phase::Proven, NOW), 1, LIVE);
         }
         assert!((1..=3).all(|hash| find(&first, hash, 1).is_some()) && find(&second, 4, 1).is_some());
         assert!(first.ways.iter().all(|way| way.clear(way.entry())));
         assert!(first.is_crowded() && find(&second, 4, 1).is_some());
         assert!((1..=3).all(|hash| find(&first, hash, 1).is_none()));
-        assert_eq!(first.insert(&second, 8, entry(9, Phase::New, NOW), 1, NOW), Displaced::Nothing);
+        assert_eq!(first.insert(&second, 8, entry(9, Phase::New, NOW), 1, LIVE), Displaced::Nothing);
     }
 }

@@ -39,6 +39,21 @@ impl ServiceKey {
     pub const fn any_port(address: Ip) -> Self {
         Self::new(address, Be16::new(0), 0)
     }
+
+    /// The entry of the only service that an address has for a protocol, if clients are told by their
+    /// addresses there: where a fragment goes that has no port.
+    #[inline(always)]
+    pub const fn only(address: Ip, protocol: u8) -> Self {
+        Self { protocol: protocol as u16 | Self::ONLY, ..Self::any_port(address) }
+    }
+
+    const ONLY: u16 = 0x100;
+
+    /// True for the key of a service, false for those that stand beside it.
+    #[inline(always)]
+    pub const fn is_service(&self) -> bool {
+        self.protocol != 0 && self.protocol & Self::ONLY == 0
+    }
 }
 
 /// Value of `SERVICES`. Written whole by the daemon; changing `slots_base` is what swaps a slot
@@ -64,8 +79,8 @@ pub struct Service {
     pub access: u32,
     /// Number of its connection-id settings; 0: none.
     pub quic: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// In an address's mark: see [`Service::answers_echo`]. Otherwise 0.
+    pub flags: u32,
 }
 layout!(Service, size = 56, align = 8);
 // SAFETY: integers and bytes, no padding.
@@ -82,6 +97,15 @@ pub enum PersistBy {
 }
 
 impl Service {
+    /// In [`Service::flags`]: no kernel answers pings of this address.
+    pub const ECHO: u32 = 1;
+
+    /// In the mark of an address: are pings of it answered by the packet program?
+    #[inline(always)]
+    pub const fn answers_echo(&self) -> bool {
+        self.flags & Self::ECHO != 0
+    }
+
     /// What identifies a client; the daemon writes no other numbers than those of [`PersistBy`].
     #[inline(always)]
     pub const fn persist_by(&self) -> PersistBy {

@@ -37,6 +37,7 @@ pub(crate) const LIMITS: Limits = Limits {
     slots: 1_048_576,
     // Four ranges of the default `nat.ports`.
     nat_connections: 126_976,
+    fragments: 8192,
 };
 /// `limits.flows`; the upper bound is 4 GiB.
 pub(crate) const FLOWS: RangeInclusive<u32> = 1024..=1 << 28;
@@ -50,6 +51,9 @@ pub(crate) const BACKENDS: RangeInclusive<u32> = 1..=1_000_000;
 pub(crate) const ALL_SLOTS: RangeInclusive<u32> = 2 * *SLOTS_RANGE.start()..=1 << 26;
 /// `limits.nat_connections`; the upper bound is 1 GiB.
 pub(crate) const NAT_CONNECTIONS: RangeInclusive<u32> = 1024..=1 << 24;
+
+/// `limits.fragments`; the upper bound is 512 MiB.
+pub(crate) const FRAGMENTS: RangeInclusive<u32> = 1024..=1 << 24;
 
 /// `service.protocol`.
 pub(crate) const PROTOCOL: Protocol = Protocol::Tcp;

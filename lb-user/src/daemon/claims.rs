@@ -62,6 +62,19 @@ impl Claims {
         Ok(())
     }
 
+    /// Service addresses that the kernel answers pings of: those that it is given, or has already.
+    ///
+    /// # Errors
+    /// The kernel refused.
+    pub(super) async fn answered(links: &mut Links, model: &Model) -> Result<BTreeSet<IpAddr>> {
+        let services = model.services.iter().map(|service| service.address);
+        if model.interface.claim {
+            return Ok(services.collect());
+        }
+        let own = links.own_addresses().await?;
+        Ok(services.filter(|address| own.contains(address)).collect())
+    }
+
     /// Gives all addresses back.
     ///
     /// # Errors

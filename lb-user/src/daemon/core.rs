@@ -82,7 +82,8 @@ impl Core {
         let claims = Claims::adopt(&interfaces, &services);
         let key = program.settings.key.each_ref().map(lb_common::settings::Fixed::get);
         let health = state.backends.iter().map(|(key, backend)| (key.clone(), backend.health)).collect();
-        let inputs = Inputs { health, next_hops: HashMap::new(), sources, seed: plan::seed(&key) };
+        let answered = Claims::answered(&mut links, &model).await?;
+        let inputs = Inputs { health, next_hops: HashMap::new(), sources, answered, seed: plan::seed(&key) };
 
         let (monitor, flips) = Monitor::new();
         let (resolver, next_hops) = Resolver::start().context("cannot open a netlink socket")?;
@@ -175,7 +176,11 @@ impl Core {
             Some(name) => Some(self.links.interface(name).await?),
             None => None,
         };
-        let inputs = Inputs { sources: sources(&model, first.as_ref())?, ..self.inputs.clone() };
+        let inputs = Inputs {
+            sources: sources(&model, first.as_ref())?,
+            answered: Claims::answered(&mut self.links, &model).await?,
+            ..self.inputs.clone()
+        };
         let model = Arc::new(model);
         let changes = self.install(&model, inputs)?;
         self.model = Arc::clone(&model);

@@ -6,7 +6,7 @@ use std::{fmt, os::fd::AsFd as _};
 use anyhow::{Context as _, Result, bail};
 use aya::{
     Ebpf,
-    maps::{Array, HashMap as BpfHashMap, Map, MapData, PerCpuArray},
+    maps::{Array, HashMap as BpfHashMap, Map, MapData, PerCpuArray, ProgramArray},
 };
 use lb_common::{
     net::Ip,
@@ -41,6 +41,8 @@ pub struct Kernel {
     pub(super) counters: PerCpuArray<MapData, u64>,
     pub(super) traffic: PerCpuArray<MapData, Raw<Traffic>>,
     pub(super) names: Table<Name>,
+    /// The kernel empties it once this handle and the pin are gone.
+    pub(super) programs: ProgramArray<MapData>,
     pub(super) specs: Vec<Spec>,
 }
 
@@ -69,6 +71,7 @@ impl Kernel {
             counters: map("COUNTERS")?.try_into()?,
             traffic: map("TRAFFIC")?.try_into()?,
             names: Map::Array(names).try_into()?,
+            programs: map("PROGRAMS")?.try_into()?,
             specs: specs.to_vec(),
         })
     }

@@ -90,7 +90,8 @@ impl Program {
         let mut meta: Array<MapData, RawSettings> = Array::try_from(Map::Array(meta?))?;
 
         let key = choose_key(options.key, running.as_ref())?;
-        let settings = Settings::new(key, geometry.buckets, geometry.lanes, geometry.ports);
+        let settings =
+            Settings::new(key, geometry.buckets, geometry.lanes, geometry.ports, geometry.fragments);
         if running.is_some_and(|running| running != settings) {
             bail!(
                 "[nat] ports differ from those of the maps pinned in {}: they can't change while connections live. \
@@ -109,10 +110,10 @@ impl Program {
             }
         }
         let mut ebpf = loader.load(OBJECT).map_err(explain_load)?;
-        let program: &mut Xdp =
-            ebpf.program_mut("limpet").context("the object lacks `limpet`")?.try_into()?;
-        program.load().map_err(explain_program)?;
-        let kernel = Kernel::take(&mut ebpf, names?, &specs)?;
+        load_one(&mut ebpf, "limpet")?;
+        let rare = load_one(&mut ebpf, "limpet_rare")?.fd()?.try_clone()?;
+        let mut kernel = Kernel::take(&mut ebpf, names?, &specs)?;
+        kernel.programs.set(0, &rare, 0).context("cannot fill PROGRAMS")?;
         // Last: it is what makes the maps worth adopting.
         meta.set(0, raw, 0).context("cannot write META")?;
         Ok(Self { ebpf, pins, adopted: running.is_some(), settings, kernel })
@@ -131,8 +132,7 @@ impl Program {
     /// # Errors
     /// The kernel refuses it, or it was loaded before.
     pub fn load_pass(&mut self) -> Result<()> {
-        let program = self.ebpf.program_mut("limpet_pass").context("the object lacks `limpet_pass`")?;
-        <&mut Xdp>::try_from(program)?.load().map_err(explain_program)
+        load_one(&mut self.ebpf, "limpet_pass").map(drop)
     }
 
     /// The pass-all program, after [`Program::load_pass`].
@@ -152,6 +152,13 @@ impl Program {
     }
 }
 
+fn load_one<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Xdp> {
+    let program = ebpf.program_mut(name).with_context(|| format!("the object lacks `{name}`"))?;
+    let program: &mut Xdp = program.try_into()?;
+    program.load().map_err(explain_program)?;
+    Ok(program)
+}
+
 /// Loads nothing but the pass-all program, and attaches it in driver mode to the interface with this
 /// index in the thread's network namespace.
 pub(super) fn load_pass(ifindex: u32) -> Result<Ebpf> {
@@ -159,9 +166,7 @@ pub(super) fn load_pass(ifindex: u32) -> Result<Ebpf> {
         return Err(LoadError::NoObject.into());
     }
     let mut ebpf = EbpfLoader::new().load(OBJECT).map_err(explain_load)?;
-    let program: &mut Xdp =
-        ebpf.program_mut("limpet_pass").context("the object lacks `limpet_pass`")?.try_into()?;
-    program.load().map_err(explain_program)?;
+    let program = load_one(&mut ebpf, "limpet_pass")?;
     program.attach_to_if_index(ifindex, XdpMode::Driver)?;
     Ok(ebpf)
 }

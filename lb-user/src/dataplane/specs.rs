@@ -34,7 +34,7 @@ pub struct Spec {
 impl Spec {
     /// True if the number of entries follows from the configuration.
     pub fn is_sized(&self) -> bool {
-        !matches!(self.name, "SOURCES" | "CURSOR" | "COUNTERS" | "META")
+        !matches!(self.name, "SOURCES" | "CURSOR" | "PROGRAMS" | "COUNTERS" | "META")
     }
 
     /// Bytes of keys and values, on all CPUs; an estimate of the kernel's memory that leaves out its
@@ -62,6 +62,8 @@ pub struct Geometry {
     pub lanes: u32,
     /// First and last source port.
     pub ports: (u16, u16),
+    /// `FRAGMENTS` buckets, a power of two.
+    pub fragments: u32,
 }
 
 impl Geometry {
@@ -73,6 +75,7 @@ impl Geometry {
             buckets: limits.flows.div_ceil(WAYS as u32 / 2).next_power_of_two(),
             lanes: limits.nat_connections.div_ceil(ports).next_power_of_two(),
             ports: nat.ports,
+            fragments: limits.fragments.div_ceil(WAYS as u32 / 2).next_power_of_two(),
         }
     }
 
@@ -89,7 +92,7 @@ fn size<T>() -> u32 {
 /// Every pinned map. The daemon's own (`META`, `NAMES`) come last: the object file does not have
 /// them.
 pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
-    use MapType::{Array, Hash, LruHash, PerCpuArray};
+    use MapType::{Array, Hash, LruHash, PerCpuArray, ProgramArray};
     let array = |name, kind, value, entries| Spec { name, kind, key: 4, value, entries, flags: 0 };
     let mapped = |name, value, entries| Spec { flags: MMAPABLE, ..array(name, Array, value, entries) };
     let hash = |name, kind, key, value, entries| Spec { name, kind, key, value, entries, flags: 0 };
@@ -97,16 +100,18 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
     let backends = limits.backends + 1;
     vec![
         mapped("FLOWS", size::<Bucket>(), geometry.buckets),
+        array("FRAGMENTS", Array, size::<Bucket>(), geometry.fragments),
         mapped("BINDINGS", size::<Binding>(), geometry.lanes * geometry.port_count()),
         hash("AFFINITY", LruHash, size::<SessionKey>(), size::<Session>(), limits.affinity),
         hash("PINS", Hash, size::<SessionKey>(), size::<Session>(), limits.pins),
-        // Each service may add an entry that marks its address.
-        hash("SERVICES", Hash, size::<ServiceKey>(), size::<Service>(), limits.services * 2),
+        // Each service may add two entries: its address's mark, and where fragments go.
+        hash("SERVICES", Hash, size::<ServiceKey>(), size::<Service>(), limits.services * 3),
         array("SLOTS", Array, 4, limits.slots),
         array("BACKENDS", Array, size::<Backend>(), backends),
         array("HEALTH", Array, 4, backends),
         array("SOURCES", Array, size::<Ip>(), 256),
         array("CURSOR", PerCpuArray, 4, 1),
+        array("PROGRAMS", ProgramArray, 4, 1),
         array("COUNTERS", PerCpuArray, 8, Reason::ROOM as u32),
         array("TRAFFIC", PerCpuArray, size::<Traffic>(), backends),
         array("META", Array, size::<Settings>(), 1),

@@ -10,7 +10,7 @@ use lb_common::{
     state::{
         Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Traffic,
     },
-    tables::{Store, Tables},
+    tables::{Cache, Store, Tables},
     time::Tick,
 };
 
@@ -45,8 +45,12 @@ impl Tables for View<'_> {
         self.settings
     }
 
-    fn bucket(&self, index: u32) -> Option<HostRef<'_, Bucket>> {
-        self.kernel.flow_bucket(index).map(HostRef::Borrowed)
+    fn bucket(&self, cache: Cache, index: u32) -> Option<HostRef<'_, Bucket>> {
+        match cache {
+            Cache::Flows => self.kernel.flow_bucket(index).map(HostRef::Borrowed),
+            // Nobody is asked about single packets.
+            Cache::Fragments => None,
+        }
     }
 
     fn binding(&self, _index: u32) -> Option<HostRef<'_, Binding>> {

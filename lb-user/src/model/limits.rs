@@ -8,7 +8,8 @@ use crate::config::{
 
 pub(super) fn limits(raw: &raw::File, report: &Report<'_>) -> Option<Limits> {
     check_limits(raw, report);
-    let raw::Limits { flows, affinity, pins, services, backends, slots, nat_connections } = &raw.limits;
+    let raw::Limits { flows, affinity, pins, services, backends, slots, nat_connections, fragments } =
+        &raw.limits;
     Some(Limits {
         flows: flows.as_ref()?.value,
         affinity: affinity.as_ref()?.value,
@@ -17,6 +18,7 @@ pub(super) fn limits(raw: &raw::File, report: &Report<'_>) -> Option<Limits> {
         backends: backends.as_ref()?.value,
         slots: slots.as_ref()?.value,
         nat_connections: nat_connections.as_ref()?.value,
+        fragments: fragments.as_ref()?.value,
     })
 }
 

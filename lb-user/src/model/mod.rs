@@ -85,6 +85,8 @@ pub struct Limits {
     pub slots: u32,
     /// Source-rewritten connections at once (`BINDINGS`), rounded up to whole port ranges.
     pub nat_connections: u32,
+    /// Fragmented packets under way at once (`FRAGMENTS`), rounded up to a power of two of buckets.
+    pub fragments: u32,
 }
 
 /// One virtual address, port and protocol.

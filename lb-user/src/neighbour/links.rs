@@ -1,6 +1,6 @@
 //! Interfaces, and the service addresses claimed on them.
 
-use std::{io, net::IpAddr};
+use std::{collections::BTreeSet, io, net::IpAddr};
 
 use futures_util::TryStreamExt;
 use ipnet::IpNet;
@@ -125,6 +125,17 @@ impl Links {
         }
         interface.addresses = self.addresses(interface.ifindex).await.map_err(refused)?;
         Ok(interface)
+    }
+
+    /// Every address that this host answers for.
+    ///
+    /// # Errors
+    /// The kernel refused.
+    pub async fn own_addresses(&mut self) -> Result<BTreeSet<IpAddr>, LinkError> {
+        let messages: Result<Vec<AddressMessage>, _> =
+            self.handle.address().get().execute().try_collect().await;
+        let messages = messages.map_err(|error| refusal("list addresses".to_owned(), &error))?;
+        Ok(messages.iter().filter_map(parse).map(|address| address.network.addr()).collect())
     }
 
     /// Adds `address` alone (/32 or /128) to an interface; nothing happens where it is there already.

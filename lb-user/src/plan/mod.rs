@@ -19,16 +19,10 @@ pub use recipe::{scope, seed, service_key, settings_key};
 pub use state::{BackendState, Inputs, ServiceState, SlotTable, Sources, State};
 pub use step::Step;
 
-use std::{
-    collections::{BTreeSet, btree_map::Entry},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use anyhow::{Result, bail};
-use lb_common::{
-    net::Ip,
-    state::{BackendId, Health, Service, ServiceKey},
-};
+use lb_common::state::{BackendId, Health, Service, ServiceKey};
 
 use self::ranges::Places;
 use crate::{
@@ -63,7 +57,7 @@ pub fn plan(current: &State, model: &Model, inputs: &Inputs) -> Result<Plan> {
         }
         plan.service(current, inputs, service, &places)?;
     }
-    plan.markers(model);
+    plan.beside(current, model, inputs);
     plan.leave(current, model);
     // A later change of health must not fail for want of room: such a configuration is refused now.
     let spare = Places::find(plan.next.tables(), model.limits.slots, tables());
@@ -193,29 +187,28 @@ impl Plan {
         SlotTable { members, slots }
     }
 
-    /// Entries that mark addresses as services', for packets without a usable port.
-    fn markers(&mut self, model: &Model) {
-        for service in &model.services {
-            let key = ServiceKey::any_port(Ip::from(service.address));
-            if let Entry::Vacant(vacant) = self.next.services.entry(key) {
-                let entry = Service::default();
-                vacant.insert(ServiceState { entry, table: None });
+    /// Entries beside the services' own: marks of their addresses, and where fragments without ports go.
+    fn beside(&mut self, current: &State, model: &Model, inputs: &Inputs) {
+        for (key, entry) in recipe::beside(model, &inputs.answered, |key| self.next.services[key].entry) {
+            if current.services.get(&key).is_none_or(|known| known.entry != entry) {
                 self.steps.push(Step::PutService { key, entry, table: None });
             }
+            self.next.services.insert(key, ServiceState { entry, table: None });
         }
     }
 
     fn leave(&mut self, current: &State, model: &Model) {
         let mut services = BTreeSet::new();
         let mut backends = BTreeSet::new();
+        services.extend(recipe::keys_beside(model).into_keys());
         for service in &model.services {
-            services.extend([recipe::service_key(service), ServiceKey::any_port(Ip::from(service.address))]);
+            services.insert(recipe::service_key(service));
             backends.extend(service.backends.iter().map(|backend| (&service.name, &backend.name)));
         }
         for key in current.services.keys().filter(|key| !services.contains(key)) {
             self.steps.push(Step::RemoveService { key: *key });
             self.next.services.remove(key);
-            if key.protocol() != 0 {
+            if key.is_service() {
                 self.changes.push(format!("remove service at {}", describe(key)));
             }
         }

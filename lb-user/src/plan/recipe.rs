@@ -1,6 +1,10 @@
 //! From the model's words to the maps' entries.
 
-use std::hash::Hasher as _;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::Hasher as _,
+    net::IpAddr,
+};
 
 use lb_common::{
     net::{Be16, Ip, protocol},
@@ -11,7 +15,7 @@ use lb_common::{
 use siphasher::{sip::SipHasher24, sip128::Hasher128 as _};
 
 use super::Sources;
-use crate::model;
+use crate::model::{self, Model};
 
 /// A backend's recipe, without generation and next hop.
 pub(super) fn recipe(service: &model::Service, backend: &model::Backend, sources: &Sources) -> Backend {
@@ -72,8 +76,40 @@ pub(super) fn service_entry(service: &model::Service) -> Service {
         persist_by: persist_by as u32,
         access: 0,
         quic: 0,
-        reserved: 0,
+        flags: 0,
     }
+}
+
+/// Keys of the entries beside the services' own: a mark for each address, and one for each protocol of which
+/// an address has a single service that tells clients by their addresses.
+pub(super) fn keys_beside(model: &Model) -> BTreeMap<ServiceKey, Option<&model::Service>> {
+    let mut keys = BTreeMap::new();
+    for service in &model.services {
+        let address = Ip::from(service.address);
+        keys.insert(ServiceKey::any_port(address), None);
+        let only = ServiceKey::only(address, number(service.protocol));
+        keys.entry(only).and_modify(|service| *service = None).or_insert(Some(service));
+    }
+    let by_client =
+        |service: &model::Service| !matches!(service.persistence.by, model::PersistBy::Connection);
+    keys.retain(|key, service| key.protocol() == 0 || service.is_some_and(by_client));
+    keys
+}
+
+/// The entries themselves; `entry` is what a service's own key has.
+pub(super) fn beside(
+    model: &Model,
+    answered: &BTreeSet<IpAddr>,
+    entry: impl Fn(&ServiceKey) -> Service,
+) -> Vec<(ServiceKey, Service)> {
+    let entry = |(key, service): (ServiceKey, Option<&model::Service>)| match service {
+        Some(service) => (key, entry(&service_key(service))),
+        None => {
+            let flags = if answered.contains(&key.address.into()) { 0 } else { Service::ECHO };
+            (key, Service { flags, ..Service::default() })
+        }
+    };
+    keys_beside(model).into_iter().map(entry).collect()
 }
 
 /// A service's scope: a digest of its name, the same after a restart and on every node.

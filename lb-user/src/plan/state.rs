@@ -25,7 +25,7 @@ use crate::{
 pub struct State {
     /// By service and name.
     pub backends: BTreeMap<BackendKey, BackendState>,
-    /// Every entry of `SERVICES`, address markers included.
+    /// Every entry of `SERVICES`, those beside the services' own included.
     pub services: BTreeMap<ServiceKey, ServiceState>,
     /// Source addresses.
     pub sources: Sources,
@@ -58,7 +58,7 @@ pub struct BackendState {
 pub struct ServiceState {
     /// Its entry.
     pub entry: lb_common::state::Service,
-    /// Its slot table; `None` for an address marker, or if an earlier daemon installed it.
+    /// Its slot table; `None` for an entry beside a service's, or if an earlier daemon installed it.
     pub table: Option<SlotTable>,
 }
 
@@ -80,6 +80,8 @@ pub struct Inputs {
     pub next_hops: HashMap<IpAddr, Option<NextHop>>,
     /// Source addresses of rewritten connections.
     pub sources: Sources,
+    /// Service addresses that the kernel answers pings of.
+    pub answered: BTreeSet<IpAddr>,
     /// Key of slot tables; stays the same for as long as a [`State`] lives.
     pub seed: [u8; 16],
 }
@@ -193,7 +195,7 @@ impl State {
     /// Slot tables in use, as (first, length). Those that a plan frees stay taken until the next plan:
     /// packets that found the old table are still under way in it.
     pub(super) fn tables(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
-        let services = self.services.iter().filter(|(key, _)| key.protocol() != 0);
+        let services = self.services.iter().filter(|(key, _)| key.is_service());
         services.map(|(_, service)| (service.entry.slots_base, service.entry.slots_mask + 1))
     }
 }

@@ -29,6 +29,7 @@ const LIMITS: Limits = Limits {
     backends: 40,
     slots: 8 * 256 * 2,
     nat_connections: 1,
+    fragments: 1024,
 };
 
 fn service(name: &str, port: u16, backends: &[(u8, u32)]) -> Service {
@@ -80,7 +81,7 @@ fn inputs() -> Inputs {
 }
 
 fn tables() -> HostTables {
-    let mut tables = HostTables::new(Settings::new([1; 12], 16, 1, (1024, 2047)));
+    let mut tables = HostTables::new(Settings::new([1; 12], 16, 1, (1024, 2047), 1));
     tables.backends = vec![lb_common::state::Backend::default(); LIMITS.backends as usize + 1];
     tables.health = vec![0; LIMITS.backends as usize + 1];
     tables.slots = vec![0; LIMITS.slots as usize];
@@ -89,7 +90,7 @@ fn tables() -> HostTables {
 
 /// No slot of a service may lead to an absent backend, or to another service's.
 fn assert_sound(tables: &HostTables, step: &Step) {
-    for (key, entry) in tables.services.iter().filter(|(key, _)| key.protocol() != 0) {
+    for (key, entry) in tables.services.iter().filter(|(key, _)| key.is_service()) {
         for at in 0..=entry.slots_mask {
             let id = tables.slot(entry.slots_base + at).unwrap();
             assert_ne!(tables.health(id), Health::Absent, "slot {at} -> {id:?} after {step:?}");
@@ -395,7 +396,7 @@ proptest! {
                 .filter(|(_, word)| **word != Health::Absent as u32).map(|(id, _)| BackendId(id as u32)).collect();
             let wanted: std::collections::BTreeSet<_> = state.backends.values().map(|backend| backend.id).collect();
             prop_assert_eq!(installed, wanted);
-            prop_assert_eq!(tables.services.keys().filter(|key| key.protocol() != 0).count(), model.services.len());
+            prop_assert_eq!(tables.services.keys().filter(|key| key.is_service()).count(), model.services.len());
         }
     }
 }

@@ -58,7 +58,7 @@ impl Cluster {
     /// Without backends.
     pub fn new(forwarding: Forwarding, by: PersistBy) -> Self {
         let key = std::array::from_fn(|at| 0x9e37_79b9_u32.wrapping_mul(at as u32 * 2 + 1));
-        let mut tables = HostTables::new(Settings::new(key, 4096, 4, (1024, 9215)));
+        let mut tables = HostTables::new(Settings::new(key, 4096, 4, (1024, 9215), 1024));
         tables.now.set(Tick(1_000_000));
         tables.backends = vec![Backend::default(); IDS as usize + 1];
         tables.health = vec![0; IDS as usize + 1];
@@ -74,7 +74,7 @@ impl Cluster {
             persist_by: by as u32,
             access: 0,
             quic: 0,
-            reserved: 0,
+            flags: 0,
         };
         let mut cluster = Self {
             tables,

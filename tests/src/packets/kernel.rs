@@ -168,7 +168,7 @@ pub fn test_run(xdp: &Xdp, frame: &[u8], ingress: u32, linear: usize) -> Ran {
 }
 
 fn load(geometry: Geometry) -> Program {
-    let Geometry { buckets, pins, ports } = geometry;
+    let Geometry { buckets, pins, ports, fragments } = geometry;
     let limits = Limits {
         flows: buckets * 2,
         affinity: 1024,
@@ -177,6 +177,7 @@ fn load(geometry: Geometry) -> Program {
         backends: IDS - 1,
         slots: 64,
         nat_connections: u32::from(ports.1 - ports.0) + 1,
+        fragments: fragments * 2,
     };
     let nat = Nat { source: Vec::new(), ports };
     Program::load(&Options { limits: &limits, nat: &nat, key: Some(KEY), pins: None })

@@ -12,7 +12,7 @@ use super::table::{
 
 /// Small tables, so that they fill up. The source ports are the range that a service and the clients'
 /// own ports lie in.
-pub const GEOMETRY: Geometry = Geometry { buckets: 16, pins: 8, ports: (2000, 4047) };
+pub const GEOMETRY: Geometry = Geometry { buckets: 16, pins: 8, ports: (2000, 4047), fragments: 16 };
 
 /// One step of a random sequence.
 #[derive(Debug)]

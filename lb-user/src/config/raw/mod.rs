@@ -45,6 +45,7 @@ pub(crate) struct Limits {
     pub(crate) backends: Option<At<u32>>,
     pub(crate) slots: Option<At<u32>>,
     pub(crate) nat_connections: Option<At<u32>>,
+    pub(crate) fragments: Option<At<u32>>,
 }
 
 impl File {
@@ -111,6 +112,7 @@ impl Limits {
                 defaults::NAT_CONNECTIONS,
                 defaults::LIMITS.nat_connections,
             ),
+            fragments: limit("fragments", defaults::FRAGMENTS, defaults::LIMITS.fragments),
         };
         table.finish();
         limits

@@ -75,6 +75,7 @@ fn the_example_of_the_design() {
             backends: 4096,
             slots: 1_048_576,
             nat_connections: 126_976,
+            fragments: 8192,
         },
         services: vec![Service {
             name: "web".into(),

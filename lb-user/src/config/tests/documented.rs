@@ -162,7 +162,8 @@ fn the_small_file_of_the_document_is_good() {
 
 #[test]
 fn default_maps_take_less_than_64_mib() {
-    let Limits { flows, affinity, pins, services, backends, slots, nat_connections } = defaults::LIMITS;
+    let Limits { flows, affinity, pins, services, backends, slots, nat_connections, fragments } =
+        defaults::LIMITS;
     let bytes = [
         (flows, 16),
         (affinity, 160),
@@ -171,6 +172,7 @@ fn default_maps_take_less_than_64_mib() {
         (backends, 256),
         (slots, 4),
         (nat_connections, 64),
+        (fragments, 32),
     ]
     .map(|(entries, bytes)| u64::from(entries) * bytes);
     assert!(bytes.iter().sum::<u64>() < 64 << 20, "{bytes:?}");

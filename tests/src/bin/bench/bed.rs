@@ -107,7 +107,7 @@ impl Bed {
             persist_by: PersistBy::ClientIp as u32,
             access: 0,
             quic: 0,
-            reserved: 0,
+            flags: 0,
         };
         let kernel = &mut self.program.kernel;
         kernel.set_backend(id, &backend)?;

@@ -26,8 +26,8 @@ pub struct Host {
 impl Host {
     /// Empty tables.
     pub fn new(geometry: Geometry) -> Self {
-        let Geometry { buckets, pins, ports } = geometry;
-        let mut tables = HostTables::new(Settings::new(KEY, buckets, 1, ports));
+        let Geometry { buckets, pins, ports, fragments } = geometry;
+        let mut tables = HostTables::new(Settings::new(KEY, buckets, 1, ports, fragments));
         tables.now.set(Tick(100_000));
         tables.session_limit = [pins as usize, usize::MAX];
         tables.backends = vec![Backend::default(); 16];

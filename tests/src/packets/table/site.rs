@@ -188,7 +188,7 @@ impl Site {
                 as u32,
             access: 0,
             quic: 0,
-            reserved: 0,
+            flags: 0,
         }
     }
 

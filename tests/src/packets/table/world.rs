@@ -32,11 +32,13 @@ pub struct Geometry {
     pub pins: u32,
     /// First and last source port.
     pub ports: (u16, u16),
+    /// `FRAGMENTS` buckets, a power of two.
+    pub fragments: u32,
 }
 
 impl Geometry {
     /// Room for everything that a row does.
-    pub const ROOMY: Self = Self { buckets: 4096, pins: 1024, ports: (1024, 9215) };
+    pub const ROOMY: Self = Self { buckets: 4096, pins: 1024, ports: (1024, 9215), fragments: 512 };
 }
 
 /// An interface, by what is behind it.

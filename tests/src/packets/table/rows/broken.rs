@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use etherparse::{IpNumber, Ipv6FragmentHeader};
 use lb_common::{
-    reason::Reason::{self, ExtensionHeader, Fragment, Malformed, NotOurs, OtherProtocol},
+    reason::Reason::{self, ExtensionHeader, FragmentOrphan, Malformed, NotOurs, OtherProtocol},
     state::Forwarding::Dsr,
 };
 
@@ -132,7 +132,7 @@ fn fragments() -> Vec<Row> {
     let row = |what: &str, bits: u16| {
         let mut frame = whole.clone();
         frame[20..22].copy_from_slice(&bits.to_be_bytes());
-        ours_or_not(format!("v4: {what}"), v4, frame, Fragment)
+        ours_or_not(format!("v4: {what}"), v4, frame, FragmentOrphan)
     };
     let mut rows = vec![
         row("a first fragment", 0x2000),
@@ -161,7 +161,7 @@ fn fragments() -> Vec<Row> {
         "v6: a fragment".to_owned(),
         v6,
         with_extension(&v6.conn(0).data(), IpNumber::IPV6_FRAGMENTATION_HEADER, &header),
-        Fragment,
+        FragmentOrphan,
     ));
     rows
 }

@@ -1,5 +1,9 @@
 //! Route -> bytes: Ethernet addresses, IP addresses, ports and checksums, in place.
 
+mod icmp;
+
+pub use self::icmp::{Echo, echo, error};
+
 use crate::{
     checksum::Delta,
     frame::{Frame, Pair, Wire},
@@ -48,19 +52,34 @@ pub fn apply<A: Layout, F: Frame>(frame: &mut F, packet: &Packet<A>, to: &Route<
     let transport = usize::from(packet.transport);
     let at = transport + if is_tcp { offset_of!(TcpHdr, check) } else { offset_of!(UdpHdr, check) };
     let old: u16 = frame.read(at)?;
-    frame.set_macs(to.target_mac, to.source_mac)?;
-    let addresses = Delta::NONE
-        .address(packet.source.address, to.source.address)
-        .address(packet.destination.address, to.destination.address);
+    let addresses = addresses(frame, packet, to)?;
     let all = addresses
         .word16(packet.source.port.raw(), to.source.port.raw())
         .word16(packet.destination.port.raw(), to.destination.port.raw());
+    frame.write(transport, Pair { first: to.source.port, second: to.destination.port })?;
+    frame.write(at, if is_tcp { all.apply(old) } else { all.apply_udp(old) })
+}
 
+/// As [`apply`], for a fragment without a transport header.
+#[inline(always)]
+pub fn fragment<A: Layout, F: Frame>(frame: &mut F, packet: &Packet<A>, to: &Route<A>) -> Option<()> {
+    if !to.rewrites_ends {
+        return frame.set_macs(to.target_mac, to.source_mac);
+    }
+    addresses(frame, packet, to).map(drop)
+}
+
+/// Writes the Ethernet and IP addresses, and returns by how much the latter changed.
+#[inline(always)]
+fn addresses<A: Layout, F: Frame>(frame: &mut F, packet: &Packet<A>, to: &Route<A>) -> Option<Delta> {
+    frame.set_macs(to.target_mac, to.source_mac)?;
+    let changed = Delta::NONE
+        .address(packet.source.address, to.source.address)
+        .address(packet.destination.address, to.destination.address);
     if let Some(header) = A::CHECKSUM {
-        let new = addresses.apply(frame.read(header)?);
+        let new = changed.apply(frame.read(header)?);
         frame.write(header, new)?;
     }
     frame.write(A::SOURCE, Pair { first: to.source.address, second: to.destination.address })?;
-    frame.write(transport, Pair { first: to.source.port, second: to.destination.port })?;
-    frame.write(at, if is_tcp { all.apply(old) } else { all.apply_udp(old) })
+    Some(changed)
 }
