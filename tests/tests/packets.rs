@@ -1,4 +1,4 @@
-//! The packet table in the kernel. The same rows run on the host engine: `lb-common/tests/packets.rs`.
+//! The packet table in the kernel. The same rows run on the host engine: `lb-common/tests/packets`.
 
 use std::{collections::BTreeMap, fs};
 
@@ -48,7 +48,7 @@ fn every_row_in_the_kernel() {
 }
 
 /// A packet whose headers are directly accessible and whose payload lies in further buffers, as jumbo
-/// frames come from drivers.
+/// frames come from drivers. Proves `far-payload`.
 #[test]
 fn payload_in_further_buffers() {
     if !makes_short_first_buffers() {
@@ -78,6 +78,7 @@ fn payload_in_further_buffers() {
 
 /// A packet whose headers are not wholly accessible is dropped where it is a service's and passed
 /// where it is not; a reply, which can't be told from the host's own then, passes. All as they were.
+/// Proves `far-headers`.
 #[test]
 fn headers_in_further_buffers() {
     if !makes_short_first_buffers() {
