@@ -242,6 +242,13 @@ impl Row {
         self
     }
 
+    /// Any frame, by bytes, and what must become of it.
+    #[must_use]
+    pub fn comes(mut self, side: Side, frame: Frame, fate: Fate, events: &[Reason]) -> Self {
+        self.packet(frame, side, fate, events);
+        self
+    }
+
     fn packet(&mut self, frame: Frame, side: Side, fate: Fate, events: &[Reason]) {
         let packet = Packet { frame, side, fate, events: events.to_vec() };
         self.steps.push(Step::Packet(Box::new(packet)));
