@@ -1,11 +1,16 @@
 //! Frames that once were interesting: tests/corpus/*.hex, one frame a line, played in every round first.
 //!
 //! A line is the side that the frame comes in by (`outside` or `inside`) and its bytes in hexadecimal; what
-//! follows a `#` is for people. A file is one history, over the services of its name's seed.
+//! follows a `#` is for people. A file is one history, over one service of each kind.
 
 use std::{fs, path::Path};
 
-use super::{super::table::Side, bytes, generate::Generator, history::Finding, step::Step};
+use super::{
+    super::table::{Side, Site, rows},
+    bytes,
+    history::Finding,
+    step::Step,
+};
 
 /// The histories of the corpus, by file; as findings yet to be made.
 ///
@@ -24,8 +29,6 @@ pub fn read() -> Vec<(String, Finding)> {
 
 fn one(path: &Path) -> (String, Finding) {
     let name = path.file_stem().expect("a file").to_string_lossy().into_owned();
-    let seed = name.rsplit('-').next().and_then(|seed| seed.parse().ok());
-    let seed = seed.unwrap_or_else(|| panic!("{}: the name must end in -SEED", path.display()));
     let text = fs::read_to_string(path).expect("readable");
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or("").trim());
     let steps = lines.filter(|line| !line.is_empty()).map(|line| {
@@ -38,5 +41,9 @@ fn one(path: &Path) -> (String, Finding) {
         Step::Packet(bytes(frame), side)
     });
     let steps = steps.collect();
-    (name, Finding { sites: Generator::new(seed).sites, steps, what: String::new() })
+    (name, Finding { sites: sites(), steps, what: String::new() })
+}
+
+fn sites() -> Vec<Site> {
+    rows::sites().zip(0..).map(|(site, number)| Site { number, scope: number.into(), ..site }).collect()
 }
