@@ -22,7 +22,7 @@ pub(crate) static FLOWS: Array<Bucket, 1, MMAPABLE> = Array::new();
 
 /// Hash of a fragmented packet -> where its first fragment went, four ways a bucket; written here.
 #[btf_map]
-pub(crate) static FRAGMENTS: Array<Bucket, 1> = Array::new();
+pub(crate) static FRAGMENTS: Array<Bucket, 1, MMAPABLE> = Array::new();
 
 /// Source port (and lane) -> the connection it belongs to; written here, swept by the daemon.
 #[btf_map]

@@ -1,25 +1,26 @@
-//! The packet table in the kernel. The same rows run on the host engine: `lb-common/tests/packets.rs`.
+//! The packet table in the kernel. The same rows run on the host engine: `lb-common/tests/packets`.
 
 use std::{collections::BTreeMap, fs};
 
 use limpet_tests::packets::{
-    kernel::{Kernel, PATIENCE, pin_to, test_run},
+    kernel::{Kernel, pin_to, test_run, tick},
     table::{A, ACK, Action, Conn, Geometry, Row, Side, Site, Step, World as _, check, rows},
 };
 
-/// Rows with longer waits than this are the host engine's alone: its clock can be set.
-fn takes_too_long(row: &Row) -> bool {
-    row.steps.iter().any(|step| matches!(step, Step::Wait(ticks) if *ticks > PATIENCE))
+/// Time goes by as stamps are moved back, which they can't be beyond the machine's start.
+fn waits_too_long(row: &Row) -> bool {
+    let waits = row.steps.iter().map(|step| if let Step::Wait(ticks) = step { *ticks } else { 0 });
+    waits.sum::<u32>() >= tick().0
 }
 
 #[test]
 fn every_row_in_the_kernel() {
     pin_to(0);
     let mut by_geometry: BTreeMap<_, Vec<Row>> = BTreeMap::new();
-    let (mut skipped, mut failures) = (Vec::new(), Vec::new());
+    let mut failures = Vec::new();
     for row in rows::all() {
-        if takes_too_long(&row) {
-            skipped.push(row.name);
+        if waits_too_long(&row) {
+            eprintln!("SKIPPED until the machine has run for longer, at most 2 h 5 min: {}", row.name);
         } else {
             by_geometry.entry(row.geometry).or_default().push(row);
         }
@@ -32,23 +33,10 @@ fn every_row_in_the_kernel() {
         }
     }
     assert!(failures.is_empty(), "{} rows:\n{}", failures.len(), failures.join("\n"));
-    // Waits of minutes are the only reason to leave a row out.
-    assert_eq!(
-        skipped,
-        [
-            "a source port is free again 4 ticks after it was reset",
-            "a source port is free again 4 ticks after it was reset out of nowhere",
-            "a source port is free again 4 ticks after it was closed by both sides",
-            "a source port is free again 112 ticks after it was closed by one side",
-            "a source port is free again 60 ticks after it was left unanswered",
-            "a source port is free again 6800 ticks after it was used by both sides",
-            "a source port is free again 60 ticks after it was answered, and the answer was not",
-        ]
-    );
 }
 
 /// A packet whose headers are directly accessible and whose payload lies in further buffers, as jumbo
-/// frames come from drivers.
+/// frames come from drivers. Proves `far-payload`.
 #[test]
 fn payload_in_further_buffers() {
     if !makes_short_first_buffers() {
@@ -78,6 +66,7 @@ fn payload_in_further_buffers() {
 
 /// A packet whose headers are not wholly accessible is dropped where it is a service's and passed
 /// where it is not; a reply, which can't be told from the host's own then, passes. All as they were.
+/// Proves `far-headers`.
 #[test]
 fn headers_in_further_buffers() {
     if !makes_short_first_buffers() {

@@ -115,9 +115,10 @@ impl Stamp {
         if bits == self.0 { next } else { next.limited() }
     }
 
-    /// Of another time.
+    /// The same, last used at another time.
     #[inline(always)]
-    const fn used(self, now: Tick) -> Self {
+    #[must_use]
+    pub const fn used(self, now: Tick) -> Self {
         Self(self.0 & !0xffff_ffff | now.0 as u64)
     }
 

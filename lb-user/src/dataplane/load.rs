@@ -127,6 +127,15 @@ impl Program {
         self.ebpf.program_mut("limpet").and_then(|program| program.try_into().ok()).expect("seen at load")
     }
 
+    /// The program itself, and the one that it leaves rare packets to.
+    ///
+    /// # Panics
+    /// Never: [`Program::load`] saw them.
+    pub fn both(&self) -> [&Xdp; 2] {
+        let one = |name| self.ebpf.program(name).and_then(|program| program.try_into().ok());
+        ["limpet", "limpet_rare"].map(|name| one(name).expect("seen at load"))
+    }
+
     /// Loads the pass-all program of the same object too: the floor that a bench compares with.
     ///
     /// # Errors

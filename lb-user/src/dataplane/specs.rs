@@ -100,7 +100,7 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
     let backends = limits.backends + 1;
     vec![
         mapped("FLOWS", size::<Bucket>(), geometry.buckets),
-        array("FRAGMENTS", Array, size::<Bucket>(), geometry.fragments),
+        mapped("FRAGMENTS", size::<Bucket>(), geometry.fragments),
         mapped("BINDINGS", size::<Binding>(), geometry.lanes * geometry.port_count()),
         hash("AFFINITY", LruHash, size::<SessionKey>(), size::<Session>(), limits.affinity),
         hash("PINS", Hash, size::<SessionKey>(), size::<Session>(), limits.pins),

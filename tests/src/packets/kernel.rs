@@ -1,7 +1,6 @@
 //! The packet program in the kernel as a [`World`], run by `BPF_PROG_TEST_RUN`.
 //!
-//! One program serves many rows, as loading it takes a while: what a row left behind is cleared, and
-//! every row has generations of its own, with which old flows, sessions and bindings don't agree.
+//! One program serves many rows, as loading it takes a while: what a row left behind is cleared.
 
 use std::{
     process::Command,
@@ -28,20 +27,20 @@ use nix::{
     unistd::Pid,
 };
 
-use super::table::{Action, Geometry, KEY, Ran, Side, World};
+use super::{
+    maps::Maps,
+    table::{Action, Geometry, KEY, Ran, Side, World},
+};
 
 /// `enum xdp_action` (include/uapi/linux/bpf.h).
 const ACTIONS: [(u32, Action); 4] =
     [(1, Action::Drop), (2, Action::Pass), (3, Action::Tx), (4, Action::Redirect(None))];
 
 /// Ids that rows use.
-const IDS: u32 = 16;
+const IDS: u32 = 32;
 
 /// Time that a row may take; a tick must not end in it.
 const ROW: Duration = Duration::from_millis(100);
-
-/// The longest wait, in ticks, that is sat out.
-pub const PATIENCE: u32 = 3;
 
 /// Puts the thread on one CPU, so that the program's per-CPU state is always the same.
 pub fn pin_to(cpu: usize) {
@@ -81,11 +80,12 @@ fn wait_for(tick: Tick) {
 ///
 /// The namespace belongs to the calling thread and goes with it: a test makes its kernel on its own
 /// thread and ends there.
+#[derive(Debug)]
 pub struct Kernel {
     /// The loaded program.
     pub program: Program,
+    maps: Maps,
     sides: [u32; 2],
-    generation: u32,
 }
 
 impl Kernel {
@@ -101,26 +101,25 @@ impl Kernel {
             .expect("iproute2 is installed");
         assert!(added.success(), "ip link add: {added}");
         let sides = ["outside", "inside"].map(|name| if_nametoindex(name).expect("just made"));
-        Self { program: load(geometry), sides, generation: 1 }
+        let mut program = load(geometry);
+        let maps = Maps::of(program.both());
+        Self { program, maps, sides }
     }
 
     /// Clears what earlier rows left, and waits for a moment at which no tick ends soon.
     pub fn begin_row(&mut self) {
-        self.generation += 8;
-        let kernel = &mut self.program.kernel;
-        kernel.sweep_flows(tick(), |_| true);
-        let mut sessions = Vec::new();
-        kernel.for_each_session(|session| sessions.push((session.store, session.key))).expect("readable");
-        for (store, key) in sessions {
-            kernel.remove_session(store, &key).expect("removable");
-        }
-        for (key, _) in kernel.installed_services().expect("readable") {
-            kernel.remove_service(&key).expect("removable");
-        }
-        for id in (0..IDS).map(BackendId) {
-            kernel.set_health(id, Health::Absent).expect("writable");
-        }
+        self.clear();
         settle(ROW);
+    }
+
+    /// Empties all tables: they are as after loading.
+    pub fn clear(&self) {
+        self.maps.clear();
+    }
+
+    /// Moves every stamp in the tables by so many ticks: back, and that much time has gone by.
+    pub fn shift(&self, now: Tick, by: i32) {
+        self.maps.shift(now, by);
     }
 
     /// Indices of its interfaces: outside, inside.
@@ -171,7 +170,7 @@ fn load(geometry: Geometry) -> Program {
     let Geometry { buckets, pins, ports, fragments } = geometry;
     let limits = Limits {
         flows: buckets * 2,
-        affinity: 1024,
+        affinity: 16_384,
         pins,
         services: 16,
         backends: IDS - 1,
@@ -217,11 +216,11 @@ impl World for Kernel {
     }
 
     fn generation(&self) -> u32 {
-        self.generation
+        1
     }
 
     fn wait(&mut self, ticks: u32) {
-        wait_for(Tick(tick().0 + ticks));
+        self.shift(tick(), -(ticks as i32));
     }
 
     fn run(&mut self, frame: &[u8], side: Side) -> Ran {

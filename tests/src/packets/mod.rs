@@ -3,7 +3,9 @@
 //! The table itself is free of the kernel, so that `lb-common` runs the same rows in a plain
 //! `cargo test` (it includes [`table`] by path).
 
+pub mod age;
+pub mod fuzz;
 pub mod kernel;
-pub mod random;
+pub mod maps;
 
 pub mod table;

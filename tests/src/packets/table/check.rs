@@ -28,6 +28,12 @@ impl Counters {
         self.reasons[reason as usize].1 += 1;
     }
 
+    /// Packets whose fate was counted.
+    fn fates(&self) -> u64 {
+        let fates = self.reasons.iter().filter(|(reason, _)| reason.kind() != Kind::Event);
+        fates.map(|(_, count)| count).sum()
+    }
+
     fn opened(&mut self, id: BackendId) {
         self.add(Reason::FlowNew);
         self.traffic[id.0 as usize].connections += 1;
@@ -78,6 +84,7 @@ fn run(
     let Packet { frame, side, fate, events } = packet;
     let bytes = frame.bytes(taken);
     let mut counters = Counters::of(world);
+    let fates = counters.fates();
     let ran = world.run(&bytes, *side);
 
     let (action, out) = match fate {
@@ -126,7 +133,12 @@ fn run(
             let _ = writeln!(text, "  got      {}\n  expected {}", hex(&ran.bytes), hex(&expected));
         }
     }
-    text += &Counters::of(world).differences(&counters);
+    let counted = Counters::of(world);
+    text += &counted.differences(&counters);
+    // Said by the differences, too, unless a row expects nonsense.
+    if counted.fates() != fates + 1 {
+        let _ = writeln!(text, "  {} fates were counted for one packet", counted.fates() - fates);
+    }
     if text.is_empty() { Ok(()) } else { Err(format!("\n{text}")) }
 }
 

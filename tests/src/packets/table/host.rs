@@ -27,13 +27,22 @@ impl Host {
     /// Empty tables.
     pub fn new(geometry: Geometry) -> Self {
         let Geometry { buckets, pins, ports, fragments } = geometry;
-        let mut tables = HostTables::new(Settings::new(KEY, buckets, 1, ports, fragments));
-        tables.now.set(Tick(100_000));
-        tables.session_limit = [pins as usize, usize::MAX];
-        tables.backends = vec![Backend::default(); 16];
-        tables.health = vec![0; 16];
-        tables.slots = vec![0; 64];
-        Self { tables, sides: [4, 5], last: Reason::NotIp }
+        let mut host = Self { tables: HostTables::default(), sides: [4, 5], last: Reason::NotIp };
+        host.tables.settings = Settings::new(KEY, buckets, 1, ports, fragments);
+        host.tables.session_limit = [pins as usize, usize::MAX];
+        host.clear();
+        host
+    }
+
+    /// Empties all tables.
+    pub fn clear(&mut self) {
+        let session_limit = self.tables.session_limit;
+        self.tables = HostTables::new(self.tables.settings);
+        self.tables.session_limit = session_limit;
+        self.tables.now.set(Tick(100_000));
+        self.tables.backends = vec![Backend::default(); 32];
+        self.tables.health = vec![0; 32];
+        self.tables.slots = vec![0; 64];
     }
 
     /// Passes a frame that came in by interface `ingress`: the reason, the verdict, the bytes.

@@ -1,6 +1,6 @@
 //! A row, and the words to write one with.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use lb_common::{
     reason::Reason,
@@ -99,6 +99,8 @@ impl fmt::Debug for Step {
 pub struct Row {
     /// Says what it shows; unique.
     pub name: String,
+    /// Ids of the rows of docs/packets.md that it proves.
+    pub proves: Vec<String>,
     /// The tables' sizes.
     pub geometry: Geometry,
     /// In order.
@@ -108,7 +110,30 @@ pub struct Row {
 impl Row {
     /// A row without steps.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), geometry: Geometry::ROOMY, steps: Vec::new() }
+        Self { name: name.into(), proves: Vec::new(), geometry: Geometry::ROOMY, steps: Vec::new() }
+    }
+
+    /// It proves the row of docs/packets.md that has this id; there may be several.
+    #[must_use]
+    pub fn proves(mut self, id: impl Into<String>) -> Self {
+        self.proves.push(id.into());
+        self
+    }
+
+    /// Everything that is counted in it, if it holds.
+    pub fn counts(&self) -> BTreeSet<Reason> {
+        let mut all = BTreeSet::new();
+        for step in &self.steps {
+            let Step::Packet(packet) = step else { continue };
+            all.extend(&packet.events);
+            match &packet.fate {
+                Fate::Ends { reason } => all.extend([*reason]),
+                Fate::ToBackend { opens: true, .. } => all.extend([Reason::ToBackend, Reason::FlowNew]),
+                Fate::ToBackend { .. } => all.extend([Reason::ToBackend]),
+                Fate::ToClient { .. } => all.extend([Reason::ToClient]),
+            }
+        }
+        all
     }
 
     /// In tables of this size.
@@ -214,6 +239,13 @@ impl Row {
         let fate =
             Fate::ToBackend { id: site.id(which), opens: true, out: Frame::Raw(out), side: which.side() };
         self.packet(Frame::Raw(frame), Side::Outside, fate, events);
+        self
+    }
+
+    /// Any frame, by bytes, and what must become of it.
+    #[must_use]
+    pub fn comes(mut self, side: Side, frame: Frame, fate: Fate, events: &[Reason]) -> Self {
+        self.packet(frame, side, fate, events);
         self
     }
 

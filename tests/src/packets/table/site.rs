@@ -56,6 +56,16 @@ pub enum Family {
     V6,
 }
 
+impl Family {
+    /// As in the ids of docs/packets.md: `v4` or `v6`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V4 => "v4",
+            Self::V6 => "v6",
+        }
+    }
+}
+
 /// A service and how it is configured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Site {
@@ -101,7 +111,7 @@ impl Site {
 
     /// Its short name.
     pub fn name(&self) -> String {
-        let family = if self.family == Family::V4 { "v4" } else { "v6" };
+        let family = self.family.name();
         let transport = if self.udp { "udp" } else { "tcp" };
         let forwarding = match self.forwarding {
             Forwarding::Nat => "nat",
@@ -109,6 +119,28 @@ impl Site {
             Forwarding::Dsr => "dsr",
         };
         format!("{family} {transport} {forwarding}")
+    }
+
+    /// The row of docs/packets.md on what comes to it, as `v4-tcp-nat`.
+    pub fn row(&self) -> String {
+        let forwarding = match self.forwarding {
+            Forwarding::Nat => "nat",
+            Forwarding::NatPreserve => "preserve",
+            Forwarding::Dsr => "dsr",
+        };
+        format!("{}-{forwarding}", self.kind())
+    }
+
+    /// The row of docs/packets.md on what its backends answer.
+    pub fn reply_row(&self) -> String {
+        match self.forwarding {
+            Forwarding::Dsr => "dsr-reply".to_owned(),
+            _ => format!("{}-reply", self.kind()),
+        }
+    }
+
+    fn kind(&self) -> String {
+        format!("{}-{}", self.family.name(), if self.udp { "udp" } else { "tcp" })
     }
 
     fn ip(&self, v4: [u8; 4], v6: u16) -> IpAddr {

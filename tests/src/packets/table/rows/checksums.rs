@@ -35,6 +35,7 @@ fn unsummed(site: Site) -> Row {
     let conn = site.conn(0);
     let bare = |datagram: Datagram| Datagram { transport: Transport::UdpUnsummed, ..datagram };
     Row::new(format!("{}: no checksum stays none", site.name()))
+        .proves("udp-unsummed")
         .at(site)
         .opens(conn, A, bare(conn.first()), first_events(site))
         .returns(conn, A, bare(conn.answer(A)), &[])
@@ -45,7 +46,7 @@ fn tuned(site: Site) -> Vec<Row> {
     let conn = site.conn(0);
     // UDP can't say 0x0000 (RFC 768) and TCP has no way to come to 0xffff: its header is never all zero.
     let corner = if site.udp { 0xffff } else { 0x0000 };
-    let row = |what: &str| Row::new(format!("{}: {what}", site.name())).at(site);
+    let row = |what: &str| Row::new(format!("{}: {what}", site.name())).proves("checksum-corners").at(site);
     let to = |datagram: &Datagram| conn.forwarded(A, datagram.clone());
     let back = |datagram: &Datagram| conn.returned(datagram.clone());
     let own = Datagram::clone;
@@ -88,6 +89,7 @@ fn tune(datagram: &Datagram, seen: &dyn Fn(&Datagram) -> Datagram, wanted: u16) 
 fn words(site: Site) -> Row {
     let conn = site.conn(0);
     Row::new(format!("{}: all zeros and all ones", site.name()))
+        .proves("checksum-corners")
         .at(site)
         .opens(conn, A, conn.says(ACK, &[0; 64]), first_events(site))
         .returns(conn, A, conn.answers(A, ACK, &[0; 33]), &[])
@@ -106,6 +108,7 @@ fn lengths(site: Site) -> Row {
     let most = if site.family == Family::V4 { 1460 } else { 1440 };
     let payload: Vec<u8> = (0..most).map(|at| (at * 31) as u8).collect();
     let mut row = Row::new(format!("{}: lengths, odd and even", site.name()))
+        .proves("lengths")
         .at(site)
         .opens(conn, A, conn.says(ACK, b""), first_events(site))
         .returns(conn, A, conn.answers(A, ACK, b""), &[])

@@ -45,6 +45,8 @@ fn session_moves() -> Row {
     let site = Site::WEB;
     let (conn, second) = (site.conn(0), site.conn(1));
     known("a backend that goes down loses its sessions at once", site)
+        .proves("session-moves")
+        .proves("backend-down")
         .slots(site, [A, B])
         .health(site, A, Health::Down)
         .opens(second, B, second.first(), &[SessionMovedDown])
@@ -56,6 +58,7 @@ fn comes_back() -> Row {
     let site = Site::WEB;
     let (second, third) = (site.conn(1), site.conn(2));
     known("a backend that comes back takes no session back", site)
+        .proves("session-moves")
         .slots(site, [A, B])
         .health(site, A, Health::Down)
         .opens(second, B, second.first(), &[SessionMovedDown])
@@ -68,6 +71,7 @@ fn udp_moves() -> Row {
     let site = Site { udp: true, ..Site::WEB };
     let conn = Conn { taken: 1, ..site.conn(0) };
     known("a datagram flow moves when its backend goes down", site)
+        .proves("backend-down")
         .slots(site, [A, B])
         .health(site, A, Health::Down)
         .opens(conn, B, conn.data(), &[FlowBackendDown, SessionMovedDown])
@@ -78,6 +82,7 @@ fn stranger_moves() -> Row {
     let conn = site.conn(0);
     let again = Conn { taken: 1, ..conn };
     Row::new("a SYN again goes elsewhere when the backend has gone down")
+        .proves("backend-down")
         .at(site)
         .opens(conn, A, conn.first(), &[])
         .slots(site, [A, B])
@@ -89,6 +94,7 @@ fn connection_moves() -> Row {
     let site = Site { prefix: None, ..Site::new(Family::V6, false, Forwarding::Dsr) };
     let conn = site.conn(0);
     Row::new("by connection: an open one moves when its backend goes down")
+        .proves("backend-down")
         .at(site)
         .opens(conn, A, conn.first(), &[])
         .slots(site, [A, B])
@@ -101,18 +107,17 @@ fn connection_moves() -> Row {
 fn late_replies() -> Row {
     let site = Site::WEB;
     let conn = site.conn(0);
-    known("replies of a backend that is down still pass through", site).health(site, A, Health::Down).returns(
-        conn,
-        A,
-        conn.answer(A),
-        &[],
-    )
+    known("replies of a backend that is down still pass through", site)
+        .proves("down-reply")
+        .health(site, A, Health::Down)
+        .returns(conn, A, conn.answer(A), &[])
 }
 
 fn all_down() -> Row {
     let site = Site::WEB;
     let conn = site.conn(0);
     Row::new("no backend is up: dropped")
+        .proves("no-backend")
         .at(site)
         .slots(site, [A, B])
         .health(site, A, Health::Down)
@@ -127,6 +132,7 @@ fn open_connection_all_down() -> Row {
     let site = Site::WEB;
     let (conn, second) = (site.conn(0), site.conn(1));
     known("no backend is up: an open connection waits for one", site)
+        .proves("no-backend")
         .health(site, A, Health::Down)
         .ends_with(conn.data(), Side::Outside, NoBackend, &[FlowBackendDown, TcpMidstream])
         .ends(second.first(), NoBackend)
@@ -138,6 +144,7 @@ fn empty_slots() -> Row {
     let conn = Site::WEB.conn(0);
     let fill = |value: u32| move |world: &mut dyn World| world.set_slots(conn.site.slots_base(), &[value; 2]);
     Row::new("slots without a backend: dropped")
+        .proves("no-backend")
         .at(conn.site)
         .change(fill(BackendId::NONE.0))
         .ends(conn.first(), NoBackend)
@@ -151,6 +158,7 @@ fn no_next_hop() -> Row {
     let site = Site { forwarding: Forwarding::Dsr, ..Site::WEB };
     let conn = site.conn(0);
     Row::new("a next hop that is not resolved: dropped")
+        .proves("no-next-hop")
         .at(site)
         .recipe(site, A, |recipe| recipe.target_mac = Mac::default())
         .ends(conn.first(), NoNextHop)
@@ -164,6 +172,7 @@ fn new_next_hop() -> Row {
     let site = Site::WEB;
     let conn = site.conn(0);
     let mut row = known("a next hop that changes takes effect with the next packet", site)
+        .proves("new-next-hop")
         .recipe(site, A, |recipe| recipe.target_mac = Mac::from_bytes([2, 0, 0, 0, 9, 9]))
         .goes(conn, A, conn.data(), &[]);
     if let Some(Step::Packet(packet)) = row.steps.last_mut()
@@ -180,6 +189,7 @@ fn new_generation() -> Row {
     let conn = site.conn(0);
     let again = Conn { taken: 1, ..conn };
     known("a backend's index that is given to another inherits nothing", site)
+        .proves("backend-removed")
         .slots(site, [B, B])
         .recipe(site, A, |recipe| recipe.generation += 1)
         .opens(again, B, again.data(), &[TcpMidstream, SessionMovedDown])
@@ -189,6 +199,7 @@ fn new_generation_replies() -> Row {
     let site = Site::WEB;
     let conn = site.conn(0);
     known("a binding of an earlier generation is nobody's", site)
+        .proves("replaced-reply")
         .recipe(site, A, |recipe| recipe.generation += 1)
         .ends(conn.answer(A), NotOurs)
 }
@@ -198,6 +209,7 @@ fn older_connection_takes_the_session() -> Row {
     let site = Site::WEB;
     let (first, second, third) = (site.conn(0), site.conn(1), site.conn(2));
     known("a session that moves along with an older connection is counted", site)
+        .proves("session-moves")
         .slots(site, [B, B])
         .health(site, A, Health::Down)
         .opens(second, B, second.first(), &[SessionMovedDown])
@@ -213,6 +225,7 @@ fn absent() -> Row {
     let site = Site::WEB;
     let conn = site.conn(0);
     known("a backend that is removed loses its connections", site)
+        .proves("backend-removed")
         .health(site, A, Health::Absent)
         .slots(site, [B, B])
         .opens(Conn { taken: 1, ..conn }, B, conn.data(), &[FlowBackendDown, TcpMidstream, SessionMovedDown])

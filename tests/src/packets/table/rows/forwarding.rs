@@ -27,7 +27,7 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 fn row(site: Site, what: &str) -> Row {
-    Row::new(format!("{}: {what}", site.name())).at(site)
+    Row::new(format!("{}: {what}", site.name())).proves(site.row()).at(site)
 }
 
 /// A datagram's session is stored at once, a TCP client's when it comes back.
@@ -47,12 +47,22 @@ fn on_proof(site: Site) -> &'static [Reason] {
 
 fn first(site: Site) -> Row {
     let conn = site.conn(0);
-    row(site, "the first packet opens a connection").opens(conn, A, conn.first(), on_first(site))
+    row(site, "the first packet opens a connection").proves("new-connection").opens(
+        conn,
+        A,
+        conn.first(),
+        on_first(site),
+    )
 }
 
 fn answer(site: Site) -> Row {
     let conn = site.conn(0);
-    let row = row(site, "the answer goes back to the client").opens(conn, A, conn.first(), on_first(site));
+    let row = row(site, "the answer goes back to the client").proves(site.reply_row()).opens(
+        conn,
+        A,
+        conn.first(),
+        on_first(site),
+    );
     if site.forwarding == Forwarding::Dsr {
         // It goes straight to the client; one that comes by is somebody else's.
         return row.ends(conn.answer(A), Reason::NotOurs);
@@ -62,7 +72,12 @@ fn answer(site: Site) -> Row {
 
 fn established(site: Site) -> Row {
     let conn = site.conn(0);
-    let row = row(site, "a client that comes back is proven").opens(conn, A, conn.first(), on_first(site));
+    let row = row(site, "a client that comes back is proven").proves("proven").opens(
+        conn,
+        A,
+        conn.first(),
+        on_first(site),
+    );
     if site.forwarding == Forwarding::Dsr {
         // No answer is seen; traffic in a later tick stands in for one.
         return row
@@ -80,7 +95,7 @@ fn established(site: Site) -> Row {
 
 fn redirected(site: Site) -> Row {
     let conn = site.conn(0);
-    let row = row(site, "by another interface and back").slots(site, [B, B]).opens(
+    let row = row(site, "by another interface and back").proves("redirect").slots(site, [B, B]).opens(
         conn,
         B,
         conn.first(),
@@ -89,13 +104,19 @@ fn redirected(site: Site) -> Row {
     if site.forwarding == Forwarding::Dsr {
         return row.goes(conn, B, conn.data(), on_second(site));
     }
-    row.returns(conn, B, conn.answer(B), &[]).goes(conn, B, conn.data(), on_proof(site))
+    row.proves("redirect-reply").returns(conn, B, conn.answer(B), &[]).goes(
+        conn,
+        B,
+        conn.data(),
+        on_proof(site),
+    )
 }
 
 fn closed_by_client(site: Site) -> Row {
     let conn = site.conn(0);
     let again = Conn { taken: 1, ..conn };
     row(site, "a SYN after a FIN starts afresh")
+        .proves("syn-after-end")
         .opens(conn, A, conn.first(), &[])
         .goes(conn, A, conn.data(), &[Reason::SessionNew])
         .goes(conn, A, conn.fin(), &[])
@@ -108,6 +129,7 @@ fn closed_at_first(site: Site) -> Row {
     let conn = site.conn(0);
     let again = Conn { taken: 1, ..conn };
     row(site, "a SYN after a RST out of nowhere starts afresh")
+        .proves("late-end")
         .opens(conn, A, conn.says(RST, b""), &[Reason::TcpMidstream])
         .opens(again, A, again.first(), &[])
 }
@@ -116,6 +138,7 @@ fn refused(site: Site) -> Row {
     let conn = site.conn(0);
     let again = Conn { taken: 1, ..conn };
     row(site, "a SYN after the backend's RST starts afresh")
+        .proves("syn-after-end")
         .opens(conn, A, conn.first(), &[])
         .returns(conn, A, conn.answers(A, RST | ACK, b""), &[])
         .opens(again, A, again.first(), &[])
@@ -134,17 +157,22 @@ fn decorated() -> Vec<Row> {
             options.ip_options = vec![7, 11, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0];
             let mut most = conn.data();
             most.ip_options = vec![1; 40];
-            rows.push(row(site, "IPv4 options are kept").opens(conn, A, options, on_first(site)).goes(
-                conn,
-                A,
-                most,
-                on_second(site),
-            ));
+            rows.push(
+                row(site, "IPv4 options are kept")
+                    .proves("v4-options")
+                    .opens(conn, A, options, on_first(site))
+                    .goes(conn, A, most, on_second(site)),
+            );
         }
         if !site.udp {
             let mut timestamps = conn.first();
             timestamps.timestamps = true;
-            rows.push(row(site, "TCP options are kept").opens(conn, A, timestamps, &[]));
+            rows.push(row(site, "TCP options are kept").proves("tcp-options").opens(
+                conn,
+                A,
+                timestamps,
+                &[],
+            ));
         }
     }
     let site = Site::WEB;
@@ -154,18 +182,18 @@ fn decorated() -> Vec<Row> {
     let mut answer = conn.answer(A);
     answer.padding = 6;
     rows.push(
-        Row::new("Ethernet padding is kept and not counted").at(site).opens(conn, A, padded, &[]).returns(
-            conn,
-            A,
-            answer,
-            &[],
-        ),
+        Row::new("Ethernet padding is kept and not counted")
+            .proves("padding")
+            .at(site)
+            .opens(conn, A, padded, &[])
+            .returns(conn, A, answer, &[]),
     );
     // 8080 lies in the range of source ports: each packet may be a reply at first sight.
     let site = Site { port: 8080, ..Site::WEB };
     let conn = site.conn(0);
     rows.push(
         Row::new("a service's port may lie among the source ports")
+            .proves("port-among-sources")
             .at(site)
             .opens(conn, A, conn.first(), &[])
             .returns(conn, A, conn.answer(A), &[])
@@ -177,6 +205,7 @@ fn decorated() -> Vec<Row> {
         let conn = Conn { port: 5000, ..site.conn(0) };
         rows.push(
             Row::new(format!("{}: the client's port may lie among the source ports", site.name()))
+                .proves("port-among-sources")
                 .at(site)
                 .opens(conn, A, conn.first(), on_first(site))
                 .returns(conn, A, conn.answer(A), &[])

@@ -10,7 +10,7 @@ use lb_common::reason::Reason;
 
 use super::{
     super::{A, ACK, B, Conn, Datagram, End, Family, Port, Row, Side, Site, Transport, mac},
-    FAMILIES, sites,
+    FAMILIES, MODES, sites,
 };
 
 pub(super) fn rows() -> Vec<Row> {
@@ -30,7 +30,9 @@ pub(super) fn rows() -> Vec<Row> {
 
 /// Frames that are neither IPv4 nor IPv6.
 fn ethernet() -> Vec<Row> {
-    let row = |name: &str, frame: Vec<u8>| Row::new(name).at(Site::WEB).ends(frame, Reason::NotIp);
+    let row = |id: &str, name: &str, frame: Vec<u8>| {
+        Row::new(name).proves(id).at(Site::WEB).ends(frame, Reason::NotIp)
+    };
     let IpAddr::V4(service) = Site::WEB.address() else { unreachable!("WEB is IPv4") };
     let arp = ArpPacket::new(
         ArpHardwareId::ETHERNET,
@@ -65,13 +67,25 @@ fn ethernet() -> Vec<Row> {
     assert_eq!(one[12..16], tagged(&[0x8100])[12..16]);
 
     vec![
-        row("ARP for the service address passes", asks),
-        row("a VLAN tag passes, whatever is under it", tagged(&[0x8100])),
-        row("two VLAN tags pass", tagged(&[0x88a8, 0x8100])),
-        row("LLDP passes", [&[1, 0x80, 0xc2, 0, 0, 0xe][..], &mac::ROUTER, &[0x88, 0xcc], &[0; 46]].concat()),
-        row("an 802.3 length passes", [&[0xff; 6][..], &mac::ROUTER, &[0, 46], &[0x42; 46]].concat()),
-        row("an Ethernet header and nothing else passes", [&ip.build(&[])[..12], &[0x86, 0xdc]].concat()),
+        row("arp", "ARP for the service address passes", asks),
+        row("tags-three", "three VLAN tags pass", tagged(&[0x88a8, 0x8100, 0x8100])),
+        row(
+            "lldp",
+            "LLDP passes",
+            [&[1, 0x80, 0xc2, 0, 0, 0xe][..], &mac::ROUTER, &[0x88, 0xcc], &[0; 46]].concat(),
+        ),
+        row(
+            "ieee-length",
+            "an 802.3 length passes",
+            [&[0xff; 6][..], &mac::ROUTER, &[0, 46], &[0x42; 46]].concat(),
+        ),
+        row(
+            "ethernet-only",
+            "an Ethernet header and nothing else passes",
+            [&ip.build(&[])[..12], &[0x86, 0xdc]].concat(),
+        ),
         Row::new("an Ethernet header that announces IPv4 and nothing else passes")
+            .proves("ethernet-only")
             .at(Site::WEB)
             .ends(ip.build(&[])[..14].to_vec(), Reason::NotOurs),
     ]
@@ -80,7 +94,9 @@ fn ethernet() -> Vec<Row> {
 /// TCP and UDP to others than a service.
 fn elsewhere(site: Site) -> Vec<Row> {
     let conn = site.conn(0);
-    let family = if site.family == Family::V4 { "v4" } else { "v6" };
+    let family = site.family.name();
+    let modes = MODES.map(|forwarding| Site { forwarding, ..site }.row());
+    let udp = MODES.map(|forwarding| Site { forwarding, udp: true, ..site }.row());
     let other: IpAddr = match site.family {
         Family::V4 => Ipv4Addr::new(192, 0, 2, 99).into(),
         Family::V6 => "2001:db8:5::99".parse().expect("an address"),
@@ -94,14 +110,24 @@ fn elsewhere(site: Site) -> Vec<Row> {
     let row = |what: &str, datagram: Datagram| {
         Row::new(format!("{family}: {what}")).at(site).ends(datagram, Reason::NotOurs)
     };
+    // Whose port or address it is not, in whatever mode.
+    let all = |row: Row, ids: [String; 3]| ids.into_iter().fold(row, Row::proves);
     vec![
-        row("another port of the service address passes", to(site.address(), 22, tcp)),
-        row("a port among the source ports passes", to(site.address(), 5555, tcp)),
-        row("the service's port by another protocol passes", to(site.address(), site.port, Transport::Udp)),
-        row("another address passes", to(other, site.port, tcp)),
-        row("our own address passes", to(site.source(), 443, tcp)),
-        row("a source port that nobody holds passes", to(site.source(), 5555, tcp)),
-        row("port 0 passes", to(site.address(), 0, tcp)),
+        all(row("another port of the service address passes", to(site.address(), 22, tcp)), modes),
+        row("a port among the source ports passes", to(site.address(), 5555, tcp))
+            .proves("port-among-sources"),
+        all(
+            row(
+                "the service's port by another protocol passes",
+                to(site.address(), site.port, Transport::Udp),
+            ),
+            udp,
+        ),
+        row("another address passes", to(other, site.port, tcp)).proves(site.row()),
+        row("our own address passes", to(site.source(), 443, tcp)).proves(site.row()),
+        row("a source port that nobody holds passes", to(site.source(), 5555, tcp))
+            .proves("source-port-of-nobody"),
+        row("port 0 passes", to(site.address(), 0, tcp)).proves(site.row()),
     ]
 }
 
@@ -123,12 +149,15 @@ fn echoes(site: Site) -> Vec<Row> {
         .expect("a Vec");
         frame
     };
-    let name = if site.family == Family::V4 { "v4" } else { "v6" };
+    let name = site.family.name();
+    let id = format!("{name}-echo");
     vec![
         Row::new(format!("{name}: a ping to the service address passes"))
+            .proves(&id)
             .at(site)
             .ends(frame(site.address()), Reason::OtherProtocol),
         Row::new(format!("{name}: a ping to our own address passes"))
+            .proves(&id)
             .at(site)
             .ends(frame(site.source()), Reason::NotOurs),
     ]
@@ -148,7 +177,9 @@ fn strange_replies(site: Site) -> Row {
         Family::V6 => "2001:db8:c::8".parse().expect("an address"),
     };
     let swapped = if site.udp { Transport::Tcp(ACK) } else { Transport::Udp };
-    let row = Row::new(format!("{}: replies that fit no binding in full pass", site.name())).at(site);
+    let row = Row::new(format!("{}: replies that fit no binding in full pass", site.name()))
+        .proves(site.reply_row())
+        .at(site);
     let row = row.ends(Conn { taken: 0, ..conn }.data().between_strangers(), Reason::NotOurs).opens(
         conn,
         A,
@@ -198,6 +229,7 @@ fn neighbour_solicitation() -> Row {
     group[..13].copy_from_slice(&[0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff]);
     group[13..].copy_from_slice(&target.octets()[13..]);
     Row::new("v6: neighbour solicitations for the service address pass")
+        .proves("neighbour-solicitation")
         .at(site)
         .ends(frame(group.into()), Reason::NotOurs)
         .ends(frame(target), Reason::OtherProtocol)
@@ -216,6 +248,7 @@ fn mapped() -> Row {
     let mut from = v6.first();
     from.source.address = map(v4.client);
     Row::new("v6: IPv4-mapped addresses on the wire pass")
+        .proves("v6-mapped")
         .at(v4.site)
         .at(v6.site)
         .ends(to, Reason::NotOurs)
@@ -225,6 +258,7 @@ fn mapped() -> Row {
 fn gone() -> Row {
     let conn = Site::WEB.conn(0);
     Row::new("a service that is removed passes")
+        .proves("service-gone")
         .at(conn.site)
         .change(move |world| world.remove_service(&conn.site.key()))
         .ends(conn.first(), Reason::NotOurs)

@@ -35,9 +35,10 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 /// A client whose session is stored and proven.
-fn known(name: &str, site: Site) -> (Row, Conn) {
+fn known(id: &str, name: &str, site: Site) -> (Row, Conn) {
     let conn = site.conn(0);
     let row = Row::new(name)
+        .proves(id)
         .at(site)
         .opens(conn, A, conn.first(), if site.udp { &[SessionNew] } else { &[] })
         .returns(conn, A, conn.answer(A), &[])
@@ -48,7 +49,7 @@ fn known(name: &str, site: Site) -> (Row, Conn) {
 fn sticks_over_slots(udp: bool) -> Row {
     let site = Site { udp, ..Site::WEB };
     let name = format!("{}: a session sticks when the slots move", site.name());
-    let (row, second) = known(&name, site);
+    let (row, second) = known("session-sticks", &name, site);
     let stranger = site.conn(2).by("198.51.100.8");
     row.slots(site, [B, B]).opens(second, A, second.first(), &[]).opens(
         stranger,
@@ -62,6 +63,7 @@ fn by_connection() -> Row {
     let site = Site { prefix: None, ..Site::WEB };
     let (first, second) = (site.conn(0), site.conn(1));
     Row::new("by connection: a new one moves with the slots, an open one does not")
+        .proves("flow-sticks")
         .at(site)
         .opens(first, A, first.first(), &[])
         .returns(first, A, first.answer(A), &[])
@@ -74,6 +76,7 @@ fn by_connection() -> Row {
 fn flow_outlives_slots() -> Row {
     let conn = Site::WEB.conn(0);
     Row::new("a connection not yet proven stays when the slots move")
+        .proves("flow-sticks")
         .at(conn.site)
         .opens(conn, A, conn.first(), &[])
         .slots(conn.site, [B, B])
@@ -83,6 +86,7 @@ fn flow_outlives_slots() -> Row {
 fn syn_again() -> Row {
     let conn = Site::WEB.conn(0);
     Row::new("a SYN again is the same connection")
+        .proves("syn-again")
         .at(conn.site)
         .opens(conn, A, conn.first(), &[])
         .slots(conn.site, [B, B])
@@ -96,6 +100,7 @@ fn syn_again() -> Row {
 fn midstream() -> Row {
     let conn = Site::WEB.conn(0);
     Row::new("TCP without a SYN is counted and sent where the hash says")
+        .proves("midstream")
         .at(conn.site)
         .opens(conn, A, conn.data(), &[TcpMidstream])
         .goes(conn, A, conn.data(), &[SessionNew])
@@ -105,6 +110,7 @@ fn strangers_follow_the_hash() -> Row {
     let site = Site::WEB;
     let (first, second) = (site.conn(0), site.conn(1));
     Row::new("a client that only knocked has no session")
+        .proves("session-stranger")
         .at(site)
         .opens(first, A, first.first(), &[])
         .slots(site, [B, B])
@@ -113,7 +119,7 @@ fn strangers_follow_the_hash() -> Row {
 
 fn draining() -> Row {
     let site = Site::WEB;
-    let (row, second) = known("a draining backend keeps its clients and takes no new ones", site);
+    let (row, second) = known("draining", "a draining backend keeps its clients and takes no new ones", site);
     let stranger = site.conn(2).by("198.51.100.8");
     let conn = site.conn(0);
     row.health(site, A, Health::Draining)
@@ -127,6 +133,7 @@ fn draining_by_connection() -> Row {
     let site = Site { prefix: None, ..Site::WEB };
     let (first, second) = (site.conn(0), site.conn(1));
     Row::new("by connection: a draining backend keeps its connections only")
+        .proves("draining")
         .at(site)
         .opens(first, A, first.first(), &[])
         .health(site, A, Health::Draining)
@@ -138,7 +145,7 @@ fn draining_by_connection() -> Row {
 /// The second session is not counted as a new one: it takes the place of the first.
 fn expires() -> Row {
     let site = Site { idle_ticks: 1, ..Site::WEB };
-    let (row, second) = known("a session ends when it was idle for too long", site);
+    let (row, second) = known("session-expires", "a session ends when it was idle for too long", site);
     let third = site.conn(2);
     row.slots(site, [B, B])
         .wait(2)
@@ -151,7 +158,7 @@ fn expires() -> Row {
 
 fn slides() -> Row {
     let site = Site { idle_ticks: 2, ..Site::WEB };
-    let (row, second) = known("a session lives as long as there is traffic", site);
+    let (row, second) = known("session-sticks", "a session lives as long as there is traffic", site);
     let conn = site.conn(0);
     row.slots(site, [B, B])
         .wait(2)
@@ -164,8 +171,11 @@ fn slides() -> Row {
 
 fn lifetime() -> Row {
     let site = Site { lifetime_ticks: 2, ..Site::WEB };
-    let (row, second) =
-        known("a session's lifetime ends at the next connection, not in the middle of one", site);
+    let (row, second) = known(
+        "session-expires",
+        "a session's lifetime ends at the next connection, not in the middle of one",
+        site,
+    );
     let (conn, third) = (site.conn(0), site.conn(2));
     row.slots(site, [B, B])
         .wait(1)
@@ -184,7 +194,7 @@ fn lifetime() -> Row {
 
 fn two_services() -> Row {
     let (one, two) = (Site::WEB, Site { number: 1, scope: 0x5c1e, ..Site::WEB });
-    let (row, _) = known("two services keep their clients apart", one);
+    let (row, _) = known("session-stranger", "two services keep their clients apart", one);
     let conn = Conn { port: 40_000, ..two.conn(1) };
     row.at(two).slots(two, [B, B]).opens(conn, B, conn.first(), &[])
 }
@@ -192,7 +202,7 @@ fn two_services() -> Row {
 /// Sessions found under one scope may name a backend of another service: it is not for this one.
 fn one_scope() -> Row {
     let (one, two) = (Site::WEB, Site { number: 1, ..Site::WEB });
-    let (row, _) = known("a session never leads to a backend of another service", one);
+    let (row, _) = known("session-moves", "a session never leads to a backend of another service", one);
     let conn = two.conn(1);
     row.at(two).slots(two, [B, B]).opens(conn, B, conn.first(), &[Reason::SessionMovedDown])
 }
@@ -200,7 +210,7 @@ fn one_scope() -> Row {
 /// The end of the first connection was not seen: the second SYN follows it to the same backend.
 fn proven_port_reused() -> Row {
     let site = Site::WEB;
-    let (row, _) = known("a SYN on an open connection stays with it", site);
+    let (row, _) = known("syn-on-open", "a SYN on an open connection stays with it", site);
     let conn = site.conn(0);
     row.slots(site, [B, B]).goes(conn, A, conn.first(), &[]).returns(conn, A, conn.answer(A), &[])
 }
@@ -211,7 +221,7 @@ fn prefixes(family: Family) -> Row {
         Family::V6 => (64, "2001:db8:c:0:ffff::1", "2001:db8:c:1::7"),
     };
     let site = Site { prefix: Some(prefix), ..Site::new(family, false, Forwarding::Nat) };
-    let (row, second) = known(&format!("{}: a /{prefix} is one client", site.name()), site);
+    let (row, second) = known("session-sticks", &format!("{}: a /{prefix} is one client", site.name()), site);
     let (near, far) = (second.by(near), site.conn(2).by(far));
     row.slots(site, [B, B]).opens(near, A, near.first(), &[]).opens(far, B, far.first(), &[])
 }

@@ -61,7 +61,8 @@ fn nth(site: Site, number: usize) -> Conn {
 
 fn ports() -> Row {
     let site = Site { port: 2001, ..Site::WEB };
-    let mut row = Row::new("every source port is taken: dropped").sized(FOUR_PORTS).at(site);
+    let mut row =
+        Row::new("every source port is taken: dropped").proves("no-source-port").sized(FOUR_PORTS).at(site);
     for number in 0..4 {
         let conn = nth(site, number);
         row = row.opens(conn, A, conn.first(), &[]);
@@ -90,6 +91,7 @@ fn ports_come_back(ticks: u32, what: &str, before: fn(Row, Conn) -> Row) -> Row 
     let events: &[Reason] =
         if ticks > 1_700 { &[TcpMidstream, Reason::SessionExpired] } else { &[TcpMidstream] };
     let row = Row::new(format!("a source port is free again {ticks} ticks after it was {what}"))
+        .proves("source-port-free")
         .sized(one)
         .at(site);
     before(row, first)
@@ -106,6 +108,7 @@ fn pins() -> Row {
     let site = Site::WEB;
     let (one, two) = (nth(site, 0), nth(site, 1));
     Row::new("no room among the proven sessions")
+        .proves("pins-full")
         .sized(Geometry { pins: 1, ..Geometry::ROOMY })
         .at(site)
         .opens(one, A, one.first(), &[])
@@ -124,6 +127,7 @@ fn strangers_first() -> Row {
     let site = Site::WEB;
     let proven = nth(site, 0);
     let mut row = Row::new("strangers are displaced before a proven client")
+        .proves("flow-displaced")
         .sized(ONE_BUCKET)
         .at(site)
         .opens(proven, A, proven.first(), &[])
@@ -142,7 +146,10 @@ fn strangers_first() -> Row {
 
 fn proven_at_last() -> Row {
     let site = Site::WEB;
-    let mut row = Row::new("a bucket of proven clients gives up one of them").sized(ONE_BUCKET).at(site);
+    let mut row = Row::new("a bucket of proven clients gives up one of them")
+        .proves("proven-displaced")
+        .sized(ONE_BUCKET)
+        .at(site);
     for number in 0..4 {
         let conn = nth(site, number);
         row = row.opens(conn, A, conn.first(), &[]).returns(conn, A, conn.answer(A), &[]).goes(
@@ -162,6 +169,7 @@ fn displaced_goes_on() -> Row {
     let nth = |number| site.conn(number).by(&format!("2001:db8:c::{number:x}"));
     let conn = nth(0);
     let mut row = Row::new("a displaced connection is found again by its session")
+        .proves("flow-displaced")
         .sized(ONE_BUCKET)
         .at(site)
         .opens(conn, A, conn.first(), &[])
@@ -187,6 +195,7 @@ fn strangers_replies() -> Row {
     let site = Site { forwarding: Forwarding::NatPreserve, ..Site::WEB };
     let proven = nth(site, 0);
     let mut row = Row::new("strangers' ways back never displace a proven client")
+        .proves("flow-displaced")
         .sized(ONE_BUCKET)
         .at(site)
         .opens(proven, A, proven.first(), &[])

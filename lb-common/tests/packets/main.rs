@@ -1,7 +1,9 @@
 //! The packet table on the host engine. The same rows run in the kernel: `tests/tests/packets.rs`.
 
-#[path = "../../tests/src/packets/table/mod.rs"]
+#[path = "../../../tests/src/packets/table/mod.rs"]
 mod table;
+
+mod documented;
 
 use std::collections::HashSet;
 

@@ -1,0 +1,228 @@
+//! Packets from fields, quickly, and the few places in a frame that the generator must find again.
+//!
+//! Nothing here is checked against the packet path: the judge (see [`super::judge`]) reads frames by
+//! etherparse.
+
+use std::net::IpAddr;
+
+use internet_checksum::Checksum;
+
+/// IP protocols, and IPv6 extension headers among them.
+pub mod proto {
+    /// Internet Control Message Protocol.
+    pub const ICMP: u8 = 1;
+    /// Transmission Control Protocol.
+    pub const TCP: u8 = 6;
+    /// User Datagram Protocol.
+    pub const UDP: u8 = 17;
+    /// The fragment header of IPv6.
+    pub const FRAGMENT: u8 = 44;
+    /// The authentication header, which counts its length otherwise than the rest.
+    pub const AUTHENTICATION: u8 = 51;
+    /// ICMP for IPv6.
+    pub const ICMP6: u8 = 58;
+}
+
+/// The ends of a packet and what its IP header says besides.
+#[derive(Clone, Debug)]
+pub struct Ip {
+    /// Sender.
+    pub source: IpAddr,
+    /// Receiver, of the same family.
+    pub destination: IpAddr,
+    /// IPv4 options, whole words.
+    pub options: Vec<u8>,
+    /// DSCP and ECN.
+    pub class: u8,
+    /// TTL or hop limit.
+    pub hops: u8,
+    /// IPv4 identification.
+    pub id: u16,
+}
+
+impl Ip {
+    /// Between two ends, without options.
+    pub const fn new(source: IpAddr, destination: IpAddr) -> Self {
+        Self { source, destination, options: Vec::new(), class: 0, hops: 64, id: 7 }
+    }
+
+    /// The IP packet with this payload.
+    ///
+    /// # Panics
+    /// If the families differ.
+    pub fn packet(&self, protocol: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(60 + payload.len());
+        match (self.source, self.destination) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => {
+                let header = 20 + self.options.len();
+                bytes.extend([0x40 | (header / 4) as u8, self.class]);
+                bytes.extend(((header + payload.len()) as u16).to_be_bytes());
+                bytes.extend(self.id.to_be_bytes());
+                bytes.extend([0x40, 0, self.hops, protocol, 0, 0]);
+                bytes.extend(from.octets());
+                bytes.extend(to.octets());
+                bytes.extend(&self.options);
+                seal(&mut bytes);
+            }
+            (IpAddr::V6(from), IpAddr::V6(to)) => {
+                bytes.extend([0x60 | self.class >> 4, self.class << 4 | 0x0a, 0xbc, 0xde]);
+                bytes.extend((payload.len() as u16).to_be_bytes());
+                bytes.extend([protocol, self.hops]);
+                bytes.extend(from.octets());
+                bytes.extend(to.octets());
+            }
+            mixed => panic!("two families in one packet: {mixed:?}"),
+        }
+        bytes.extend(payload);
+        bytes
+    }
+
+    /// TCP; `header` is what follows the ports, up to the options' end.
+    pub fn tcp(&self, ports: (u16, u16), flags: u8, options: &[u8], payload: &[u8]) -> Vec<u8> {
+        let mut segment = Vec::with_capacity(20 + options.len() + payload.len());
+        segment.extend(ports.0.to_be_bytes());
+        segment.extend(ports.1.to_be_bytes());
+        segment.extend([1, 2, 3, 4, 5, 6, 7, 8]);
+        segment.extend([((20 + options.len()) / 4 * 16) as u8, flags, 1, 0xf5, 0, 0, 0, 0]);
+        segment.extend(options);
+        segment.extend(payload);
+        let sum = self.sum(proto::TCP, &segment);
+        segment[16..18].copy_from_slice(&sum);
+        self.packet(proto::TCP, &segment)
+    }
+
+    /// UDP, with or without a checksum.
+    pub fn udp(&self, ports: (u16, u16), payload: &[u8], summed: bool) -> Vec<u8> {
+        let mut datagram = Vec::with_capacity(8 + payload.len());
+        datagram.extend(ports.0.to_be_bytes());
+        datagram.extend(ports.1.to_be_bytes());
+        datagram.extend(((8 + payload.len()) as u16).to_be_bytes());
+        datagram.extend([0, 0]);
+        datagram.extend(payload);
+        if summed {
+            let sum = self.sum(proto::UDP, &datagram);
+            datagram[6..8].copy_from_slice(&if sum == [0, 0] { [0xff, 0xff] } else { sum });
+        }
+        self.packet(proto::UDP, &datagram)
+    }
+
+    /// ICMP of the family: type, code, the four bytes after the checksum, and what follows.
+    pub fn icmp(&self, kind: u8, code: u8, rest: [u8; 4], payload: &[u8]) -> Vec<u8> {
+        let mut message = vec![kind, code, 0, 0];
+        message.extend(rest);
+        message.extend(payload);
+        let (protocol, sum) = if self.source.is_ipv4() {
+            (proto::ICMP, internet_checksum::checksum(&message))
+        } else {
+            (proto::ICMP6, self.sum(proto::ICMP6, &message))
+        };
+        message[2..4].copy_from_slice(&sum);
+        self.packet(protocol, &message)
+    }
+
+    /// The checksum of a segment between these ends, the pseudo-header included.
+    fn sum(&self, protocol: u8, segment: &[u8]) -> [u8; 2] {
+        pseudo_sum(self.source, self.destination, protocol, segment)
+    }
+}
+
+/// The checksum of a transport's bytes with the pseudo-header of RFC 9293 or RFC 8200 section 8.1; zero if
+/// they hold a right one already.
+pub fn pseudo_sum(source: IpAddr, destination: IpAddr, protocol: u8, segment: &[u8]) -> [u8; 2] {
+    let mut sum = Checksum::new();
+    for end in [source, destination] {
+        match end {
+            IpAddr::V4(end) => sum.add_bytes(&end.octets()),
+            IpAddr::V6(end) => sum.add_bytes(&end.octets()),
+        }
+    }
+    sum.add_bytes(&(segment.len() as u32).to_be_bytes());
+    sum.add_bytes(&[0, protocol]);
+    sum.add_bytes(segment);
+    sum.checksum()
+}
+
+/// Puts the checksum into an IPv4 header that stands alone.
+pub fn seal(header: &mut [u8]) {
+    header[10..12].fill(0);
+    let sum = internet_checksum::checksum(header);
+    header[10..12].copy_from_slice(&sum);
+}
+
+/// A frame around an IP packet, with these tags.
+pub fn frame(to_mac: [u8; 6], from_mac: [u8; 6], packet: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(14 + packet.len());
+    frame.extend(to_mac);
+    frame.extend(from_mac);
+    frame.extend(if packet.first().is_some_and(|first| first >> 4 == 6) { [0x86, 0xdd] } else { [8, 0] });
+    frame.extend(packet);
+    frame
+}
+
+/// Puts tags of these types before a frame's own type.
+pub fn tag(frame: &mut Vec<u8>, tags: &[u16]) {
+    let bytes: Vec<u8> = tags.iter().flat_map(|tag| [tag.to_be_bytes(), [0x20, 7]].concat()).collect();
+    frame.splice(12..12, bytes);
+}
+
+/// Where the network header begins: behind all tags.
+pub fn network(frame: &[u8]) -> usize {
+    let mut at = 12;
+    while let Some([0x81, 0] | [0x88, 0xa8]) = frame.get(at..at + 2) {
+        at += 4;
+    }
+    at + 2
+}
+
+/// Where addresses and transport begin in an IP packet without extension headers, and how long an
+/// address is; `None` if that is beyond its end.
+pub fn layout(packet: &[u8]) -> Option<(usize, usize, usize)> {
+    let (addresses, size, transport) = match packet.first()? >> 4 {
+        4 => (12, 4, usize::from(packet[0] & 15) * 4),
+        6 => (8, 16, 40),
+        _ => return None,
+    };
+    (packet.len() >= transport + 8 && transport >= addresses + 2 * size)
+        .then_some((addresses, size, transport))
+}
+
+/// The protocol that an IP packet's own header names.
+pub fn protocol(packet: &[u8]) -> u8 {
+    packet[if packet[0] >> 4 == 4 { 9 } else { 6 }]
+}
+
+/// The two addresses of an IP packet.
+pub fn ends(packet: &[u8]) -> Option<(IpAddr, IpAddr)> {
+    let (at, size, _) = layout(packet)?;
+    let read = |at: usize| -> Option<IpAddr> {
+        let bytes = packet.get(at..at + size)?;
+        Some(match size {
+            4 => <[u8; 4]>::try_from(bytes).ok()?.into(),
+            _ => <[u8; 16]>::try_from(bytes).ok()?.into(),
+        })
+    };
+    Some((read(at)?, read(at + size)?))
+}
+
+/// Exchanges the two addresses and the two ports.
+pub fn turn(packet: &mut [u8]) -> Option<()> {
+    let (at, size, transport) = layout(packet)?;
+    for (from, length) in [(at, size), (transport, 2)] {
+        let (first, second) = packet.split_at_mut(from + length);
+        first[from..].swap_with_slice(&mut second[..length]);
+    }
+    Some(())
+}
+
+/// Changes the flags of a TCP segment, and its checksum by as much.
+pub fn set_flags(packet: &mut [u8], flags: u8) {
+    let Some((_, _, transport)) = layout(packet) else { return };
+    if protocol(packet) != proto::TCP || packet.len() < transport + 20 {
+        return;
+    }
+    let old = [packet[transport + 12], packet[transport + 13]];
+    packet[transport + 13] = flags;
+    let sum = [packet[transport + 16], packet[transport + 17]];
+    let sum = internet_checksum::update(sum, &old, &[old[0], flags]);
+    packet[transport + 16..transport + 18].copy_from_slice(&sum);
+}
