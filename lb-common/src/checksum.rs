@@ -43,12 +43,7 @@ impl Delta {
     /// The checksum after the change; both as they stand in the packet, in machine order.
     #[inline(always)]
     pub const fn apply(self, checksum: u16) -> u16 {
-        let mut sum = self.0 + !checksum as u64;
-        // Three folds: 36 bits of sum -> 21 -> 17 -> 16.
-        sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
-        sum = (sum & 0xffff) + (sum >> 16);
-        sum = (sum & 0xffff) + (sum >> 16);
-        !(sum as u16)
+        !fold(self.0 + !checksum as u64)
     }
 
     /// As [`Delta::apply`] with UDP's rules (RFC 768): zero means "no checksum" and stays; a sum
@@ -63,6 +58,22 @@ impl Delta {
             sum => sum,
         }
     }
+}
+
+/// A header as words of the machine sums up, its own checksum included (RFC 1071 section 1).
+#[inline(always)]
+pub fn holds(words: &[u32; 5]) -> bool {
+    fold(words.iter().map(|&word| u64::from(word)).sum()) == u16::MAX
+}
+
+/// Up to 36 bits of sum in 16.
+#[inline(always)]
+const fn fold(mut sum: u64) -> u16 {
+    // Three folds: 36 bits of sum -> 21 -> 17 -> 16.
+    sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum as u16
 }
 
 #[cfg(test)]
@@ -101,6 +112,19 @@ mod tests {
             prop_assert_eq!(Delta::NONE.address(V6::from_bytes(a), V6::from_bytes(b)).apply(sum(&a)), sum(&b));
             let (a, b) = ([a[0], a[1], a[2], a[3]], [b[0], b[1], b[2], b[3]]);
             prop_assert_eq!(Delta::NONE.address(V4::from_bytes(a), V4::from_bytes(b)).apply(sum(&a)), sum(&b));
+        }
+    }
+
+    #[test]
+    fn a_header_holds_with_its_own_checksum_only() {
+        let mut words = [0x45, 0x0102_0304, 0x0000_0440, 0xffff_0000, 0xffff_ffff_u32];
+        assert!(!holds(&words));
+        words[2] |= u32::from(full(&words.map(u32::to_ne_bytes).concat())) << 16;
+        assert!(holds(&words));
+        for bit in 0..160 {
+            let mut broken = words;
+            broken[bit / 32] ^= 1 << (bit % 32);
+            assert!(!holds(&broken), "bit {bit}");
         }
     }
 
