@@ -46,7 +46,7 @@ fn spoil(frame: &mut Vec<u8>, random: &mut StdRng) {
         match random.random_range(0..10) {
             0..5 => frame[at] ^= 1 << random.random_range(0..8),
             5..8 => {
-                frame[at] = *[0, 1, 4, 6, 17, 41, 44, 0x45, 0x60, 0xff].choose(random).expect("not empty")
+                frame[at] = *[0, 1, 4, 6, 17, 41, 44, 0x45, 0x60, 0xff].choose(random).expect("not empty");
             }
             8 => frame.insert(at, random.random()),
             _ => frame.truncate(at.max(14)),
