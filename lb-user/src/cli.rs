@@ -189,8 +189,8 @@ pub struct DecapArgs {
     /// UDP port of GUE tunnels
     #[arg(long, value_name = "PORT", default_value_t = GUE_PORT, value_parser = value_parser!(u16).range(1..))]
     pub gue_port: u16,
-    /// Where to attach: `auto` is `driver` where the driver knows XDP, else the slower `generic`
-    #[arg(long, value_enum, default_value_t = AttachMode::Auto, hide_possible_values = true)]
+    /// Which XDP hook to use
+    #[arg(long, value_enum, default_value_t = AttachMode::Auto)]
     pub mode: AttachMode,
     /// Print what was counted so often, not only at the end; such as 10s or 1h
     #[arg(long, value_name = "TIME", value_parser = period)]
