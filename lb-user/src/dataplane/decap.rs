@@ -16,6 +16,7 @@ use lb_common::decap::{Reason, Rule};
 use super::{
     LoadError, Mode, attach,
     load::{explain_load, explain_program},
+    write::removed,
 };
 use crate::model::AttachMode;
 
@@ -78,7 +79,7 @@ impl Decap {
             })?;
         }
         for rule in self.installed.difference(&wanted) {
-            self.rules.remove(&key(rule)).context("cannot remove a rule")?;
+            removed(self.rules.remove(&key(rule))).context("cannot remove a rule")?;
         }
         self.installed = wanted;
         Ok(())

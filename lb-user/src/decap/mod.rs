@@ -5,23 +5,25 @@
 
 mod figures;
 mod rules;
+mod session;
 
-use std::future::pending;
+use std::{future::pending, time::Duration};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result};
 use tokio::{
     signal::unix::{SignalKind, signal},
-    time::{Instant, Interval, MissedTickBehavior, interval_at},
+    time::{Instant, Interval, MissedTickBehavior, interval_at, sleep},
 };
-use tracing::{info, warn};
 
 pub use self::figures::Figures;
-use self::rules::Addresses;
-use crate::{
-    cli::DecapArgs,
-    dataplane::Decap,
-    neighbour::{Changes, Interface, Links},
-};
+use self::session::Session;
+use crate::{cli::DecapArgs, neighbour::Changes};
+
+/// How long a change is left to settle, where more may follow.
+const SETTLE: Duration = Duration::from_millis(50);
+
+/// How often addresses are read anew, in case that failed when they changed.
+const RESYNC_EVERY: Duration = Duration::from_secs(60);
 
 /// Attaches the program, and keeps its rules up to date until SIGTERM or Ctrl-C. Then, and as often as
 /// `args` say, `report` gets what was counted; at the end the program is detached already.
@@ -33,61 +35,40 @@ pub async fn run(args: &DecapArgs, report: impl Fn(&Figures) -> Result<()>) -> R
     let mut interrupt = signal(SignalKind::interrupt())?;
     // Before anything is read, so that no change falls between.
     let mut changes = Changes::watch().context("cannot open a netlink socket")?;
-    let mut links = Links::connect().context("cannot open a netlink socket")?;
-
-    let interface = links.interface(&args.iface).await?;
-    ensure!(interface.mac.is_some(), "{} is not Ethernet; packets come wrapped by one that is", args.iface);
-    let mut program = Decap::load(args.gue_port)?;
-    let mut addresses = follow(&mut program, args, &mut links, &interface).await?;
-    let mode = program.attach(&args.iface, interface.ifindex, args.mode)?;
-    info!("unwraps packets on {} in {} mode", args.iface, mode.name());
-    addresses.tell(args, None);
-
-    let mut period = args.every.map(|every| {
-        let mut period = interval_at(Instant::now() + every, every);
-        period.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        period
-    });
+    let mut session = Session::start(args).await?;
+    let mut resync = every(RESYNC_EVERY);
+    let mut period = args.every.map(every);
     loop {
-        tokio::select! {
-            () = changes.next() => {
-                let now = links.interface(&args.iface).await.context("the interface is gone")?;
-                if now.ifindex != interface.ifindex {
-                    bail!("{} is another interface now, and the one before is gone: start again", args.iface);
-                }
-                match follow(&mut program, args, &mut links, &now).await {
-                    Ok(now) => {
-                        now.tell(args, Some(&addresses));
-                        addresses = now;
-                    }
-                    Err(error) => warn!("addresses have changed, but what is accepted stays as it was: {error:#}"),
-                }
+        let change = async {
+            tokio::select! {
+                () = changes.next() => {}
+                _ = resync.tick() => {}
             }
-            () = tick(&mut period) => report(&Figures::new(&program.figures()?))?,
+        };
+        tokio::select! {
+            () = change => {
+                sleep(SETTLE).await;
+                session.follow().await?;
+            }
+            () = tick(period.as_mut()) => report(&session.figures()?)?,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
         }
     }
-    let figures = Figures::new(&program.finish()?);
-    info!("detached from {}", args.iface);
-    report(&figures)
+    report(&session.finish()?)
 }
 
-/// Makes the rules those of the host's addresses as they are now.
-async fn follow(
-    program: &mut Decap,
-    args: &DecapArgs,
-    links: &mut Links,
-    interface: &Interface,
-) -> Result<Addresses> {
-    let addresses = Addresses::new(&interface.addresses, &links.all_addresses().await?);
-    program.set_rules(addresses.rules(args))?;
-    Ok(addresses)
+/// Ticks for the first time after one period.
+fn every(period: Duration) -> Interval {
+    let mut interval = interval_at(Instant::now() + period, period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }
 
-async fn tick(period: &mut Option<Interval>) {
-    match period {
-        Some(period) => drop(period.tick().await),
+/// Never, without an interval.
+async fn tick(interval: Option<&mut Interval>) {
+    match interval {
+        Some(interval) => drop(interval.tick().await),
         None => pending().await,
     }
 }
