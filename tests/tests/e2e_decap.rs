@@ -15,9 +15,11 @@ use limpet_tests::{
     bed::PATIENCE,
     decap::{
         process::{Unwrapper, command},
-        sender::{Tunnel, packet, send},
+        sender::{Sender, Tunnel, packet},
+        tun::Encapsulator,
     },
     raw::ping,
+    transfer::{Download, Nginx, RandomFile, upload},
     udp::{self, UdpServer},
 };
 
@@ -61,14 +63,19 @@ impl Stage {
     fn service(&self, address: IpAddr) -> (UdpServer, UdpSocket) {
         let target = SocketAddr::new(address, PORT);
         let server = UdpServer::echo(self.backend(), target).unwrap();
-        let family = if address.is_ipv4() { Family::V4 } else { Family::V6 };
-        (server, udp::client(self.lab.clients(), plan::client(family, 0), target).unwrap())
+        (server, udp::client(self.lab.clients(), plan::client(family(address), 0), target).unwrap())
     }
 
     /// Sends a client's datagram as the balancer would.
     fn forward(&self, tunnel: Tunnel, outer: Family, client: &UdpSocket, data: &[u8]) {
-        let (source, target) = (plan::balancer(outer), plan::backend(outer, 0));
-        send(self.lab.balancer(), tunnel, source, target, &packet(client, data).unwrap()).unwrap();
+        self.send(self.lab.balancer(), plan::balancer(outer), tunnel, client, data);
+    }
+
+    /// Sends a client's datagram from a host that is `source`.
+    fn send(&self, host: &Netns, source: IpAddr, tunnel: Tunnel, client: &UdpSocket, data: &[u8]) {
+        let (outer, inner) = (family(source), family(client.local_addr().unwrap().ip()));
+        let sender = Sender::new(host, tunnel, inner, source, plan::backend(outer, 0)).unwrap();
+        sender.send(&packet(client, data).unwrap()).unwrap();
     }
 
     fn has_program(&self) -> bool {
@@ -77,6 +84,10 @@ impl Stage {
         let output = self.backend().spawn(&mut command).unwrap().wait_with_output().unwrap();
         String::from_utf8(output.stdout).unwrap().contains("xdp")
     }
+}
+
+fn family(address: IpAddr) -> Family {
+    if address.is_ipv4() { Family::V4 } else { Family::V6 }
 }
 
 /// The client's next datagram, if one comes within this time.
@@ -132,6 +143,38 @@ fn both_tunnels_in_generic_mode() {
     both_tunnels_in_mode("generic");
 }
 
+/// Real connections: all that the client sends goes through the tunnel, answers come directly.
+#[test]
+fn files_arrive_whole() {
+    let stage = Stage::new();
+    let clients = stage.lab.clients();
+    let options = PAIRS.map(|(outer, _)| ["--from".to_owned(), plan::client(outer, 0).to_string()]).concat();
+    let unwrapper = stage.unwrapper(&options.iter().map(String::as_str).collect::<Vec<_>>());
+    let file = RandomFile::new(20 << 20).unwrap();
+    let server = Nginx::start(stage.backend(), &[PORT], &file).unwrap();
+    for (outer, inner) in PAIRS {
+        let target = SocketAddr::new(plan::dsr_vip(inner), PORT);
+        for tunnel in Tunnel::ALL {
+            let (from, to) = (plan::client(outer, 0), plan::backend(outer, 0));
+            let sender = Sender::new(clients, tunnel, inner, from, to).unwrap();
+            let _tunnel = Encapsulator::start(clients, target.ip(), sender).unwrap();
+            let source = plan::client(inner, 0);
+            upload(clients, source, target, &file.path(), "up").unwrap();
+            assert_eq!(
+                server.take_stored("up").unwrap(),
+                file.sum,
+                "{inner:?} in {outer:?} by {tunnel:?}, up"
+            );
+            let download = Download::start(clients, source, target, None).unwrap();
+            assert_eq!(download.finish().unwrap(), file.sum, "{inner:?} in {outer:?} by {tunnel:?}, down");
+        }
+    }
+    let figures = unwrapper.stop().unwrap();
+    let segments = (PAIRS.len() * Tunnel::ALL.len()) as u64 * (20 << 20) / 1460;
+    assert!(figures["forwards"]["decapsulated"].as_u64().unwrap() > segments, "{figures}");
+    assert!(figures["drops"].as_object().unwrap().values().all(|count| count == 0), "{figures}");
+}
+
 #[test]
 fn only_who_may_and_only_for_this_host() {
     let stage = Stage::new();
@@ -143,9 +186,7 @@ fn only_who_may_and_only_for_this_host() {
         let other = udp::client(stage.lab.clients(), plan::client(inner, 0), (plan::vip(inner), PORT).into());
         let other = other.unwrap();
         for tunnel in Tunnel::ALL {
-            let (source, target) = (plan::client(outer, 0), plan::backend(outer, 0));
-            let bare = packet(&client, b"let me in").unwrap();
-            send(stage.lab.clients(), tunnel, source, target, &bare).unwrap();
+            stage.send(stage.lab.clients(), plan::client(outer, 0), tunnel, &client, b"let me in");
             strangers += 1;
             stage.forward(tunnel, outer, &other, b"not here");
             elsewhere += 1;
@@ -173,7 +214,7 @@ fn addresses_come_and_go() {
     let mut unwrapper = stage.unwrapper(&FROM_BALANCER);
     for (address, prefix) in [("10.77.0.30", 32), ("fd77::30", 128)] {
         let address: IpAddr = address.parse().unwrap();
-        let outer = if address.is_ipv4() { Family::V4 } else { Family::V6 };
+        let outer = family(address);
         stage.backend().ip_batch(&format!("address add {address}/{prefix} dev lo\n")).unwrap();
         let (_server, client) = stage.service(address);
         let start = Instant::now();

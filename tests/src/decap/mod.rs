@@ -8,3 +8,4 @@ pub mod kernel;
 pub mod process;
 pub mod sender;
 pub mod table;
+pub mod tun;

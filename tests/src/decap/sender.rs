@@ -6,7 +6,7 @@ use std::{
 };
 
 use etherparse::PacketBuilder;
-use lb_user::lab::Netns;
+use lb_user::lab::{Family, Netns};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::table::GUE_PORT;
@@ -38,26 +38,40 @@ pub fn packet(socket: &UdpSocket, data: &[u8]) -> io::Result<Vec<u8>> {
     Ok(packet)
 }
 
-/// Sends an IP packet through a tunnel between two hosts, of whichever family both are.
-pub fn send(
-    namespace: &Netns,
-    tunnel: Tunnel,
-    source: IpAddr,
-    target: IpAddr,
-    packet: &[u8],
-) -> io::Result<()> {
-    let number: u8 = if packet[0] >> 4 == 4 { 4 } else { 41 };
-    let (kind, protocol, port, header) = match tunnel {
-        Tunnel::Ipip => (Type::RAW, Protocol::from(i32::from(number)), 0, &[][..]),
-        Tunnel::Gue(1) => (Type::DGRAM, Protocol::UDP, GUE_PORT, &[][..]),
-        Tunnel::Gue(_) => (Type::DGRAM, Protocol::UDP, GUE_PORT, &[0, number, 0, 0][..]),
-    };
-    namespace.run(|| {
-        let socket = Socket::new(Domain::for_address((source, 0).into()), kind, Some(protocol))?;
+/// One end of a tunnel, for packets of one family.
+pub struct Sender {
+    socket: Socket,
+    target: SocketAddr,
+    /// Between UDP and the packet.
+    header: Vec<u8>,
+}
+
+impl Sender {
+    /// A tunnel between two hosts, of whichever family both are.
+    pub fn new(
+        namespace: &Netns,
+        tunnel: Tunnel,
+        inner: Family,
+        source: IpAddr,
+        target: IpAddr,
+    ) -> io::Result<Self> {
+        let number = if inner == Family::V4 { 4 } else { 41 };
+        let (kind, protocol, port, header) = match tunnel {
+            Tunnel::Ipip => (Type::RAW, Protocol::from(i32::from(number)), 0, vec![]),
+            Tunnel::Gue(0) => (Type::DGRAM, Protocol::UDP, GUE_PORT, vec![0, number, 0, 0]),
+            Tunnel::Gue(_) => (Type::DGRAM, Protocol::UDP, GUE_PORT, vec![]),
+        };
+        let domain = Domain::for_address((source, 0).into());
+        let socket = namespace.run(|| Socket::new(domain, kind, Some(protocol)))?;
         socket.bind(&SocketAddr::new(source, 0).into())?;
-        let wrapped = [header, packet].concat();
-        let sent = socket.send_to(&wrapped, &SocketAddr::new(target, port).into())?;
+        Ok(Self { socket, target: SocketAddr::new(target, port), header })
+    }
+
+    /// Sends an IP packet.
+    pub fn send(&self, packet: &[u8]) -> io::Result<()> {
+        let wrapped = [&self.header[..], packet].concat();
+        let sent = self.socket.send_to(&wrapped, &self.target.into())?;
         assert_eq!(sent, wrapped.len());
         Ok(())
-    })
+    }
 }
