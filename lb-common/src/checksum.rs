@@ -12,6 +12,16 @@
 
 use crate::net::Address;
 
+/// The checksum of what has this sum of 16-bit or 32-bit words, at most 2^12 of them.
+#[inline(always)]
+pub const fn of(sum: u64) -> u16 {
+    // Three folds: 44 bits of sum -> 18 -> 17 -> 16.
+    let sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    !(sum as u16)
+}
+
 /// The accumulated change of a checksum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delta(u64);
@@ -43,7 +53,7 @@ impl Delta {
     /// The checksum after the change; both as they stand in the packet, in machine order.
     #[inline(always)]
     pub const fn apply(self, checksum: u16) -> u16 {
-        !fold(self.0 + !checksum as u64)
+        of(self.0 + !checksum as u64)
     }
 
     /// As [`Delta::apply`] with UDP's rules (RFC 768): zero means "no checksum" and stays; a sum
@@ -60,20 +70,10 @@ impl Delta {
     }
 }
 
-/// A header as words of the machine sums up, its own checksum included (RFC 1071 section 1).
+/// True if a header of these words has the right checksum in it (RFC 1071 section 1).
 #[inline(always)]
 pub fn holds(words: &[u32; 5]) -> bool {
-    fold(words.iter().map(|&word| u64::from(word)).sum()) == u16::MAX
-}
-
-/// Up to 36 bits of sum in 16.
-#[inline(always)]
-const fn fold(mut sum: u64) -> u16 {
-    // Three folds: 36 bits of sum -> 21 -> 17 -> 16.
-    sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum as u16
+    of(words.iter().map(|&word| u64::from(word)).sum()) == 0
 }
 
 #[cfg(test)]

@@ -297,13 +297,13 @@ const _: () = assert!(cfg!(target_endian = "little"), "map layouts and `Mac` ass
 
 /// IP protocol numbers that a service or a tunnel can have (IANA protocol numbers).
 pub mod protocol {
-    /// IPv4 in IP (RFC 2003).
+    /// IPv4 in IP.
     pub const IPV4: u8 = 4;
     /// Transmission Control Protocol.
     pub const TCP: u8 = 6;
     /// User Datagram Protocol.
     pub const UDP: u8 = 17;
-    /// IPv6 in IP (RFC 2473).
+    /// IPv6 in IP.
     pub const IPV6: u8 = 41;
 }
 
