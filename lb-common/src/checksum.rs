@@ -12,6 +12,16 @@
 
 use crate::net::Address;
 
+/// The checksum of what has this sum of 16-bit or 32-bit words, at most 2^12 of them.
+#[inline(always)]
+pub const fn of(sum: u64) -> u16 {
+    // Three folds: 44 bits of sum -> 18 -> 17 -> 16.
+    let sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    !(sum as u16)
+}
+
 /// The accumulated change of a checksum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delta(u64);
@@ -50,12 +60,7 @@ impl Delta {
     /// The checksum after the change; both as they stand in the packet, in machine order.
     #[inline(always)]
     pub const fn apply(self, checksum: u16) -> u16 {
-        let mut sum = self.0 + !checksum as u64;
-        // Three folds: 36 bits of sum -> 21 -> 17 -> 16.
-        sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
-        sum = (sum & 0xffff) + (sum >> 16);
-        sum = (sum & 0xffff) + (sum >> 16);
-        !(sum as u16)
+        of(self.0 + !checksum as u64)
     }
 
     /// As [`Delta::apply`] with UDP's rules (RFC 768): zero means "no checksum" and stays; a sum
@@ -70,6 +75,12 @@ impl Delta {
             sum => sum,
         }
     }
+}
+
+/// True if a header of these words has the right checksum in it (RFC 1071 section 1).
+#[inline(always)]
+pub fn holds(words: &[u32; 5]) -> bool {
+    of(words.iter().map(|&word| u64::from(word)).sum()) == 0
 }
 
 #[cfg(test)]
@@ -108,6 +119,19 @@ mod tests {
             prop_assert_eq!(Delta::NONE.address(V6::from_bytes(a), V6::from_bytes(b)).apply(sum(&a)), sum(&b));
             let (a, b) = ([a[0], a[1], a[2], a[3]], [b[0], b[1], b[2], b[3]]);
             prop_assert_eq!(Delta::NONE.address(V4::from_bytes(a), V4::from_bytes(b)).apply(sum(&a)), sum(&b));
+        }
+    }
+
+    #[test]
+    fn a_header_holds_with_its_own_checksum_only() {
+        let mut words = [0x45, 0x0102_0304, 0x0000_0440, 0xffff_0000, 0xffff_ffff_u32];
+        assert!(!holds(&words));
+        words[2] |= u32::from(full(&words.map(u32::to_ne_bytes).concat())) << 16;
+        assert!(holds(&words));
+        for bit in 0..160 {
+            let mut broken = words;
+            broken[bit / 32] ^= 1 << (bit % 32);
+            assert!(!holds(&broken), "bit {bit}");
         }
     }
 

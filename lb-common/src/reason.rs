@@ -49,9 +49,13 @@ macro_rules! reasons {
             pub const fn help(self) -> &'static str {
                 match self { $(Self::$variant => concat!($($doc),+)),+ }
             }
+
+            /// Number of counters.
+            pub const COUNT: usize = Self::ALL.len();
         }
     };
 }
+pub(crate) use reasons;
 
 reasons! {
     /// Neither IPv4 nor IPv6 after the Ethernet header and at most two VLAN tags.
@@ -109,8 +113,6 @@ reasons! {
 }
 
 impl Reason {
-    /// Number of counters.
-    pub const COUNT: usize = Self::ALL.len();
     /// Entries of `COUNTERS`. More than there are reasons: a new one, added at the end, then leaves
     /// the layout of pinned maps as it is.
     pub const ROOM: usize = 64;

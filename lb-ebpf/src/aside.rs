@@ -55,20 +55,6 @@ pub(crate) fn keep<A: Address>(packet: &Packet<A>, entry: Entry) -> Option<Phase
     (word & NONE == 0).then_some(Phase::from_bits(word))
 }
 
-/// [`lb_common::frame::Frame::forget`].
-#[inline(always)]
-pub(crate) fn forget(number: u64) -> u64 {
-    limpet_forget(number)
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-extern "C" fn limpet_forget(number: u64) -> u64 {
-    // Volatile, or the compiler would see that the call gives nothing new and leave it out.
-    // SAFETY: the pointer is a live local's.
-    unsafe { (&raw const number).read_volatile() }
-}
-
 /// The global functions of one family.
 macro_rules! family {
     ($family:ty, $connect:ident, $remember:ident, $keep:ident) => {

@@ -9,8 +9,6 @@ use lb_common::{
     net::Mac,
 };
 
-use crate::aside;
-
 /// Offset of the first tag, or of the type where there is none.
 const TYPE: usize = size_of::<Pair<WireMac>>();
 
@@ -124,7 +122,7 @@ impl Frame for XdpFrame<'_> {
     #[inline(always)]
     fn skip_tag(&mut self) {
         // Two tags at most.
-        self.tags = (aside::forget((self.tags + TAG) as u64) & 12) as usize;
+        self.tags = (limpet_forget((self.tags + TAG) as u64) & 12) as usize;
         self.start = self.front + self.tags;
     }
 
@@ -167,11 +165,20 @@ impl Frame for XdpFrame<'_> {
 
     #[inline(always)]
     fn forget(&self, number: u64) -> u64 {
-        aside::forget(number)
+        limpet_forget(number)
     }
 
     #[inline(always)]
     fn ingress(&self) -> u32 {
         self.ctx.ingress_ifindex() as u32
     }
+}
+
+/// [`Frame::forget`]: of what a global function returns the verifier knows the type only.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn limpet_forget(number: u64) -> u64 {
+    // Volatile, or the compiler would see that the call gives nothing new and leave it out.
+    // SAFETY: the pointer is a live local's.
+    unsafe { (&raw const number).read_volatile() }
 }

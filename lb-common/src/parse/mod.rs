@@ -11,6 +11,10 @@ mod extension;
 mod header;
 mod quote;
 
+pub(crate) use self::{
+    extension::FRAGMENT,
+    header::{Ipv4, Ipv6},
+};
 pub use self::{
     extension::Upper,
     header::{Family, IpHeader},

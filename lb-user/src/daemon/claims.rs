@@ -71,7 +71,7 @@ impl Claims {
         if model.interface.claim {
             return Ok(services.collect());
         }
-        let own = links.own_addresses().await?;
+        let own: BTreeSet<_> = links.all_addresses().await?.iter().map(|own| own.network.addr()).collect();
         Ok(services.filter(|address| own.contains(address)).collect())
     }
 
