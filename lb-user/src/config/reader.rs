@@ -206,7 +206,9 @@ impl<'a> Reader<'a> {
                     }
                 }
             };
-            Ok(items.iter().enumerate().map(read).collect::<Option<Vec<_>>>())
+            // Each item reports its own errors, so none may keep another from being looked at.
+            let items: Vec<_> = items.iter().enumerate().map(read).collect();
+            Ok(items.into_iter().collect::<Option<Vec<_>>>())
         });
         match field {
             Field::Absent(place) => Field::Absent(place),
