@@ -96,6 +96,8 @@ reasons! {
     Event SessionExpired "session_expired";
     /// A proven client's session found no room in `PINS`; it stays among the unproven.
     Event PinsFull "pins_full";
+    /// The service's access list does not let the client in.
+    Drop Denied "denied";
 }
 
 impl Reason {

@@ -1,6 +1,6 @@
 //! A packet without a flow: find its service, its session or slot, and remember the connection.
 
-use super::{Step, nat, select, session, table};
+use super::{Step, access, nat, select, session, table};
 use crate::{
     hash,
     net::{Address, protocol},
@@ -27,6 +27,9 @@ fn decide<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64) -> S
     let destination = packet.destination;
     let called = ServiceKey::new(destination.address.widen(), destination.port, packet.protocol);
     let service = tables.service(&called).ok_or(Reason::NotOurs)?;
+    if !access::admits(tables, &service, packet.source.address.widen()) {
+        return Err(Reason::Denied);
+    }
     if packet.protocol == protocol::TCP && !packet.tcp.opens() {
         tables.count(Reason::TcpMidstream);
     }
@@ -66,8 +69,10 @@ fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: Targe
     // A TCP client has its session stored when it comes back with an ACK: until then the hash gives
     // the same answer, and a flood of SYNs costs no session. A datagram client may never come back
     // from the same port.
-    if packet.protocol == protocol::UDP {
-        session::keep(packet, tables, target.backend(), &backend, false, now);
+    if packet.protocol == protocol::UDP
+        && let Some(service) = tables.service(&backend.service())
+    {
+        session::keep(packet, tables, &service, target.backend(), &backend, false, now);
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::{net::Mac, packet::End, reason::Reason};
 
+pub mod access;
 pub mod connect;
 pub mod flow;
 pub mod nat;

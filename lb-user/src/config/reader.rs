@@ -85,6 +85,11 @@ impl<'a> Reader<'a> {
         &self.place
     }
 
+    /// Where errors go.
+    pub(super) fn report(&self) -> &'a Report<'a> {
+        self.report
+    }
+
     /// Whether the file has this key, with whatever value.
     pub(super) fn has(&self, key: &str) -> bool {
         self.entry(key).is_some()

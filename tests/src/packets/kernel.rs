@@ -13,11 +13,12 @@ use aya::{TestRun as _, TestRunOptions, programs::Xdp};
 use lb_common::{
     net::Ip,
     reason::Reason,
-    state::{Backend, BackendId, Health, Service, ServiceKey, Traffic},
+    state::{AccessKey, Admission, Backend, BackendId, Health, Service, ServiceKey, Traffic},
     tables::Store,
     time::Tick,
 };
 use lb_user::{
+    access::{AccessList, Prefix, Rule},
     dataplane::{Dataplane as _, Options, Program},
     model::{Limits, Nat},
 };
@@ -117,6 +118,10 @@ impl Kernel {
         for (key, _) in kernel.installed_services().expect("readable") {
             kernel.remove_service(&key).expect("removable");
         }
+        let lists: Vec<_> = kernel.installed_lists().expect("readable").into_iter().collect();
+        if !lists.is_empty() {
+            kernel.remove_lists(&lists).expect("removable");
+        }
         for id in (0..IDS).map(BackendId) {
             kernel.set_health(id, Health::Absent).expect("writable");
         }
@@ -174,6 +179,7 @@ fn load(geometry: Geometry) -> Program {
         affinity: 1024,
         pins,
         services: 16,
+        access: 1024,
         backends: IDS - 1,
         slots: 64,
         nat_connections: u32::from(ports.1 - ports.0) + 1,
@@ -202,6 +208,12 @@ impl World for Kernel {
 
     fn remove_service(&mut self, key: &ServiceKey) {
         self.program.kernel.remove_service(key).expect("writable");
+    }
+
+    fn add_list(&mut self, number: u32, rules: &[(AccessKey, Admission)]) {
+        let rule = |(key, admission): &_| Rule { prefix: Prefix::from_key(key), admission: *admission };
+        let list = AccessList::new(rules.iter().map(rule).collect());
+        self.program.kernel.add_list(number, &list).expect("writable");
     }
 
     fn set_sources(&mut self, sources: &[Ip]) {
