@@ -46,7 +46,7 @@ pub(crate) const FLOWS: RangeInclusive<u32> = 1024..=1 << 28;
 pub(crate) const SESSIONS: RangeInclusive<u32> = 1024..=1 << 24;
 /// `limits.services`.
 pub(crate) const SERVICES: RangeInclusive<u32> = 1..=1_000_000;
-/// `limits.access`; some 100 bytes each when in use.
+/// `limits.access`; 128 bytes each when in use, twice in a reload: the upper bound is 4 GiB.
 pub(crate) const ACCESS: RangeInclusive<u32> = 1024..=1 << 24;
 /// `limits.backends`.
 pub(crate) const BACKENDS: RangeInclusive<u32> = 1..=1_000_000;

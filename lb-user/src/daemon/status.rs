@@ -22,8 +22,9 @@ use crate::{
     plan::BackendState as Installed,
 };
 
-/// Bytes of memory for a prefix in use, with the kernel's own words around it (kernel/bpf/lpm_trie.c).
-const ACCESS_ENTRY: u64 = 64;
+/// Bytes of memory for a prefix in use: a node of the trie and, at most, one where ways part, of 64 bytes each
+/// (kernel/bpf/lpm_trie.c).
+const ACCESS_ENTRY: u64 = 128;
 
 /// What is counted by scanning the tables.
 struct Counts {
