@@ -1,10 +1,11 @@
-//! Many entries of a hash or a trie with few system calls (`BPF_MAP_*_BATCH`; hashes Linux 5.6, tries 5.14).
+//! Many entries of a hash or a trie with few system calls (`BPF_MAP_*_BATCH`; hashes Linux 5.6, tries 5.13).
 //! One by one an entry costs one to write and two to read, and a walk starts again when the current key
 //! vanishes.
 
 use std::{
     io,
     os::fd::{AsRawFd as _, BorrowedFd},
+    thread,
 };
 
 use lb_common::state::Plain;
@@ -17,6 +18,8 @@ const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
 const BPF_MAP_UPDATE_BATCH: libc::c_long = 26;
 /// As above.
 const BPF_MAP_DELETE_BATCH: libc::c_long = 27;
+/// Attempts to write that get nowhere for want of memory, one after the other, before that is believed.
+const MOST_IN_VAIN: u32 = 1000;
 
 /// `union bpf_attr`, the part for batches.
 #[repr(C)]
@@ -52,10 +55,31 @@ impl Attributes {
 /// The system call's; earlier entries are written then.
 pub(super) fn update<K: Plain, V: Plain>(map: BorrowedFd<'_>, keys: &[K], values: &[V]) -> io::Result<()> {
     assert_eq!(keys.len(), values.len(), "a value for each key");
-    let (count, at) = (keys.len() as u32, (keys.as_ptr() as u64, values.as_ptr() as u64));
-    let mut attributes = Attributes { keys: at.0, values: at.1, count, ..Attributes::default() };
-    // SAFETY: keys and values have the sizes that the map was verified to have, and are only read.
-    unsafe { attributes.run(BPF_MAP_UPDATE_BATCH, map) }
+    let (mut written, mut in_vain) = (0, 0);
+    while written < keys.len() {
+        let (keys, values) = (&keys[written..], &values[written..]);
+        let mut attributes = Attributes {
+            keys: keys.as_ptr() as u64,
+            values: values.as_ptr() as u64,
+            count: keys.len() as u32,
+            ..Attributes::default()
+        };
+        // SAFETY: keys and values have the sizes that the map was verified to have, and are only read.
+        let Err(error) = (unsafe { attributes.run(BPF_MAP_UPDATE_BATCH, map) }) else { break };
+        // Each CPU's stock of entries is refilled by an interrupt, for which some machines leave no time
+        // within a batch (kernel/bpf/memalloc.c). It is there when the system call is over.
+        in_vain += 1;
+        if error.raw_os_error() != Some(libc::ENOMEM) || in_vain > MOST_IN_VAIN {
+            return Err(error);
+        }
+        // The count says how many were written, or is as it was.
+        let count = attributes.count as usize;
+        if (1..keys.len()).contains(&count) {
+            (written, in_vain) = (written + count, 0);
+        }
+        thread::yield_now();
+    }
+    Ok(())
 }
 
 /// Removes every entry of `keys` from the map behind `map`.
