@@ -4,7 +4,7 @@
 use crate::{
     hash,
     net::{Address, Be16},
-    stage::{flow, select, session},
+    stage::{access, flow, select, session},
     state::{BackendId, Pin, ServiceKey},
     tables::{Cache, Store, Tables},
 };
@@ -12,6 +12,8 @@ use crate::{
 /// Everything that bears on where a client's next packet goes, in the order in which it decides.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Located {
+    /// The service's access list does not let the client in: nothing below matters.
+    pub denied: bool,
     /// The backend of the connection asked about, if there is such a connection and it is good.
     pub flow: Option<BackendId>,
     /// The client's session.
@@ -56,6 +58,7 @@ pub fn locate<A: Address, T: Tables>(
         let id = entry.target().backend();
         tables.health(id).serves().then_some(id)
     });
+    let denied = !access::admits(tables, &service, client.widen());
     let now = tables.now();
     let session_key = session::key(&service, client.widen());
     let session = session_key.and_then(|client| {
@@ -68,5 +71,10 @@ pub fn locate<A: Address, T: Tables>(
         Some(key) => Some(hash::client(tables.settings(), key.scope, key.client)),
         None => tuple,
     };
-    Some(Located { flow, session, hash: hash.and_then(|hash| select::by_hash(tables, &service, hash)) })
+    Some(Located {
+        denied,
+        flow,
+        session,
+        hash: hash.and_then(|hash| select::by_hash(tables, &service, hash)),
+    })
 }

@@ -14,7 +14,8 @@ use crate::{
     reason::Reason,
     settings::{Fixed, Settings},
     state::{
-        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Traffic,
+        AccessKey, Admission, Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session,
+        SessionKey, Traffic,
     },
     tables::{Cache, Store, Tables},
     time::Tick,
@@ -134,6 +135,8 @@ pub struct HostTables {
     pub health: Vec<u32>,
     /// `SOURCES`.
     pub sources: Vec<Ip>,
+    /// `ACCESS`.
+    pub access: BTreeMap<AccessKey, Admission>,
     /// `PINS` and `AFFINITY`, by [`Store`].
     pub sessions: [RefCell<HashMap<SessionKey, Rc<Session>>>; 2],
     /// Entries each of `PINS` and `AFFINITY` takes; neither evicts here.
@@ -236,6 +239,16 @@ impl Tables for HostTables {
 
     fn source(&self, index: u8) -> Option<Ip> {
         self.sources.get(usize::from(index)).copied()
+    }
+
+    fn allows(&self, list: u32, client: Ip) -> bool {
+        let client = u128::from_be_bytes(client.bytes());
+        let longest = (0..=AccessKey::ADDRESS).rev().find_map(|bits| {
+            let host = u128::MAX.checked_shr(bits).unwrap_or(0);
+            let first = Ip::from_bytes((client & !host).to_be_bytes());
+            self.access.get(&AccessKey::new(list, first, bits))
+        });
+        longest == Some(&Admission::Allow)
     }
 
     fn session(&self, store: Store, key: &SessionKey) -> Option<HostRef<'_, Session>> {

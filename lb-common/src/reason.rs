@@ -110,6 +110,8 @@ reasons! {
     Event IcmpError "icmp_error";
     /// What was known of a packet's first fragment made room for another's.
     Event FragmentDisplaced "fragment_displaced";
+    /// The service's access list does not let the client in.
+    Drop Denied "denied";
 }
 
 impl Reason {

@@ -69,6 +69,9 @@ pub trait Tables {
     /// An entry of `SOURCES`.
     fn source(&self, index: u8) -> Option<Ip>;
 
+    /// Does the access list of this number let `client` in? See [`crate::state::access`].
+    fn allows(&self, list: u32, client: Ip) -> bool;
+
     /// A stored session.
     fn session(&self, store: Store, key: &SessionKey) -> Option<Self::Ref<'_, Session>>;
     /// Stores a session; false if the map refuses.

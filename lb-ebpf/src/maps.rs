@@ -2,7 +2,7 @@
 //! the daemon sets them from `[limits]` at load time. All are pinned.
 
 use aya_ebpf::{
-    btf_maps::{Array, HashMap, LruHashMap, PerCpuArray, ProgramArray},
+    btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray},
     macros::btf_map,
 };
 use lb_common::{
@@ -39,6 +39,11 @@ pub(crate) static PINS: HashMap<SessionKey, Session, 1> = HashMap::new();
 /// (address, port, protocol) -> settings and slots of a service; written by the daemon.
 #[btf_map]
 pub(crate) static SERVICES: HashMap<ServiceKey, Service, 1> = HashMap::new();
+
+/// (list, prefix) -> may its addresses use the services with that list; written by the daemon. Memory is
+/// taken as prefixes come.
+#[btf_map]
+pub(crate) static ACCESS: LpmTrie<[u32; 5], u32, 1> = LpmTrie::new();
 
 /// Slot -> backend id, a range for each service; written by the daemon.
 #[btf_map]

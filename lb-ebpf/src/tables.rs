@@ -2,6 +2,7 @@
 
 use aya_ebpf::{
     bindings::BPF_ANY,
+    btf_maps::lpm_trie::Key,
     helpers::{bpf_get_smp_processor_id, generated::bpf_ktime_get_coarse_ns},
 };
 use lb_common::{
@@ -11,8 +12,8 @@ use lb_common::{
     settings::Settings,
     stage::Step,
     state::{
-        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Target,
-        Traffic,
+        AccessKey, Admission, Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session,
+        SessionKey, Target, Traffic,
         flow::{Entry, Phase},
     },
     tables::{Cache, Store, Tables},
@@ -22,8 +23,8 @@ use lb_common::{
 use crate::{
     aside,
     maps::{
-        AFFINITY, BACKENDS, BINDINGS, COUNTERS, CURSOR, FLOWS, FRAGMENTS, HEALTH, PINS, SERVICES, SETTINGS,
-        SLOTS, SOURCES, TRAFFIC,
+        ACCESS, AFFINITY, BACKENDS, BINDINGS, COUNTERS, CURSOR, FLOWS, FRAGMENTS, HEALTH, PINS, SERVICES,
+        SETTINGS, SLOTS, SOURCES, TRAFFIC,
     },
 };
 
@@ -95,6 +96,15 @@ impl Tables for BpfTables {
     #[inline(always)]
     fn source(&self, index: u8) -> Option<Ip> {
         SOURCES.get(u32::from(index)).copied()
+    }
+
+    #[inline(always)]
+    fn allows(&self, list: u32, client: Ip) -> bool {
+        let key = AccessKey::new(list, client, AccessKey::ADDRESS);
+        // SAFETY: both are the kernel's `struct bpf_lpm_trie_key` with 20 bytes of data; `Key` is packed, so any
+        // address is aligned for it, and any bytes are one.
+        let key = unsafe { &*(&raw const key).cast::<Key<[u32; 5]>>() };
+        ACCESS.get(key).is_some_and(|&word| Admission::from_word(word) == Admission::Allow)
     }
 
     #[inline(always)]

@@ -1,6 +1,8 @@
 //! The control plane: `config` (parse) -> `model` (validated) -> `plan` (the difference to what runs)
 //! -> `dataplane` (the packet program's maps). `daemon` holds them together; `api` and `metrics` only
 //! know what it can be asked. `decap` is a small daemon of its own, for backends.
+//! know what it can be asked.
+pub mod access;
 pub mod api;
 pub mod cli;
 pub mod commands;

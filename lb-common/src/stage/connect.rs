@@ -1,6 +1,6 @@
 //! A packet without a flow: find its service, its session or slot, and remember the connection.
 
-use super::{Step, nat, select, session, table};
+use super::{Step, access, nat, select, session, table};
 use crate::{
     hash,
     net::{Address, Ip, protocol},
@@ -19,6 +19,9 @@ pub fn connect<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64)
     let destination = packet.destination;
     let called = ServiceKey::new(destination.address.widen(), destination.port, packet.protocol);
     let service = tables.service(&called).ok_or(Reason::NotOurs)?;
+    if !access::admits(tables, &service, packet.source.address.widen()) {
+        return Err(Reason::Denied);
+    }
     if packet.protocol == protocol::TCP && !packet.tcp.opens() {
         tables.count(Reason::TcpMidstream);
     }
@@ -82,8 +85,10 @@ pub fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: T
     // A TCP client has its session stored when it comes back with an ACK: until then the hash gives
     // the same answer, and a flood of SYNs costs no session. A datagram client may never come back
     // from the same port.
-    if packet.protocol == protocol::UDP {
-        session::keep(packet, tables, target.backend(), &backend, false, now);
+    if packet.protocol == protocol::UDP
+        && let Some(service) = tables.service(&backend.service())
+    {
+        session::keep(packet, tables, &service, target.backend(), &backend, false, now);
     }
 }
 

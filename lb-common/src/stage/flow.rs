@@ -1,6 +1,6 @@
 //! The established path: a packet of a connection that the flow table knows.
 
-use super::{Route, Step, nat, session, table};
+use super::{Route, Step, access, nat, session, table};
 use crate::{
     hash,
     net::{Address, protocol},
@@ -71,7 +71,8 @@ pub fn follow<'t, A: Address, T: Tables>(
 }
 
 /// Renews what a connection holds (its port, its session) and says which phase it is in now;
-/// `None` if the connection no longer owns its port, or a SYN begins another in its place.
+/// `None` if the connection no longer owns its port, a SYN begins another in its place, or the service's
+/// list does not let its client in any more, which `connect` then finds too.
 #[inline(always)]
 pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry) -> Option<Phase> {
     let now = tables.now();
@@ -115,8 +116,13 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
     if backend.forwarding() == Forwarding::NatPreserve && (entry.idle(now) != 0 || phase != entry.phase()) {
         nat::insert_reply(packet, tables, backend, Entry::new(target.reply(), phase, now));
     }
-    if entry.idle(now) != 0 || (phase > entry.phase()) {
-        session::keep(packet, tables, target.backend(), backend, phase == Phase::Proven, now);
+    if (entry.idle(now) != 0 || phase > entry.phase())
+        && let Some(service) = tables.service(&backend.service())
+    {
+        if !access::admits(tables, &service, packet.source.address.widen()) {
+            return None;
+        }
+        session::keep(packet, tables, &service, target.backend(), backend, phase == Phase::Proven, now);
     }
     Some(phase)
 }

@@ -5,7 +5,7 @@
 //! there; where its address has one service of its protocol, and that tells clients by their addresses,
 //! it needs no more: session or hash say the same for all fragments.
 
-use super::{Step, connect, flow, reply, select, table};
+use super::{Step, access, connect, flow, reply, select, table};
 use crate::{
     hash,
     net::{Address, Be16, protocol},
@@ -39,7 +39,7 @@ pub fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, common: u
 /// Where a later fragment goes.
 ///
 /// # Errors
-/// [`Reason::FragmentOrphan`] for a service's address, [`Reason::NotOurs`] otherwise.
+/// [`Reason::FragmentOrphan`] for a service's address, [`Reason::NotOurs`] otherwise; [`Reason::Denied`].
 #[inline(always)]
 pub fn find<A: Family, T: Tables>(datagram: &Datagram<A>, tables: &T) -> Step<Target> {
     if let Some((entry, _)) = flow::known(tables, Cache::Fragments, common(datagram, tables))
@@ -57,10 +57,13 @@ fn by_client<A: Family, T: Tables>(datagram: &Datagram<A>, tables: &T) -> Step<T
     tables.service(&ServiceKey::any_port(address)).ok_or(Reason::NotOurs)?;
     let service =
         tables.service(&ServiceKey::only(address, datagram.protocol)).ok_or(Reason::FragmentOrphan)?;
+    let client = datagram.ip.source.widen();
+    if !access::admits(tables, &service, client) {
+        return Err(Reason::Denied);
+    }
     let owner = select::by_hash(tables, &service, 0).ok_or(Reason::NoBackend)?;
     let called = tables.backend(owner).ok_or(Reason::NoBackend)?.service();
-    let id = connect::expected(tables, &service, &called, datagram.ip.source.widen(), 0)
-        .ok_or(Reason::NoBackend)?;
+    let id = connect::expected(tables, &service, &called, client, 0).ok_or(Reason::NoBackend)?;
     let backend = tables.backend(id).ok_or(Reason::NoBackend)?;
     // With several sources to choose from, the first fragment's ports decide.
     if backend.forwarding() == Forwarding::Nat && backend.source_count != 1 {

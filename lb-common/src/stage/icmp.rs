@@ -1,7 +1,7 @@
 //! ICMP and ICMPv6: errors go where the packets that they quote came from, and pings of addresses that no
 //! kernel answers for are answered here.
 
-use super::{Step, connect, flow, reply};
+use super::{Step, access, connect, flow, reply};
 use crate::{
     hash,
     net::Address,
@@ -16,7 +16,8 @@ use crate::{
 ///
 /// # Errors
 /// [`Reason::IcmpOrphan`] if it is about a service's connection that nothing is known of,
-/// [`Reason::OtherProtocol`] if it is not about a service's connection.
+/// [`Reason::Denied`] if it is about one of a client that is not let in, [`Reason::OtherProtocol`] if it is not
+/// about a service's connection.
 #[inline(always)]
 pub fn find<A: Address, T: Tables>(answer: &Packet<A>, tables: &T) -> Step<Target> {
     if let Some(target) = reply::target(answer, tables).or_else(|| flow::target(answer, tables)) {
@@ -26,6 +27,9 @@ pub fn find<A: Address, T: Tables>(answer: &Packet<A>, tables: &T) -> Step<Targe
     let (from, to) = (answer.source, answer.destination);
     let called = ServiceKey::new(to.address.widen(), to.port, answer.protocol);
     let service = tables.service(&called).ok_or(Reason::OtherProtocol)?;
+    if !access::admits(tables, &service, from.address.widen()) {
+        return Err(Reason::Denied);
+    }
     let hash = hash::of(answer, tables.settings());
     let id =
         connect::expected(tables, &service, &called, from.address.widen(), hash).ok_or(Reason::IcmpOrphan)?;

@@ -9,6 +9,7 @@ use crate::{
     tables::Tables,
 };
 
+pub mod access;
 pub mod connect;
 pub mod flow;
 pub mod fragment;

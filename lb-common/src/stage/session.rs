@@ -49,15 +49,14 @@ pub fn valid<T: Tables>(tables: &T, pin: &Pin, service: &ServiceKey) -> bool {
 pub fn keep<A: Address, T: Tables>(
     packet: &Packet<A>,
     tables: &T,
+    service: &Service,
     id: BackendId,
     backend: &Backend,
     proven: bool,
     now: Tick,
 ) {
-    if let Some(service) = tables.service(&backend.service())
-        && let Some(key) = key(&service, packet.source.address.widen())
-    {
-        store(tables, &service, &key, Pin::new(id, backend.generation, now), proven);
+    if let Some(key) = key(service, packet.source.address.widen()) {
+        store(tables, service, &key, Pin::new(id, backend.generation, now), proven);
     }
 }
 

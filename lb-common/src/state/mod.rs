@@ -4,12 +4,14 @@
 //! [`LAYOUT_VERSION`] is part of the pin path: change it whenever a type in here, a map's kind or
 //! the meaning of a field changes.
 
+pub mod access;
 pub mod backend;
 pub mod binding;
 pub mod flow;
 pub mod service;
 pub mod session;
 
+pub use access::{AccessKey, Admission};
 pub use backend::{Backend, BackendId, Forwarding, Health, Traffic};
 pub use binding::{Binding, Bound};
 pub use flow::{Bucket, Phase, Target};

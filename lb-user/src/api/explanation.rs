@@ -29,6 +29,9 @@ pub struct Explanation {
     pub backend: Option<String>,
     /// What decides.
     pub reason: Why,
+    /// The service's access list does not let the client in: its packets are dropped, whatever else is here.
+    #[serde(default)]
+    pub denied: bool,
     /// What the hash alone would say.
     pub hash_backend: Option<String>,
     /// The client's stored session, live or not.

@@ -23,8 +23,8 @@ pub use self::{
     server::serve,
     socket::{Socket, SocketError},
     status::{
-        Backend, BackendState, Forwarding, Interface, Mode, NextHop, Persistence, Service, Status, Table,
-        reasons,
+        Access, Backend, BackendState, Forwarding, Interface, Mode, NextHop, Persistence, Service, Status,
+        Table, reasons,
     },
 };
 

@@ -95,6 +95,8 @@ pub struct Service {
     pub forwarding: Forwarding,
     /// What identifies a client.
     pub persistence: Persistence,
+    /// Who may use it; `None`: everybody.
+    pub access: Option<Access>,
     /// Live sessions.
     pub sessions: u64,
     /// Live flows.
@@ -111,6 +113,17 @@ pub struct Service {
     pub connections: u64,
     /// In the order of the file; backends that are no longer in it come last while they have flows or sessions.
     pub backends: Vec<Backend>,
+}
+
+/// An access list in figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access {
+    /// Prefixes whose addresses may use the service.
+    pub allow: u64,
+    /// Prefixes whose addresses may not.
+    pub deny: u64,
+    /// Whether those may that no prefix covers.
+    pub others: bool,
 }
 
 /// How packets reach a backend, as in the configuration file.

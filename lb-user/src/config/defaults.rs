@@ -33,6 +33,8 @@ pub(crate) const LIMITS: Limits = Limits {
     affinity: 65_536,
     pins: 65_536,
     services: 1024,
+    // Takes memory as prefixes come.
+    access: 1_048_576,
     backends: 4096,
     slots: 1_048_576,
     // Four ranges of the default `nat.ports`.
@@ -45,6 +47,8 @@ pub(crate) const FLOWS: RangeInclusive<u32> = 1024..=1 << 28;
 pub(crate) const SESSIONS: RangeInclusive<u32> = 1024..=1 << 24;
 /// `limits.services`.
 pub(crate) const SERVICES: RangeInclusive<u32> = 1..=1_000_000;
+/// `limits.access`; 128 bytes each when in use, twice in a reload: the upper bound is 4 GiB.
+pub(crate) const ACCESS: RangeInclusive<u32> = 1024..=1 << 24;
 /// `limits.backends`.
 pub(crate) const BACKENDS: RangeInclusive<u32> = 1..=1_000_000;
 /// `limits.slots`; the lower bound is the live and the spare range of the smallest service.

@@ -11,7 +11,7 @@ pub struct Error {
     pub file: String,
     /// Line, from 1; `None` when the file could not be read at all.
     pub line: Option<usize>,
-    /// Column in characters, from 1; `None` when the file could not be read at all.
+    /// Column in characters, from 1; `None` when the file could not be read at all, or is a list of lines.
     pub column: Option<usize>,
     /// The setting, such as `service "web" . backend "web-1" . port`; empty for the whole file.
     pub key: String,
@@ -53,10 +53,12 @@ impl Errors {
         }])
     }
 
-    /// The errors of a file whose text could be read, sorted by where they stand.
-    pub(super) fn sorted(mut errors: Vec<Error>) -> Self {
+    /// The errors of a file whose text could be read, sorted by where they stand; then those of the files
+    /// that it names.
+    pub(super) fn sorted(file: &str, mut errors: Vec<Error>) -> Self {
         // Stable: what was found first at one place stays first.
-        errors.sort_by_key(|error| (error.line, error.column));
+        let elsewhere = |error: &Error| (error.file != file).then(|| error.file.clone());
+        errors.sort_by_cached_key(|error| (elsewhere(error), error.line, error.column));
         Self(errors)
     }
 

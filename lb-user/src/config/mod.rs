@@ -6,6 +6,7 @@
 
 pub(crate) mod defaults;
 mod errors;
+pub(crate) mod prefixes;
 pub(crate) mod raw;
 mod reader;
 pub(crate) mod report;
@@ -46,7 +47,7 @@ pub fn load(path: &Path) -> Result<Model, Errors> {
     }
 }
 
-/// Validates the text of a configuration; `file` is how errors name it.
+/// Validates the text of a configuration; `file` is how errors name it, and other files lie beside it.
 ///
 /// # Errors
 /// All that is wrong with it.

@@ -85,6 +85,11 @@ impl<'a> Reader<'a> {
         &self.place
     }
 
+    /// Where errors go.
+    pub(super) fn report(&self) -> &'a Report<'a> {
+        self.report
+    }
+
     /// Whether the file has this key, with whatever value.
     pub(super) fn has(&self, key: &str) -> bool {
         self.entry(key).is_some()
@@ -206,7 +211,9 @@ impl<'a> Reader<'a> {
                     }
                 }
             };
-            Ok(items.iter().enumerate().map(read).collect::<Option<Vec<_>>>())
+            // Each item reports its own errors, so none may keep another from being looked at.
+            let items: Vec<_> = items.iter().enumerate().map(read).collect();
+            Ok(items.into_iter().collect::<Option<Vec<_>>>())
         });
         match field {
             Field::Absent(place) => Field::Absent(place),

@@ -1,6 +1,10 @@
 //! Where a value stands in the file, and the collector of everything that is wrong with it.
 
-use std::{cell::RefCell, ops::Range};
+use std::{
+    cell::RefCell,
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 use super::errors::{Error, Errors};
 
@@ -80,6 +84,30 @@ impl<'a> Report<'a> {
         });
     }
 
+    /// Adds an error in a line of another file, which the configuration names at `place`.
+    pub(crate) fn error_in(
+        &self,
+        file: &str,
+        line: usize,
+        place: &Place,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.errors.borrow_mut().push(Error {
+            file: file.to_owned(),
+            line: Some(line),
+            column: None,
+            key: place.key.clone(),
+            message: message.into(),
+            help: help.into(),
+        });
+    }
+
+    /// Where a file is that the configuration names: beside it, unless the name says otherwise.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        Path::new(self.file).parent().unwrap_or(Path::new("")).join(name)
+    }
+
     /// The outcome: `value` where nothing was wrong.
     ///
     /// # Panics
@@ -89,7 +117,7 @@ impl<'a> Report<'a> {
         if errors.is_empty() {
             Ok(value.expect("a value is only left out with an error that says why"))
         } else {
-            Err(Errors::sorted(errors))
+            Err(Errors::sorted(self.file, errors))
         }
     }
 }

@@ -53,9 +53,10 @@ impl Core {
         located: &Located,
         now: Tick,
     ) -> Explanation {
-        let Located { flow, session, hash } = *located;
+        let Located { denied, flow, session, hash } = *located;
         let decides = session.filter(Stored::decides);
         let (backend, reason) = match (flow, decides, hash) {
+            _ if denied => (None, Why::None),
             (Some(id), _, _) => (Some(id), Why::Flow),
             (None, Some(stored), _) => (Some(stored.pin.backend), Why::Session),
             (None, None, Some(id)) => (Some(id), Why::Hash),
@@ -73,6 +74,7 @@ impl Core {
             port: query.port,
             backend: backend.and_then(name),
             reason,
+            denied,
             hash_backend: hash_backend.clone(),
             session: session.map(|stored| Session {
                 backend: name(stored.pin.backend),
@@ -125,9 +127,25 @@ impl Core {
     }
 }
 
+/// Why packets of a client are dropped that the access list does not let in.
+fn denial(explanation: &Explanation, service: &model::Service) -> String {
+    let rule = service.access.as_ref().and_then(|list| list.decides(explanation.client));
+    let why = match rule {
+        Some(rule) if !rule.prefix.is_whole() => format!("its access list denies {}", rule.prefix),
+        _ => "its access list allows others only".to_owned(),
+    };
+    format!(
+        "This client may not use {}: {why}. Its packets are dropped, also those of open connections.",
+        service.name
+    )
+}
+
 /// The explanation for people.
 fn sentences(explanation: &Explanation, service: &model::Service) -> Vec<String> {
     let seconds = |s: f64| humantime::format_duration(std::time::Duration::from_secs(s as u64)).to_string();
+    if explanation.denied {
+        return vec![denial(explanation, service)];
+    }
     let mut text = Vec::new();
     let backend = explanation.backend.as_deref().unwrap_or("nobody");
     text.push(match explanation.reason {

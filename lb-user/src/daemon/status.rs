@@ -14,6 +14,7 @@ use lb_common::{
 
 use super::{clock, core::Core};
 use crate::{
+    access::{AccessList, Admission, Prefix},
     api::{self, BackendState, Status, reasons},
     dataplane::{FlowCounts, Mode},
     health::{BackendKey, Report},
@@ -21,12 +22,28 @@ use crate::{
     plan::BackendState as Installed,
 };
 
+/// Bytes of memory for a prefix in use: a node of the trie and, at most, one where ways part, of 64 bytes each
+/// (kernel/bpf/lpm_trie.c).
+const ACCESS_ENTRY: u64 = 128;
+
 /// What is counted by scanning the tables.
 struct Counts {
     flows: FlowCounts,
     sessions: HashMap<BackendId, u64>,
     /// In `PINS` and `AFFINITY`.
     stored: [u64; 2],
+}
+
+/// An access list in figures.
+fn access(list: &AccessList, service: IpAddr) -> api::Access {
+    let count = |admission| list.count(admission) as u64;
+    let whole = Prefix::whole(service.is_ipv6());
+    let others = list.rules().iter().find(|rule| rule.prefix == whole);
+    api::Access {
+        allow: count(Admission::Allow),
+        deny: count(Admission::Deny),
+        others: others.is_some_and(|rule| rule.admission == Admission::Allow),
+    }
 }
 
 impl Core {
@@ -94,6 +111,7 @@ impl Core {
             protocol: service.protocol,
             forwarding: service.forwarding.into(),
             persistence: service.persistence.by.into(),
+            access: service.access.as_ref().map(|list| access(list, service.address)),
             sessions: sum(|backend| backend.sessions),
             flows: sum(|backend| backend.flows),
             packets: sum(|backend| backend.packets),
@@ -165,13 +183,17 @@ impl Core {
             "BINDINGS" => Some(self.program.kernel.ports_used(clock::now())),
             "PINS" => Some(counts.stored[0]),
             "AFFINITY" => Some(counts.stored[1]),
+            "ACCESS" => Some(self.state.lists.values().map(|list| list.rules().len() as u64).sum()),
             "SERVICES" => Some(self.state.services.len() as u64),
             "BACKENDS" => Some(self.state.backends.len() as u64),
             _ => None,
         };
         let table = |(name, entries, bytes): (&'static str, u64, u64)| {
             let capacity = if name == "FLOWS" { self.program.kernel.flow_capacity() } else { entries };
-            api::Table { name: name.to_owned(), used: used(name), capacity, bytes }
+            let used = used(name);
+            // Its memory comes with its entries.
+            let bytes = if name == "ACCESS" { used.unwrap_or_default() * ACCESS_ENTRY } else { bytes };
+            api::Table { name: name.to_owned(), used, capacity, bytes }
         };
         self.program.kernel.tables().into_iter().map(table).collect()
     }

@@ -1,9 +1,11 @@
-//! Reads a whole hash map with few system calls (`BPF_MAP_LOOKUP_BATCH`, Linux 5.6). One by one an
-//! entry costs two, and the walk starts again when the current key vanishes.
+//! Many entries of a hash or a trie with few system calls (`BPF_MAP_*_BATCH`; hashes Linux 5.6, tries 5.13).
+//! One by one an entry costs one to write and two to read, and a walk starts again when the current key
+//! vanishes.
 
 use std::{
     io,
     os::fd::{AsRawFd as _, BorrowedFd},
+    thread,
 };
 
 use lb_common::state::Plain;
@@ -12,6 +14,12 @@ use lb_common::state::Plain;
 const CHUNK: usize = 4096;
 /// `enum bpf_cmd` (include/uapi/linux/bpf.h).
 const BPF_MAP_LOOKUP_BATCH: libc::c_long = 24;
+/// As above.
+const BPF_MAP_UPDATE_BATCH: libc::c_long = 26;
+/// As above.
+const BPF_MAP_DELETE_BATCH: libc::c_long = 27;
+/// Attempts to write that get nowhere for want of memory, one after the other, before that is believed.
+const MOST_IN_VAIN: u32 = 1000;
 
 /// `union bpf_attr`, the part for batches.
 #[repr(C)]
@@ -27,7 +35,65 @@ struct Attributes {
     flags: u64,
 }
 
-/// Calls `each` for every entry of the hash map behind `map`, whose keys are `K` and values `V`.
+impl Attributes {
+    /// Runs a batch command on the map behind `map`.
+    ///
+    /// # Safety
+    /// The addresses are those of memory that is as long as the command, the counts and the map's sizes say.
+    unsafe fn run(&mut self, command: libc::c_long, map: BorrowedFd<'_>) -> io::Result<()> {
+        self.map_fd = map.as_raw_fd() as u32;
+        let attributes = std::ptr::from_mut(self);
+        // SAFETY: the attributes have the kernel's layout; what they point to is the caller's affair.
+        let result = unsafe { libc::syscall(libc::SYS_bpf, command, attributes, size_of::<Self>()) };
+        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    }
+}
+
+/// Writes every entry of `keys` and `values`, which are equally long, to the map behind `map`.
+///
+/// # Errors
+/// The system call's; earlier entries are written then.
+pub(super) fn update<K: Plain, V: Plain>(map: BorrowedFd<'_>, keys: &[K], values: &[V]) -> io::Result<()> {
+    assert_eq!(keys.len(), values.len(), "a value for each key");
+    let (mut written, mut in_vain) = (0, 0);
+    while written < keys.len() {
+        let (keys, values) = (&keys[written..], &values[written..]);
+        let mut attributes = Attributes {
+            keys: keys.as_ptr() as u64,
+            values: values.as_ptr() as u64,
+            count: keys.len() as u32,
+            ..Attributes::default()
+        };
+        // SAFETY: keys and values have the sizes that the map was verified to have, and are only read.
+        let Err(error) = (unsafe { attributes.run(BPF_MAP_UPDATE_BATCH, map) }) else { break };
+        // Each CPU's stock of entries is refilled by an interrupt, for which some machines leave no time
+        // within a batch (kernel/bpf/memalloc.c). It is there when the system call is over.
+        in_vain += 1;
+        if error.raw_os_error() != Some(libc::ENOMEM) || in_vain > MOST_IN_VAIN {
+            return Err(error);
+        }
+        // The count says how many were written, or is as it was.
+        let count = attributes.count as usize;
+        if (1..keys.len()).contains(&count) {
+            (written, in_vain) = (written + count, 0);
+        }
+        thread::yield_now();
+    }
+    Ok(())
+}
+
+/// Removes every entry of `keys` from the map behind `map`.
+///
+/// # Errors
+/// The system call's, also where a key is not there; earlier entries are removed then.
+pub(super) fn delete<K: Plain>(map: BorrowedFd<'_>, keys: &[K]) -> io::Result<()> {
+    let mut attributes =
+        Attributes { keys: keys.as_ptr() as u64, count: keys.len() as u32, ..Attributes::default() };
+    // SAFETY: keys have the size that the map was verified to have, and are only read.
+    unsafe { attributes.run(BPF_MAP_DELETE_BATCH, map) }
+}
+
+/// Calls `each` for every entry of the hash or trie behind `map`, whose keys are `K` and values `V`.
 /// Entries that come or go meanwhile may be missed.
 ///
 /// # Errors
@@ -39,8 +105,9 @@ pub(super) fn for_each<K: Plain + Copy, V: Plain + Copy>(
 ) -> io::Result<()> {
     let mut keys = vec![zero_key; CHUNK];
     let mut values = vec![zero_value; CHUNK];
-    // Where the kernel is in its walk: a bucket number.
-    let (mut position, mut next) = (0u32, 0u32);
+    // Where the kernel is in its walk: in a hash the number of a bucket, 32 bits, in a trie a key.
+    const { assert!(size_of::<K>() >= size_of::<u32>()) };
+    let (mut position, mut next) = (zero_key, zero_key);
     let mut first = true;
     loop {
         let mut attributes = Attributes {
@@ -49,20 +116,15 @@ pub(super) fn for_each<K: Plain + Copy, V: Plain + Copy>(
             keys: keys.as_mut_ptr() as u64,
             values: values.as_mut_ptr() as u64,
             count: CHUNK as u32,
-            map_fd: map.as_raw_fd() as u32,
             ..Attributes::default()
         };
-        // SAFETY: the attributes have the kernel's layout; keys and values have room for `count`
-        // entries of the sizes that the map was verified to have, and any bytes are a `K` or a `V`.
-        let result = unsafe {
-            libc::syscall(libc::SYS_bpf, BPF_MAP_LOOKUP_BATCH, &raw mut attributes, size_of::<Attributes>())
-        };
-        let error = (result < 0).then(io::Error::last_os_error);
-        let last = match error {
-            None => false,
+        // SAFETY: keys and values have room for `count` entries of the sizes that the map was verified to
+        // have, the positions for a key, and any bytes are a `K` or a `V`.
+        let last = match unsafe { attributes.run(BPF_MAP_LOOKUP_BATCH, map) } {
+            Ok(()) => false,
             // The walk has come to its end; the entries before it count.
-            Some(error) if error.raw_os_error() == Some(libc::ENOENT) => true,
-            Some(error) => return Err(error),
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => true,
+            Err(error) => return Err(error),
         };
         for (key, value) in keys.iter().zip(&values).take(attributes.count as usize) {
             each(key, value);

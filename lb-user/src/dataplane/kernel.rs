@@ -6,7 +6,7 @@ use std::{fmt, os::fd::AsFd as _};
 use anyhow::{Context as _, Result, bail};
 use aya::{
     Ebpf,
-    maps::{Array, HashMap as BpfHashMap, Map, MapData, PerCpuArray, ProgramArray},
+    maps::{Array, HashMap as BpfHashMap, LpmTrie, Map, MapData, PerCpuArray, ProgramArray},
 };
 use lb_common::{
     net::Ip,
@@ -34,6 +34,8 @@ pub struct Kernel {
     pub(super) affinity: Hash<SessionKey, SessionWords>,
     pub(super) pins: Hash<SessionKey, SessionWords>,
     pub(super) services: Hash<ServiceKey, Service>,
+    /// By what follows the length in an [`lb_common::state::AccessKey`].
+    pub(super) access: LpmTrie<MapData, [u32; 5], u32>,
     pub(super) slots: Table<u32>,
     pub(super) backends: Table<Backend>,
     pub(super) health: Table<u32>,
@@ -64,6 +66,7 @@ impl Kernel {
             affinity: map("AFFINITY")?.try_into()?,
             pins: map("PINS")?.try_into()?,
             services: map("SERVICES")?.try_into()?,
+            access: map("ACCESS")?.try_into()?,
             slots: map("SLOTS")?.try_into()?,
             backends: map("BACKENDS")?.try_into()?,
             health: map("HEALTH")?.try_into()?,

@@ -1,5 +1,7 @@
 //! The double: plans are applied to the host engine's tables.
 
+use std::sync::Arc;
+
 use anyhow::{Context as _, Result, ensure};
 use lb_common::{
     host::HostTables,
@@ -8,6 +10,7 @@ use lb_common::{
 };
 
 use super::{Dataplane, Name};
+use crate::access::AccessList;
 
 impl Dataplane for HostTables {
     fn set_backend(&mut self, id: BackendId, backend: &Backend) -> Result<()> {
@@ -43,6 +46,16 @@ impl Dataplane for HostTables {
 
     fn remove_service(&mut self, key: &ServiceKey) -> Result<()> {
         self.services.remove(key);
+        Ok(())
+    }
+
+    fn add_list(&mut self, number: u32, list: &AccessList) -> Result<()> {
+        self.access.extend(list.rules().iter().map(|rule| (rule.prefix.key(number), rule.admission)));
+        Ok(())
+    }
+
+    fn remove_lists(&mut self, lists: &[(u32, Arc<AccessList>)]) -> Result<()> {
+        self.access.retain(|key, _| lists.iter().all(|(number, _)| key.list() != *number));
         Ok(())
     }
 

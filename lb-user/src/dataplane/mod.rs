@@ -6,6 +6,7 @@
 mod attach;
 mod batch;
 mod decap;
+mod grace;
 mod kernel;
 mod load;
 mod log;
@@ -31,11 +32,15 @@ pub use scan::FlowCounts;
 pub use specs::Geometry;
 pub use view::View;
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use lb_common::{
     net::Ip,
     state::{Backend, BackendId, Health, Service, ServiceKey},
 };
+
+use crate::access::AccessList;
 
 /// Writes to the tables. Each call takes effect at once for packets; their order is the caller's
 /// responsibility (see [`crate::plan`]).
@@ -82,6 +87,19 @@ pub trait Dataplane {
     /// # Errors
     /// The system call failed.
     fn remove_service(&mut self, key: &ServiceKey) -> Result<()>;
+
+    /// Writes an access list under a number that no service has.
+    ///
+    /// # Errors
+    /// The table is full, or the system call failed; a part of the list may be written then.
+    fn add_list(&mut self, number: u32, list: &AccessList) -> Result<()>;
+
+    /// Removes access lists that no service has any more, once no packet is under way that found one in
+    /// its service.
+    ///
+    /// # Errors
+    /// The system call failed; a part of a list may be left then.
+    fn remove_lists(&mut self, lists: &[(u32, Arc<AccessList>)]) -> Result<()>;
 
     /// Writes the source addresses of rewritten connections from index 0 on.
     ///

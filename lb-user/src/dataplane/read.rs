@@ -1,18 +1,19 @@
 //! What the daemon reads from the maps, and what it clears away.
 
-use std::os::fd::AsFd as _;
+use std::{collections::BTreeMap, os::fd::AsFd as _, sync::Arc};
 
 use anyhow::{Context as _, Result};
-use aya::maps::{IterableMap as _, MapError};
+use aya::maps::{IterableMap as _, MapError, lpm_trie::Key};
 use lb_common::{
     net::Ip,
     reason::Reason,
-    state::{Backend, BackendId, Bucket, Health, Pin, Service, ServiceKey, SessionKey, Traffic},
+    state::{AccessKey, Backend, BackendId, Bucket, Health, Pin, Service, ServiceKey, SessionKey, Traffic},
     tables::Store,
     time::Tick,
 };
 
 use super::{Kernel, Name, batch, ports, raw::Raw, scan::FlowCounts, write::removed};
+use crate::access::{AccessList, Admission, Prefix, Rule};
 
 /// A session as stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,6 +66,22 @@ impl Kernel {
             .iter()
             .map(|entry| entry.map(|(key, value)| (key.0, value.0)).map_err(Into::into))
             .collect()
+    }
+
+    /// Every access list, by number. One that an earlier daemon did not get to the end of writing, or of
+    /// removing, is here with what there is of it.
+    ///
+    /// # Errors
+    /// A system call failed.
+    pub fn installed_lists(&self) -> Result<BTreeMap<u32, Arc<AccessList>>> {
+        let mut rules: BTreeMap<u32, Vec<Rule>> = BTreeMap::new();
+        let zero = (AccessKey::new(0, Ip::default(), 0), 0u32);
+        batch::for_each(self.access.map().fd().as_fd(), zero, |key, word| {
+            let rule = Rule { prefix: Prefix::from_key(key), admission: Admission::from_word(*word) };
+            rules.entry(key.list()).or_default().push(rule);
+        })
+        .context("cannot read ACCESS")?;
+        Ok(rules.into_iter().map(|(number, rules)| (number, AccessList::new(rules).into())).collect())
     }
 
     /// Source addresses in use, from index 0 to the last that is set.
@@ -197,6 +214,11 @@ impl Kernel {
 
     pub(super) fn service_entry(&self, key: &ServiceKey) -> Option<Service> {
         self.services.get(&Raw(*key), 0).ok().map(|service| service.0)
+    }
+
+    pub(super) fn admission(&self, list: u32, client: Ip) -> Admission {
+        let key = AccessKey::new(list, client, AccessKey::ADDRESS);
+        self.access.get(&Key::new(key.bits(), key.data()), 0).map_or(Admission::Deny, Admission::from_word)
     }
 
     pub(super) fn slot_entry(&self, index: u32) -> Option<BackendId> {

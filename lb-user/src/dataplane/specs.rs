@@ -5,7 +5,9 @@ use lb_common::{
     net::Ip,
     reason::Reason,
     settings::Settings,
-    state::{Backend, Binding, Bucket, Service, ServiceKey, Session, SessionKey, Traffic, flow::WAYS},
+    state::{
+        AccessKey, Backend, Binding, Bucket, Service, ServiceKey, Session, SessionKey, Traffic, flow::WAYS,
+    },
 };
 
 use super::Name;
@@ -13,6 +15,8 @@ use crate::model::{Limits, Nat};
 
 /// Memory-mapped arrays (`BPF_F_MMAPABLE`, Linux 5.5).
 const MMAPABLE: u32 = 0x400;
+/// Memory is taken entry by entry (`BPF_F_NO_PREALLOC`); a trie can't do otherwise.
+const NO_PREALLOC: u32 = 1;
 
 /// What a map must look like.
 #[derive(Debug, Clone, Copy)]
@@ -38,8 +42,11 @@ impl Spec {
     }
 
     /// Bytes of keys and values, on all CPUs; an estimate of the kernel's memory that leaves out its
-    /// own overhead of 48 bytes or so an entry of a hash.
+    /// own overhead of 48 bytes or so an entry of a hash. 0 for a map that takes memory as entries come.
     pub fn bytes(&self) -> u64 {
+        if self.flags & NO_PREALLOC != 0 {
+            return 0;
+        }
         let cpus = match self.kind {
             MapType::PerCpuArray => aya::util::nr_cpus().unwrap_or(1) as u64,
             _ => 1,
@@ -92,10 +99,11 @@ fn size<T>() -> u32 {
 /// Every pinned map. The daemon's own (`META`, `NAMES`) come last: the object file does not have
 /// them.
 pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
-    use MapType::{Array, Hash, LruHash, PerCpuArray, ProgramArray};
+    use MapType::{Array, Hash, LpmTrie, LruHash, PerCpuArray, ProgramArray};
     let array = |name, kind, value, entries| Spec { name, kind, key: 4, value, entries, flags: 0 };
     let mapped = |name, value, entries| Spec { flags: MMAPABLE, ..array(name, Array, value, entries) };
     let hash = |name, kind, key, value, entries| Spec { name, kind, key, value, entries, flags: 0 };
+    let trie = |name, key, entries| Spec { flags: NO_PREALLOC, ..hash(name, LpmTrie, key, 4, entries) };
     // Id 0 is nobody.
     let backends = limits.backends + 1;
     vec![
@@ -106,6 +114,9 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
         hash("PINS", Hash, size::<SessionKey>(), size::<Session>(), limits.pins),
         // Each service may add two entries: its address's mark, and where fragments go.
         hash("SERVICES", Hash, size::<ServiceKey>(), size::<Service>(), limits.services * 3),
+        // Each service may have a list of its own, with an entry for everybody else, and a reload puts the
+        // new lists beside the old ones.
+        trie("ACCESS", size::<AccessKey>(), 2 * (limits.access + limits.services)),
         array("SLOTS", Array, 4, limits.slots),
         array("BACKENDS", Array, size::<Backend>(), backends),
         array("HEALTH", Array, 4, backends),

@@ -8,7 +8,8 @@ use lb_common::{
     reason::Reason,
     settings::Settings,
     state::{
-        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Traffic,
+        Admission, Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session,
+        SessionKey, Traffic,
     },
     tables::{Cache, Store, Tables},
     time::Tick,
@@ -79,6 +80,10 @@ impl Tables for View<'_> {
 
     fn source(&self, _index: u8) -> Option<Ip> {
         None
+    }
+
+    fn allows(&self, list: u32, client: Ip) -> bool {
+        self.kernel.admission(list, client) == Admission::Allow
     }
 
     fn session(&self, store: Store, key: &SessionKey) -> Option<HostRef<'_, Session>> {

@@ -1,8 +1,10 @@
 //! Plans, applied to the maps.
 
+use std::{os::fd::AsFd as _, sync::Arc};
+
 use anyhow::{Context as _, Result};
 use aya::{
-    maps::{MapError, PerCpuValues},
+    maps::{IterableMap as _, MapError, PerCpuValues},
     util::nr_cpus,
 };
 use lb_common::{
@@ -10,7 +12,8 @@ use lb_common::{
     state::{Backend, BackendId, Health, Service, ServiceKey, Traffic},
 };
 
-use super::{Dataplane, Kernel, Name, raw::Raw};
+use super::{Dataplane, Kernel, Name, batch, grace, raw::Raw};
+use crate::access::AccessList;
 
 /// Makes nothing of a removal that found no such key.
 pub(super) fn removed(result: Result<(), MapError>) -> Result<()> {
@@ -61,6 +64,27 @@ impl Dataplane for Kernel {
 
     fn remove_service(&mut self, key: &ServiceKey) -> Result<()> {
         removed(self.services.remove(&Raw(*key))).context("cannot remove a service")
+    }
+
+    fn add_list(&mut self, number: u32, list: &AccessList) -> Result<()> {
+        let rules = list.rules();
+        let keys: Vec<_> = rules.iter().map(|rule| rule.prefix.key(number)).collect();
+        let words: Vec<_> = rules.iter().map(|rule| rule.admission as u32).collect();
+        batch::update(self.access.map().fd().as_fd(), &keys, &words).with_context(|| {
+            format!(
+                "cannot write an access list of {}: is ACCESS full? [limits] access makes it larger",
+                keys.len()
+            )
+        })
+    }
+
+    fn remove_lists(&mut self, lists: &[(u32, Arc<AccessList>)]) -> Result<()> {
+        grace::wait();
+        for (number, list) in lists {
+            let keys: Vec<_> = list.rules().iter().map(|rule| rule.prefix.key(*number)).collect();
+            batch::delete(self.access.map().fd().as_fd(), &keys).context("cannot remove an access list")?;
+        }
+        Ok(())
     }
 
     fn set_sources(&mut self, sources: &[Ip]) -> Result<()> {

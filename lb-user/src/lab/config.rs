@@ -47,6 +47,9 @@ pub struct Service {
     pub preserve_client: bool,
     /// `[service.persistence]`.
     pub persistence: Persistence,
+    /// `[service.access]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
     /// `[service.health]`.
     pub health: Health,
     /// `[[service.backend]]`.
@@ -58,6 +61,21 @@ pub struct Service {
 pub struct Persistence {
     /// `client-ip` or `connection`.
     pub by: &'static str,
+}
+
+/// `[service.access]`.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Access {
+    /// Prefixes.
+    pub allow: Vec<String>,
+    /// File of more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allow_file: Option<String>,
+    /// Prefixes.
+    pub deny: Vec<String>,
+    /// File of more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deny_file: Option<String>,
 }
 
 /// `[service.health]`.
@@ -120,6 +138,7 @@ impl Service {
             forwarding,
             preserve_client: false,
             persistence: Persistence { by: "client-ip" },
+            access: None,
             health: Health::None,
             backend: (0..backends).map(|index| Backend::new(family, index, port)).collect(),
         }

@@ -41,7 +41,7 @@ pub use self::{
     netns::Netns,
     plan::Family,
     server::{NameServer, serve},
-    status::Status,
+    status::{AccessFigures, Status},
     way::{BACKEND_PORTS, Mode, Way},
 };
 use crate::dataplane::{PassGuard, attach_pass};

@@ -14,6 +14,17 @@ pub struct Status {
     pub services: Vec<Service>,
     /// Packets dropped since the maps were made, by reason.
     pub drops: BTreeMap<String, u64>,
+    /// The maps.
+    pub tables: Vec<Table>,
+}
+
+/// A map.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Table {
+    /// Its name.
+    pub name: String,
+    /// Entries in use, where somebody counts them.
+    pub used: Option<u64>,
 }
 
 /// An interface.
@@ -30,8 +41,21 @@ pub struct Interface {
 pub struct Service {
     /// Its name.
     pub name: String,
+    /// Its access list.
+    pub access: Option<AccessFigures>,
     /// Its backends.
     pub backends: Vec<Backend>,
+}
+
+/// An access list in figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct AccessFigures {
+    /// Prefixes that are let in.
+    pub allow: u64,
+    /// Prefixes that are not.
+    pub deny: u64,
+    /// Whether the others are.
+    pub others: bool,
 }
 
 /// A backend of a service.

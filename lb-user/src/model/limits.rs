@@ -1,20 +1,26 @@
 //! Rules for `[limits]`: what the file defines must fit into it.
 
+use std::sync::Arc;
+
 use super::Limits;
-use crate::config::{
-    raw,
-    report::{At, Place, Report},
+use crate::{
+    access::AccessList,
+    config::{
+        raw,
+        report::{At, Place, Report},
+    },
 };
 
 pub(super) fn limits(raw: &raw::File, report: &Report<'_>) -> Option<Limits> {
     check_limits(raw, report);
-    let raw::Limits { flows, affinity, pins, services, backends, slots, nat_connections, fragments } =
+    let raw::Limits { flows, affinity, pins, services, access, backends, slots, nat_connections, fragments } =
         &raw.limits;
     Some(Limits {
         flows: flows.as_ref()?.value,
         affinity: affinity.as_ref()?.value,
         pins: pins.as_ref()?.value,
         services: services.as_ref()?.value,
+        access: access.as_ref()?.value,
         backends: backends.as_ref()?.value,
         slots: slots.as_ref()?.value,
         nat_connections: nat_connections.as_ref()?.value,
@@ -34,6 +40,12 @@ fn check_limits(raw: &raw::File, report: &Report<'_>) {
     within("services", raw.limits.services.as_ref(), services.map(|it| one(&it.place)), report);
     within("backends", raw.limits.backends.as_ref(), backends.map(|it| one(&it.place)), report);
     within("slots (twice those of each service)", raw.limits.slots.as_ref(), slots, report);
+}
+
+/// Reports access lists that are too long together; each comes with the number of its first service.
+pub(super) fn access(lists: &[(usize, Arc<AccessList>)], raw: &raw::File, report: &Report<'_>) {
+    let sizes = lists.iter().map(|(at, list)| (list.size() as u64, &raw.services[*at].access.place));
+    within("prefixes in access lists", raw.limits.access.as_ref(), sizes, report);
 }
 
 /// Reports the item with which the sum passes its limit.

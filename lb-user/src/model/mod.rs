@@ -3,6 +3,7 @@
 //! `config` parses text, this module validates it (all errors at once), `plan` compares it with what
 //! runs. A value of these types is always consistent; nothing below re-checks it.
 
+mod access;
 mod limits;
 mod nat;
 mod policy;
@@ -13,12 +14,14 @@ mod validate;
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::validate::validate;
+use crate::access::AccessList;
 
 /// The whole desired state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +82,8 @@ pub struct Limits {
     pub pins: u32,
     /// Services (`SERVICES`).
     pub services: u32,
+    /// Prefixes of all access lists together (`ACCESS`), those of a list that several services have once.
+    pub access: u32,
     /// Backends of all services together (`BACKENDS`, `HEALTH`).
     pub backends: u32,
     /// Slots of all services together (`SLOTS`), both the live and the spare ranges.
@@ -104,6 +109,8 @@ pub struct Service {
     pub forwarding: Forwarding,
     /// What keeps a client on its backend.
     pub persistence: Persistence,
+    /// Who may use it; `None`: everybody.
+    pub access: Option<Arc<AccessList>>,
     /// How backends are probed.
     pub health: Health,
     /// Slots in the service's table: a power of two.

@@ -1,6 +1,6 @@
 //! Rules for one `[[service]]` and its backends.
 
-use super::{Backend, Forwarding, Service, policy, rules};
+use super::{Backend, Forwarding, Service, access, policy, rules};
 use crate::config::{defaults, raw, report::Report};
 
 pub(super) fn service(raw: &raw::Service, report: &Report<'_>) -> Option<Service> {
@@ -19,6 +19,7 @@ pub(super) fn service(raw: &raw::Service, report: &Report<'_>) -> Option<Service
     let backends: Vec<_> =
         raw.backends().iter().map(|raw_backend| backend(raw_backend, raw, report)).collect();
     let persistence = policy::persistence(&raw.persistence, report);
+    let access = access::access(&raw.access, raw.address.as_ref(), report);
     let health = policy::health(&raw.health, report);
     Some(Service {
         name: raw.name.as_ref()?.value.clone(),
@@ -27,6 +28,7 @@ pub(super) fn service(raw: &raw::Service, report: &Report<'_>) -> Option<Service
         protocol: raw.protocol.as_ref()?.value,
         forwarding: forwarding(raw)?,
         persistence: persistence?,
+        access: access?,
         health: health?,
         slots: raw.slots.as_ref()?.value,
         backends: backends.into_iter().collect::<Option<_>>()?,

@@ -1,6 +1,6 @@
 //! Rules for the file as a whole, and the model that comes of a file that keeps them all.
 
-use super::{Interface, Model, limits, nat, rules, service};
+use super::{Interface, Model, access, limits, nat, rules, service};
 use crate::config::{
     defaults, raw,
     report::{At, Report},
@@ -18,13 +18,17 @@ pub(crate) fn validate(raw: &raw::File, report: &Report<'_>) -> Option<Model> {
     }
     let services: Vec<_> = raw.services.iter().map(|raw| service::service(raw, report)).collect();
     check_unique_services(&raw.services, report);
+    let mut services = services.into_iter().collect::<Option<Vec<_>>>();
+    if let Some(services) = &mut services {
+        limits::access(&access::share(services), raw, report);
+    }
     Some(Model {
         interface: interface?,
         nat: nat?,
         http: raw.listen.as_ref().map(|listen| listen.value),
         secret: raw.secret.as_ref().map(|secret| secret.value.clone()),
         limits: limits?,
-        services: services.into_iter().collect::<Option<_>>()?,
+        services: services?,
     })
 }
 

@@ -26,6 +26,8 @@ pub fn apply(step: &Step, dataplane: &mut impl Dataplane) -> Result<()> {
         // at worst an Ethernet address of both, and is sent again.
         Step::ChangeBackend { id, recipe } => dataplane.set_backend(*id, recipe),
         Step::SetHealth { id, health } => dataplane.set_health(*id, *health),
+        Step::AddList { number, list } => dataplane.add_list(*number, list),
+        Step::RemoveLists(lists) => dataplane.remove_lists(lists),
         Step::PutService { key, entry, table } => {
             if let Some(table) = table {
                 dataplane.set_slots(entry.slots_base, table)?;

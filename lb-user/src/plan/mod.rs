@@ -1,12 +1,13 @@
 //! From what runs to what is wanted: a pure difference, as steps in an order that is safe at each
 //! moment, and their application.
 //!
-//! Order: source addresses, backends that are new or changed, slot tables with their services, then
-//! the reverse: services that go, backends that go. So no slot ever points at an absent backend. A
-//! slot table is written into a free place first; replacing the service's entry, which is one atomic
-//! write, swaps it in.
+//! Order: source addresses, backends that are new or changed, access lists, slot tables with their services,
+//! then the reverse: services that go, backends that go, lists that go. So no slot ever points at an absent
+//! backend, and no service at a list that is not whole. A slot table is written into a free place first, and a
+//! list under a free number; replacing the service's entry, which is one atomic write, swaps both in.
 
 mod apply;
+mod lists;
 mod ranges;
 mod recipe;
 mod state;
@@ -51,6 +52,7 @@ pub fn plan(current: &State, model: &Model, inputs: &Inputs) -> Result<Plan> {
     let tables = || model.services.iter().map(|service| (recipe::service_key(service), service.slots));
     let places = Places::find(current.tables(), model.limits.slots, tables());
     plan.sources(current, inputs)?;
+    plan.add_lists(current, model);
     for service in &model.services {
         for backend in &service.backends {
             plan.backend(current, model, inputs, service, backend)?;
@@ -59,6 +61,7 @@ pub fn plan(current: &State, model: &Model, inputs: &Inputs) -> Result<Plan> {
     }
     plan.beside(current, model, inputs);
     plan.leave(current, model);
+    plan.remove_lists();
     // A later change of health must not fail for want of room: such a configuration is refused now.
     let spare = Places::find(plan.next.tables(), model.limits.slots, tables());
     tables().try_for_each(|(key, length)| spare.of(&key, length).map(drop))?;
@@ -136,6 +139,7 @@ impl Plan {
     ) -> Result<()> {
         let key = recipe::service_key(service);
         let mut entry = recipe::service_entry(service);
+        entry.access = self.list_number(service);
         let known = current.services.get(&key);
         let before = known.and_then(|known| known.table.as_ref());
         let table = self.slot_table(inputs, service, before);
@@ -150,10 +154,15 @@ impl Plan {
             Some(_) if name_changed => {
                 self.changes.push(format!("service at {} is now {}", describe(&key), service.name));
             }
-            Some(known) if Service { slots_base: 0, ..known.entry } != Service { slots_base: 0, ..entry } => {
-                self.changes.push(format!("service {}: persistence or slots", service.name));
+            Some(known) => {
+                let rest = |entry: Service| Service { slots_base: 0, access: 0, ..entry };
+                if rest(known.entry) != rest(entry) {
+                    self.changes.push(format!("service {}: persistence or slots", service.name));
+                }
+                if known.entry.access != entry.access {
+                    self.changes.push(format!("service {}: access list", service.name));
+                }
             }
-            Some(_) => {}
         }
         if table_changed || known.is_some_and(|known| known.entry != entry) {
             let table = table_changed.then(|| Arc::clone(&table.slots));

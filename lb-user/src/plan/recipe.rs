@@ -55,7 +55,7 @@ pub fn service_key(service: &model::Service) -> ServiceKey {
     ServiceKey::new(Ip::from(service.address), Be16::new(service.port), number(service.protocol))
 }
 
-/// A service's entry, without its slots' place.
+/// A service's entry, without its slots' place and the number of its access list.
 pub(super) fn service_entry(service: &model::Service) -> Service {
     let ticks =
         |time: std::time::Duration| Tick::covering(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));

@@ -14,6 +14,7 @@ use lb_common::{
 
 use super::{full, recipe};
 use crate::{
+    access::AccessList,
     dataplane::Kernel,
     health::BackendKey,
     model::{Check, Model, Service},
@@ -27,6 +28,8 @@ pub struct State {
     pub backends: BTreeMap<BackendKey, BackendState>,
     /// Every entry of `SERVICES`, those beside the services' own included.
     pub services: BTreeMap<ServiceKey, ServiceState>,
+    /// Every access list in the maps, by number.
+    pub lists: BTreeMap<u32, Arc<AccessList>>,
     /// Source addresses.
     pub sources: Sources,
     /// The last generation of every id that was ever used.
@@ -151,6 +154,7 @@ impl State {
             let key = BackendKey { service: name.service(), backend: name.backend() };
             state.adopt_backend(key, BackendState { id, recipe, health, weight: None });
         }
+        state.lists = kernel.installed_lists()?;
         for (key, entry) in kernel.installed_services()? {
             state.services.insert(key, ServiceState { entry, table: None });
         }

@@ -7,7 +7,7 @@ use lb_common::{
     state::{Backend, BackendId, Health, Service, ServiceKey},
 };
 
-use crate::health::BackendKey;
+use crate::{access::AccessList, health::BackendKey};
 
 /// A step of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +39,15 @@ pub enum Step {
         /// The new state.
         health: Health,
     },
+    /// An access list, under a number that no service has.
+    AddList {
+        /// Its number.
+        number: u32,
+        /// Its rules.
+        list: Arc<AccessList>,
+    },
+    /// Access lists that no service has any more.
+    RemoveLists(Vec<(u32, Arc<AccessList>)>),
     /// A new or changed service; its slot table first, if that changed.
     PutService {
         /// Which service.

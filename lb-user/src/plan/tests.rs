@@ -1,5 +1,7 @@
 //! Plans applied to the host engine's tables, step by step.
 
+mod access;
+
 use std::{collections::HashMap, net::IpAddr, time::Duration};
 
 use lb_common::{
@@ -26,6 +28,7 @@ const LIMITS: Limits = Limits {
     affinity: 64,
     pins: 64,
     services: 8,
+    access: 64,
     backends: 40,
     slots: 8 * 256 * 2,
     nat_connections: 1,
@@ -44,6 +47,7 @@ fn service(name: &str, port: u16, backends: &[(u8, u32)]) -> Service {
             idle_timeout: Duration::from_secs(60),
             max_lifetime: None,
         },
+        access: None,
         health: crate::model::Health {
             check: Check::None,
             interval: Duration::from_secs(1),

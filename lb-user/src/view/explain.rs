@@ -14,6 +14,7 @@ pub fn render(explanation: &Explanation, out: &mut impl Write) -> io::Result<()>
         text,
         backend,
         reason,
+        denied,
         hash_backend,
         if_backend_fails,
         idle_left_s,
@@ -26,6 +27,9 @@ pub fn render(explanation: &Explanation, out: &mut impl Write) -> io::Result<()>
     let mut table = table();
     table.add_row(["backend", backend.as_deref().unwrap_or("-")]);
     table.add_row(["decided by", reason.name()]);
+    if *denied {
+        table.add_row(["access", "denied"]);
+    }
     if let Some(other) = hash_backend {
         table.add_row(["by hash alone", other]);
     }

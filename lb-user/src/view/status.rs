@@ -12,7 +12,7 @@ use super::{
     fates, figure, table,
     words::{bytes, count, percent, plural, time},
 };
-use crate::api::{Backend, BackendState, Service, Status, Table};
+use crate::api::{Access, Backend, BackendState, Service, Status, Table};
 
 /// Writes the services and their backends, then what was counted, then how full the tables are.
 ///
@@ -58,6 +58,11 @@ fn service_block(service: &Service, out: &mut impl Write) -> io::Result<()> {
         plural(service.reply_packets, "packet"),
         bytes(service.reply_bytes)
     )?;
+    if let Some(Access { allow, deny, others }) = service.access {
+        let rest = if others { "allowed" } else { "denied" };
+        let prefixes = [(allow, "allowed"), (deny, "denied")].map(|(n, word)| format!("{} {word}", count(n)));
+        writeln!(out, "  access: {} by prefix, others {rest}", prefixes.join(", "))?;
+    }
     let mut table = table();
     let figures = ["weight", "share", "sessions", "flows", "conns", "in", "back"];
     table.set_header(["backend", "address", "state"].map(Cell::new).into_iter().chain(figures.map(figure)));

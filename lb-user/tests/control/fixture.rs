@@ -10,7 +10,7 @@ use std::{
 use lb_common::reason::{Kind, Reason};
 use lb_user::{
     api::{
-        self, Backend, BackendState, Control, ExplainQuery, Explanation, Forwarding, Interface, Mode,
+        self, Access, Backend, BackendState, Control, ExplainQuery, Explanation, Forwarding, Interface, Mode,
         NextHop, Persistence, Refusal, Reloaded, Service, Session, Socket, Status, Table, Why, reasons,
     },
     config,
@@ -168,6 +168,7 @@ fn web() -> Service {
         protocol: Protocol::Tcp,
         forwarding: Forwarding::Nat,
         persistence: Persistence::ClientIp,
+        access: Some(Access { allow: 3, deny: 200_000, others: false }),
         sessions: 30,
         flows: 40,
         packets: 1_500_000,
@@ -195,6 +196,7 @@ fn dns() -> Service {
         protocol: Protocol::Udp,
         forwarding: Forwarding::Dsr,
         persistence: Persistence::Connection,
+        access: None,
         sessions: 0,
         flows: 1,
         packets: 20,
@@ -241,6 +243,7 @@ pub(crate) fn explanation() -> Explanation {
         port: None,
         backend: Some("web-1".into()),
         reason: Why::Session,
+        denied: false,
         hash_backend: Some("web-3".into()),
         session: Some(Session {
             backend: Some("web-1".into()),

@@ -84,6 +84,27 @@ fn an_explanation() {
 }
 
 #[test]
+fn an_explanation_of_a_client_that_is_denied() {
+    let denied = Explanation {
+        backend: None,
+        reason: Why::None,
+        denied: true,
+        hash_backend: None,
+        session: None,
+        idle_left_s: None,
+        lifetime_left_s: None,
+        if_backend_fails: None,
+        text: vec!["This client may not use web.".into()],
+        ..explanation()
+    };
+    let text = written(|out| view::explain(&denied, out));
+    assert_eq!(
+        text,
+        "This client may not use web.\n\n backend     -\n decided by  none\n access      denied\n"
+    );
+}
+
+#[test]
 fn an_explanation_of_what_is_not_known() {
     let unknown = Explanation {
         backend: None,
@@ -107,6 +128,7 @@ attached to eth0 (driver), eth1 (generic)
 web: 192.0.2.10:80 tcp, nat, by client-ip
   30 sessions, 40 flows, 50.0k connections
   1.50M packets (80.0 MB) in, 1.40M packets (3.21 GB) back
+  access: 3 allowed, 200k denied by prefix, others denied
  backend  address         state  weight  share  sessions  flows  conns       in     back
  web-1    10.0.0.11:8080  up        100  50.0%        15     20  25.0k  40.0 MB  1.60 GB
  web-2    10.0.0.12:8080  down      100   0.0%        15     20  25.0k  40.0 MB  1.60 GB

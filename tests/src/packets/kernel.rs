@@ -13,11 +13,12 @@ use aya::{TestRun as _, TestRunOptions, programs::Xdp};
 use lb_common::{
     net::Ip,
     reason::Reason,
-    state::{Backend, BackendId, Health, Service, ServiceKey, Traffic},
+    state::{AccessKey, Admission, Backend, BackendId, Health, Service, ServiceKey, Traffic},
     tables::Store,
     time::Tick,
 };
 use lb_user::{
+    access::{AccessList, Prefix, Rule},
     dataplane::{Dataplane as _, Options, Program},
     model::{Limits, Nat},
 };
@@ -188,6 +189,7 @@ fn load(geometry: Geometry) -> Program {
         affinity: 16_384,
         pins,
         services: 16,
+        access: 1024,
         backends: IDS - 1,
         slots: 64,
         nat_connections: u32::from(ports.1 - ports.0) + 1,
@@ -217,6 +219,12 @@ impl World for Kernel {
 
     fn remove_service(&mut self, key: &ServiceKey) {
         self.program.kernel.remove_service(key).expect("writable");
+    }
+
+    fn add_list(&mut self, number: u32, rules: &[(AccessKey, Admission)]) {
+        let rule = |(key, admission): &_| Rule { prefix: Prefix::from_key(key), admission: *admission };
+        let list = AccessList::new(rules.iter().map(rule).collect());
+        self.program.kernel.add_list(number, &list).expect("writable");
     }
 
     fn set_sources(&mut self, sources: &[Ip]) {

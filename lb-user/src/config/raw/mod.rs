@@ -7,7 +7,9 @@ mod service;
 
 use std::net::{IpAddr, SocketAddr};
 
-pub(crate) use self::service::{Backend, CheckType, Forwarding, Health, PersistBy, Persistence, Service};
+pub(crate) use self::service::{
+    Access, Backend, CheckType, Forwarding, Health, PersistBy, Persistence, Service,
+};
 use super::{defaults, reader::Reader, report::At, values};
 use crate::model::AttachMode;
 
@@ -42,6 +44,7 @@ pub(crate) struct Limits {
     pub(crate) affinity: Option<At<u32>>,
     pub(crate) pins: Option<At<u32>>,
     pub(crate) services: Option<At<u32>>,
+    pub(crate) access: Option<At<u32>>,
     pub(crate) backends: Option<At<u32>>,
     pub(crate) slots: Option<At<u32>>,
     pub(crate) nat_connections: Option<At<u32>>,
@@ -105,6 +108,7 @@ impl Limits {
             affinity: limit("affinity", defaults::SESSIONS, defaults::LIMITS.affinity),
             pins: limit("pins", defaults::SESSIONS, defaults::LIMITS.pins),
             services: limit("services", defaults::SERVICES, defaults::LIMITS.services),
+            access: limit("access", defaults::ACCESS, defaults::LIMITS.access),
             backends: limit("backends", defaults::BACKENDS, defaults::LIMITS.backends),
             slots: limit("slots", defaults::ALL_SLOTS, defaults::LIMITS.slots),
             nat_connections: limit(

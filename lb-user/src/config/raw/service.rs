@@ -5,6 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use crate::{
     config::{
         defaults,
+        prefixes::{self, Listed},
         reader::Reader,
         report::{At, Place},
         values,
@@ -23,6 +24,7 @@ pub(crate) struct Service {
     pub(crate) preserve_client: Option<At<bool>>,
     pub(crate) slots: Option<At<u32>>,
     pub(crate) persistence: Persistence,
+    pub(crate) access: Access,
     pub(crate) health: Health,
     pub(crate) backends: Option<At<Vec<Backend>>>,
 }
@@ -50,6 +52,16 @@ pub(crate) struct Persistence {
 pub(crate) enum PersistBy {
     Connection,
     ClientIp,
+}
+
+/// `[service.access]`
+pub(crate) struct Access {
+    pub(crate) place: Place,
+    /// Of the list and the file.
+    pub(crate) allow: Option<Vec<Listed>>,
+    pub(crate) allow_file: Option<At<String>>,
+    /// Of the list and the file.
+    pub(crate) deny: Option<Vec<Listed>>,
 }
 
 /// `[service.health]`
@@ -103,6 +115,7 @@ impl Service {
             preserve_client: table.boolean("preserve_client").or(defaults::PRESERVE_CLIENT),
             slots: table.integer("slots", defaults::SLOTS_RANGE).or(defaults::SLOTS),
             persistence: Persistence::read(table.table("persistence", "[service.persistence]")),
+            access: Access::read(table.table("access", "[service.access]")),
             health: Health::read(
                 table.table("health", "[service.health]"),
                 protocol.as_ref().map(|protocol| protocol.value),
@@ -137,6 +150,16 @@ impl Persistence {
         };
         table.finish();
         persistence
+    }
+}
+
+impl Access {
+    fn read(mut table: Reader<'_>) -> Self {
+        let (allow, allow_file) = prefixes::read(&mut table, "allow", "allow_file");
+        let (deny, _) = prefixes::read(&mut table, "deny", "deny_file");
+        let access = Self { place: table.place().clone(), allow, allow_file, deny };
+        table.finish();
+        access
     }
 }
 

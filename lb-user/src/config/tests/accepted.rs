@@ -72,6 +72,7 @@ fn the_example_of_the_design() {
             affinity: 65_536,
             pins: 65_536,
             services: 1024,
+            access: 1_048_576,
             backends: 4096,
             slots: 1_048_576,
             nat_connections: 126_976,
@@ -88,6 +89,7 @@ fn the_example_of_the_design() {
                 idle_timeout: seconds(30 * 60),
                 max_lifetime: Some(seconds(8 * 3600)),
             },
+            access: None,
             health: Health {
                 check: Check::Http { path: "/healthz".into() },
                 interval: seconds(2),

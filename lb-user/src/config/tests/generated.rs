@@ -3,17 +3,22 @@
 use std::{
     fmt::Write,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
 use humantime::format_duration;
+use ipnet::IpNet;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::super::defaults;
 use super::{GOOD, parse};
-use crate::model::{
-    AttachMode, Backend, Check, Forwarding, Health, Interface, Limits, Model, Nat, PersistBy, Persistence,
-    Protocol, Service,
+use crate::{
+    access::{AccessList, Admission, Prefix, Rule},
+    model::{
+        AttachMode, Backend, Check, Forwarding, Health, Interface, Limits, Model, Nat, PersistBy,
+        Persistence, Protocol, Service,
+    },
 };
 
 /// Lines that each mean something, in files that as a whole mostly do not.
@@ -112,6 +117,26 @@ fn health() -> impl Strategy<Value = Health> {
     prop_oneof![probed, Just(unprobed)]
 }
 
+/// An access list for a service of this family, or none.
+fn access(v6: bool) -> impl Strategy<Value = Option<Arc<AccessList>>> {
+    let rule = (any::<u128>(), 1..=32u8, any::<bool>()).prop_map(move |(bits, length, allows)| {
+        let net = match v6 {
+            true => IpNet::new(Ipv6Addr::from(bits | 1 << 127).into(), length),
+            false => IpNet::new(Ipv4Addr::from(bits as u32).into(), length),
+        };
+        let admission = if allows { Admission::Allow } else { Admission::Deny };
+        Rule { prefix: net.unwrap().into(), admission }
+    });
+    vec(rule, 0..6).prop_map(move |mut rules| {
+        let everybody = rules.iter().all(|rule| rule.admission == Admission::Deny);
+        let admission = if everybody { Admission::Allow } else { Admission::Deny };
+        let empty = rules.is_empty();
+        rules.push(Rule { prefix: Prefix::whole(v6), admission });
+        let list = AccessList::new(rules);
+        (!empty && list.admits_anybody()).then(|| list.into())
+    })
+}
+
 /// A service without name, with backends and addresses numbered by `index` so that none occurs twice.
 fn service(index: u8) -> impl Strategy<Value = Service> {
     let protocol = select(&[Protocol::Tcp, Protocol::Udp][..]);
@@ -122,7 +147,8 @@ fn service(index: u8) -> impl Strategy<Value = Service> {
     let names = "[A-Za-z0-9._-]{1,60}";
     let backends = vec((names, 1..=u16::MAX, 1..=u32::from(u16::MAX)), 1..8);
     let head = (any::<bool>(), 1..=u16::MAX, protocol, forwarding, 8..=14u32, names);
-    (head, persistence(), health(), backends).prop_map(move |(head, persistence, health, backends)| {
+    let rest = (persistence(), health(), [false, true].map(access), backends);
+    (head, rest).prop_map(move |(head, (persistence, health, access, backends))| {
         let (v6, port, protocol, forwarding, slots, name) = head;
         let address = |net: u8, host: u8| match v6 {
             true => IpAddr::from(Ipv6Addr::new(0x2001, 0xdb8, 0, net.into(), 0, 0, 0, host.into())),
@@ -141,6 +167,7 @@ fn service(index: u8) -> impl Strategy<Value = Service> {
             protocol,
             forwarding,
             persistence,
+            access: access[usize::from(v6)].clone(),
             health,
             slots: 1 << slots,
             backends: (1..).zip(backends).map(backend).collect(),
@@ -168,6 +195,7 @@ fn model() -> impl Strategy<Value = Model> {
                 nat_connections: pins,
                 fragments: affinity,
                 services: 100,
+                access: pins,
                 backends: 1000,
                 slots: 1 << 20,
             }
@@ -196,6 +224,7 @@ fn written(model: &Model) -> String {
         affinity,
         pins,
         services: most_services,
+        access,
         backends,
         slots,
         nat_connections,
@@ -206,7 +235,7 @@ fn written(model: &Model) -> String {
     let mut text = format!(
         "[interface]\nnames = {:?}\nmode = '{mode}'\nclaim = {}\n\
          [nat]\nsource = {sources:?}\nports = '{}-{}'\n\
-         [limits]\nflows = {flows}\naffinity = {affinity}\npins = {pins}\nservices = {most_services}\n\
+         [limits]\nflows = {flows}\naffinity = {affinity}\npins = {pins}\nservices = {most_services}\naccess = {access}\n\
          backends = {backends}\nslots = {slots}\nnat_connections = {nat_connections}\nfragments = {fragments}\n",
         interface.names, interface.claim, nat.ports.0, nat.ports.1,
     );
@@ -223,7 +252,8 @@ fn written(model: &Model) -> String {
 }
 
 fn write_service(text: &mut String, service: &Service) {
-    let Service { name, address, port, protocol, forwarding, persistence, health, slots, backends } = service;
+    let Service { name, address, port, protocol, forwarding, persistence, access, health, slots, backends } =
+        service;
     writeln!(
         text,
         "[[service]]\nname = '{name}'\naddress = '{address}'\nport = {port}\nprotocol = '{protocol}'\nslots = {slots}"
@@ -249,6 +279,15 @@ fn write_service(text: &mut String, service: &Service) {
     .unwrap();
     if let Some(lifetime) = max_lifetime {
         writeln!(text, "max_lifetime = '{}'", format_duration(*lifetime)).unwrap();
+    }
+    if let Some(list) = access {
+        let side = |admission| {
+            let rules = list.rules().iter().filter(|rule| rule.admission == admission);
+            let prefixes = rules.map(|rule| rule.prefix).filter(|prefix| !prefix.is_whole());
+            prefixes.map(|prefix| prefix.to_string()).collect::<Vec<_>>()
+        };
+        let (allow, deny) = (side(Admission::Allow), side(Admission::Deny));
+        writeln!(text, "[service.access]\nallow = {allow:?}\ndeny = {deny:?}").unwrap();
     }
     let Health { check, interval, timeout, rise, fall } = health;
     let probe = format!(

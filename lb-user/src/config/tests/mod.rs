@@ -1,6 +1,7 @@
 //! The good file that the tests bend, and what they ask of errors.
 
 mod accepted;
+mod access;
 mod documented;
 mod generated;
 mod single;

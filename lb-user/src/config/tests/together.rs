@@ -159,6 +159,14 @@ fn all_errors_of_a_file_at_once_and_in_its_order() {
 }
 
 #[test]
+fn every_bad_item_of_a_list_is_reported() {
+    assert_errors(
+        &with_line(5, "source = ['x', '10.0.0.2', 5]"),
+        &[("5:11", "\"x\" is not an IP address"), ("5:28", "source must be a string, not an integer")],
+    );
+}
+
+#[test]
 fn one_mistake_is_one_error() {
     // A bad port of a backend must not stand in for the service's and collide with it.
     let text = good() + "[[service.backend]]\nname = 'web-2'\naddress = '10.0.0.11'\nport = 80";

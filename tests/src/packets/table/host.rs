@@ -6,7 +6,7 @@ use lb_common::{
     net::Ip,
     reason::Reason,
     settings::Settings,
-    state::{Backend, BackendId, Health, Service, ServiceKey, Traffic},
+    state::{AccessKey, Admission, Backend, BackendId, Health, Service, ServiceKey, Traffic},
     time::Tick,
 };
 
@@ -72,6 +72,10 @@ impl World for Host {
 
     fn remove_service(&mut self, key: &ServiceKey) {
         self.tables.services.remove(key);
+    }
+
+    fn add_list(&mut self, _number: u32, rules: &[(AccessKey, Admission)]) {
+        self.tables.access.extend(rules.iter().copied());
     }
 
     fn set_sources(&mut self, sources: &[Ip]) {

@@ -87,6 +87,8 @@ pub struct Site {
     pub scope: u64,
     /// The service's port.
     pub port: u16,
+    /// Number of its access list; 0: none.
+    pub access: u32,
 }
 
 impl Site {
@@ -103,6 +105,7 @@ impl Site {
             lifetime_ticks: 0,
             scope: 0x5c0e,
             port: 80,
+            access: 0,
         }
     }
 
@@ -218,7 +221,7 @@ impl Site {
             lifetime_ticks: self.lifetime_ticks,
             persist_by: if self.prefix.is_some() { PersistBy::ClientIp } else { PersistBy::Connection }
                 as u32,
-            access: 0,
+            access: self.access,
             quic: 0,
             flags: 0,
         }

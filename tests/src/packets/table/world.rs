@@ -4,7 +4,7 @@ use lb_common::{
     net::Ip,
     reason::Reason,
     settings::KEY_WORDS,
-    state::{Backend, BackendId, Health, Service, ServiceKey, Traffic},
+    state::{AccessKey, Admission, Backend, BackendId, Health, Service, ServiceKey, Traffic},
 };
 
 /// The hash key of every world.
@@ -84,6 +84,8 @@ pub trait World {
     fn set_service(&mut self, key: &ServiceKey, service: &Service);
     /// Removes a service.
     fn remove_service(&mut self, key: &ServiceKey);
+    /// Writes an access list.
+    fn add_list(&mut self, number: u32, rules: &[(AccessKey, Admission)]);
     /// Writes the source addresses.
     fn set_sources(&mut self, sources: &[Ip]);
 

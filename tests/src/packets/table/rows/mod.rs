@@ -1,5 +1,6 @@
 //! The rows.
 
+mod access;
 mod broken;
 mod checksums;
 mod failure;
@@ -27,6 +28,7 @@ pub fn all() -> Vec<Row> {
         persistence::rows(),
         failure::rows(),
         pressure::rows(),
+        access::rows(),
     ]
     .into_iter()
     .flatten()
