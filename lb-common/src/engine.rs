@@ -8,8 +8,8 @@ use crate::{
     parse::{self, Family, Network, Unparsed},
     reason::{Kind, Reason},
     rewrite::{self, Layout},
-    stage::{Step, flow, nat, reply},
-    state::{Backend, ServiceKey, Target},
+    stage::{Step, flow, nat, reply, service},
+    state::{Backend, Target},
     tables::Tables,
 };
 
@@ -70,7 +70,7 @@ fn run<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> St
     let (target, backend) = match flow::follow(&packet, tables, hash) {
         Some((target, backend)) if target.is_reply() => {
             let ours = nat::source(tables, &backend, target.source());
-            let index = nat::index(settings, ours, &backend, target.port());
+            let index = nat::index(settings, ours, &backend, from.port, target.port());
             return answer(frame, tables, &packet, index).ok_or(Reason::NotOurs);
         }
         Some(known) => known,
@@ -112,8 +112,5 @@ fn answer<A: Layout, F: Frame, T: Tables>(
 /// The fate of a packet without a flow: its own reason if it is for a service, else not ours.
 #[inline(never)]
 fn judge<A: Family, T: Tables>(tables: &T, destination: &A, reason: Reason) -> Reason {
-    match tables.service(&ServiceKey::any_port(destination.widen())) {
-        Some(_) => reason,
-        None => Reason::NotOurs,
-    }
+    if service::has_address(tables, &destination.widen()) { reason } else { Reason::NotOurs }
 }

@@ -1,12 +1,12 @@
 //! A packet without a flow: find its service, its session or slot, and remember the connection.
 
-use super::{Step, nat, select, session, table};
+use super::{Step, nat, select, service, session, table};
 use crate::{
     hash,
     net::{Address, protocol},
     packet::Packet,
     reason::Reason,
-    state::{BackendId, Forwarding, Phase, Pin, Service, ServiceKey, SessionKey, Target, flow::Entry},
+    state::{BackendId, Forwarding, Phase, Pin, Service, SessionKey, Target, flow::Entry},
     tables::Tables,
 };
 
@@ -24,21 +24,24 @@ pub fn connect<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64)
 /// Decides where a new connection goes, and takes a source port for it where it needs one.
 #[inline(never)]
 fn decide<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64) -> Step<Target> {
-    let destination = packet.destination;
-    let called = ServiceKey::new(destination.address.widen(), destination.port, packet.protocol);
-    let service = tables.service(&called).ok_or(Reason::NotOurs)?;
+    let mut called = service::called(packet);
+    // Other people's packets cost this one look-up.
+    if !service::has_address(tables, &called.address) {
+        return Err(Reason::NotOurs);
+    }
+    let service = service::find(tables, &mut called).ok_or(Reason::NotOurs)?;
     if packet.protocol == protocol::TCP && !packet.tcp.opens() {
         tables.count(Reason::TcpMidstream);
     }
     let id = match session::key(&service, packet.source.address.widen()) {
-        Some(key) => choose(tables, &service, &called, &key),
+        Some(key) => choose(tables, &service, &key),
         None => select::by_hash(tables, &service, hash),
     }
     .ok_or(Reason::NoBackend)?;
     let backend = tables.backend(id).ok_or(Reason::NoBackend)?;
     // The entries of a hash map may be given to another key while they are read (see `session::valid`): slots
     // of another service must not decide.
-    if backend.service() != called {
+    if !backend.serves(&service, &called) {
         return Err(Reason::NoBackend);
     }
     if backend.target_mac.is_zero() {
@@ -73,12 +76,7 @@ fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: Targe
 
 /// First the promise, then the function.
 #[inline(never)]
-fn choose<T: Tables>(
-    tables: &T,
-    service: &Service,
-    called: &ServiceKey,
-    key: &SessionKey,
-) -> Option<BackendId> {
+fn choose<T: Tables>(tables: &T, service: &Service, key: &SessionKey) -> Option<BackendId> {
     let now = tables.now();
     let by_hash = || select::by_hash(tables, service, hash::client(tables.settings(), key.scope, key.client));
     let Some((_, stored)) = session::find(tables, key) else {
@@ -86,7 +84,7 @@ fn choose<T: Tables>(
     };
     let mut pin = stored.load();
     let expired = pin.expired(now, service.idle_ticks, service.lifetime_ticks);
-    if !expired && session::valid(tables, &pin, called) {
+    if !expired && session::valid(tables, &pin, service.tag) {
         return Some(pin.backend);
     }
     // Chosen anew and stored at once, so that it happens, and is counted, once and not for each of

@@ -62,10 +62,12 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
         (entry.idle(now) != 0 && !packet.tcp.opens(), packet.tcp.closes() || entry.phase() == Phase::Closing)
     } else {
         let ours = nat::source(tables, backend, target.source());
-        let binding = tables.binding(nat::index(tables.settings(), ours, backend, target.port()))?;
+        let port = backend.port_for(packet.destination.port);
+        let binding = tables.binding(nat::index(tables.settings(), ours, backend, port, target.port()))?;
         let bound = binding.read()?;
         if bound.client != packet.source.address.widen()
             || bound.client_port != packet.source.port
+            || bound.called != packet.destination.port
             // Other connections of this client may have had the port since: backends share lanes.
             || bound.backend != target.backend()
         {
@@ -115,7 +117,8 @@ pub fn to_backend<A: Address, T: Tables>(
     let rewrites_ends = backend.forwarding() != Forwarding::Dsr;
     let mut destination = packet.destination;
     if rewrites_ends {
-        destination = End { address: A::narrow(backend.address), port: backend.port };
+        destination =
+            End { address: A::narrow(backend.address), port: backend.port_for(packet.destination.port) };
     }
     tables.traffic(target.backend(), |figures| {
         figures.packets += 1;

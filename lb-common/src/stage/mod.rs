@@ -8,6 +8,7 @@ pub mod flow;
 pub mod nat;
 pub mod reply;
 pub mod select;
+pub mod service;
 pub mod session;
 pub mod table;
 

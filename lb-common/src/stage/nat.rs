@@ -30,10 +30,10 @@ pub fn index_of(settings: &Settings, ours: Ip, backend: Ip, port: Be16, protocol
     lane * settings.port_count.get() + u32::from(offset)
 }
 
-/// Index in `BINDINGS` of a connection to `backend`; `ours` is what [`source`] says.
+/// Index in `BINDINGS` of a connection to `port` of `backend`; `ours` is what [`source`] says.
 #[inline(always)]
-pub fn index(settings: &Settings, ours: Option<Ip>, backend: &Backend, offset: u16) -> u32 {
-    index_of(settings, ours.unwrap_or_default(), backend.address, backend.port, backend.protocol, offset)
+pub fn index(settings: &Settings, ours: Option<Ip>, backend: &Backend, port: Be16, offset: u16) -> u32 {
+    index_of(settings, ours.unwrap_or_default(), backend.address, port, backend.protocol, offset)
 }
 
 /// Our address in a connection to `backend`. Where the client's is kept, any number does that leads to a
@@ -66,7 +66,7 @@ pub fn bind<A: Address, T: Tables>(
         count => backend.source_first + ((u64::from((hash >> 40) as u16) * u64::from(count)) >> 16) as u8,
     };
     let ours = source(tables, backend, chosen);
-    let base = index(settings, ours, backend, 0);
+    let base = index(settings, ours, backend, backend.port_for(packet.destination.port), 0);
     let own = Stamp::first(now, packet.tcp, packet.protocol);
     let mut at = tables.next_port();
     for probe in 0..PROBES {
@@ -78,6 +78,7 @@ pub fn bind<A: Address, T: Tables>(
             binding.write(&Bound {
                 client: packet.source.address.widen(),
                 client_port: packet.source.port,
+                called: packet.destination.port,
                 protocol: packet.protocol,
                 backend: id,
                 source: chosen,
@@ -104,7 +105,7 @@ pub fn insert_reply<A: Address, T: Tables>(
     now: Tick,
 ) {
     let settings = tables.settings();
-    let from = (A::narrow(backend.address), backend.port);
+    let from = (A::narrow(backend.address), backend.port_for(packet.destination.port));
     let hash = hash::tuple(settings, from, (packet.source.address, packet.source.port), packet.protocol);
     table::enter(tables, hash, way_back, backend.generation, now);
 }

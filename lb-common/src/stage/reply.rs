@@ -41,7 +41,7 @@ pub fn to_client<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, index: u
     };
     if bound.generation != backend.generation
         || bound.protocol != packet.protocol
-        || backend.port != packet.source.port
+        || backend.port_for(bound.called) != packet.source.port
         || backend.address != packet.source.address.widen()
         || ours != packet.destination.address.widen()
     {
@@ -59,7 +59,7 @@ pub fn to_client<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, index: u
         ifindex: bound.ifindex,
         source_mac: bound.local_mac,
         target_mac: bound.client_mac,
-        source: End { address: A::narrow(backend.service_address), port: backend.service_port },
+        source: End { address: A::narrow(backend.service_address), port: bound.called },
         destination: End { address: A::narrow(bound.client), port: bound.client_port },
         rewrites_ends: true,
     })

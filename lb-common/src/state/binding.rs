@@ -38,6 +38,8 @@ pub struct Bound {
     pub client: Ip,
     /// The client's port.
     pub client_port: Be16,
+    /// The service's port that the client called.
+    pub called: Be16,
     /// Transport protocol.
     pub protocol: u8,
     /// The backend.
@@ -210,6 +212,7 @@ impl Bound {
         let Self {
             client,
             client_port,
+            called,
             protocol,
             backend,
             source,
@@ -223,7 +226,10 @@ impl Bound {
             high,
             low,
             u64::from(backend.0) | u64::from(generation) << 32,
-            u64::from(ifindex) | u64::from(protocol) << 32 | u64::from(source) << 40,
+            u64::from(ifindex)
+                | u64::from(protocol) << 32
+                | u64::from(source) << 40
+                | u64::from(called.raw()) << 48,
             client_mac.raw() | u64::from(client_port.raw()) << 48,
             local_mac.raw(),
         ]
@@ -235,6 +241,7 @@ impl Bound {
         Self {
             client: Ip::from_words([a, b]),
             client_port: Be16::from_raw((e >> 48) as u16),
+            called: Be16::from_raw((d >> 48) as u16),
             protocol: (d >> 32) as u8,
             backend: BackendId(c as u32),
             source: (d >> 40) as u8,
@@ -311,6 +318,7 @@ mod tests {
         Bound {
             client: Ip::from_bytes([n; 16]),
             client_port: Be16::new(1000 + u16::from(n)),
+            called: Be16::new(80 + u16::from(n)),
             protocol: 6,
             backend: BackendId(u32::from(n)),
             source: n,

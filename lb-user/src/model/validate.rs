@@ -1,6 +1,6 @@
 //! Rules for the file as a whole, and the model that comes of a file that keeps them all.
 
-use super::{Interface, Model, limits, nat, rules, service};
+use super::{Interface, Model, limits, nat, ports, rules, service};
 use crate::config::{
     defaults, raw,
     report::{At, Report},
@@ -18,6 +18,7 @@ pub(crate) fn validate(raw: &raw::File, report: &Report<'_>) -> Option<Model> {
     }
     let services: Vec<_> = raw.services.iter().map(|raw| service::service(raw, report)).collect();
     check_unique_services(&raw.services, report);
+    ports::disjoint(&raw.services, report);
     Some(Model {
         interface: interface?,
         nat: nat?,
@@ -89,18 +90,6 @@ fn check_unique_services(services: &[raw::Service], report: &Report<'_>) {
         services.iter().filter_map(|service| service.name.as_ref()).map(|name| (&name.value, &name.place)),
         |name| format!("there is already a service named {name:?}"),
         "give each service its own name",
-        report,
-    );
-    let endpoints = services.iter().filter_map(|service| {
-        let (address, port) = (service.address.as_ref()?, service.port.as_ref()?);
-        Some(((address.value, port.value, service.protocol.as_ref()?.value), &port.place))
-    });
-    rules::unique(
-        endpoints,
-        |(address, port, protocol)| {
-            format!("there is already a service with address {address}, port {port} and protocol {protocol}")
-        },
-        "change the address, port or protocol of one of them, or merge their backends",
         report,
     );
 }

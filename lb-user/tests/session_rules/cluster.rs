@@ -74,7 +74,8 @@ impl Cluster {
             persist_by: by as u32,
             access: 0,
             quic: 0,
-            reserved: 0,
+            port: Be16::new(80),
+            tag: 7,
         };
         let mut cluster = Self {
             tables,
@@ -106,7 +107,7 @@ impl Cluster {
             generation: self.generation,
             ifindex: 1,
             port: Be16::new(80),
-            service_port: Be16::new(80),
+            service_tag: 7,
             forwarding: self.forwarding as u8,
             source_first: 0,
             source_count: u8::from(self.forwarding == Forwarding::Nat),

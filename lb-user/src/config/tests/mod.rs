@@ -3,6 +3,7 @@
 mod accepted;
 mod documented;
 mod generated;
+mod ports;
 mod single;
 mod together;
 

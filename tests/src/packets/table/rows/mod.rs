@@ -6,6 +6,7 @@ mod failure;
 mod forwarding;
 mod passing;
 mod persistence;
+mod ports;
 mod pressure;
 
 use lb_common::state::Forwarding;
@@ -25,6 +26,7 @@ pub fn all() -> Vec<Row> {
         passing::rows(),
         broken::rows(),
         persistence::rows(),
+        ports::rows(),
         failure::rows(),
         pressure::rows(),
     ]
