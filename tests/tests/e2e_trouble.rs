@@ -177,7 +177,7 @@ async fn a_reload_with_a_broken_file_changes_nothing() {
     let home = bed.clients.spawn(get(source, target)).await.unwrap().unwrap();
     let mut broken = Config::new(vec![web()]);
     broken.service[0].protocol = "tpc";
-    broken.service[0].backend[1].port = 0;
+    broken.service[0].backend[1].port = Some(0);
     bed.daemon.reload(&broken.to_string()).unwrap();
     // Both errors are reported.
     while !["tpc", "port"].iter().all(|word| bed.daemon.log().contains(word)) {

@@ -63,7 +63,7 @@ fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: Targe
     if backend.forwarding() == Forwarding::NatPreserve {
         nat::insert_reply(packet, tables, &backend, Entry::new(target.reply(), phase, now), now);
     }
-    table::enter(tables, hash, Entry::new(target, phase, now), backend.generation, now);
+    table::enter(tables, hash, Entry::new(target, phase, now).by(packet.ingress), backend.generation, now);
     tables.count(Reason::FlowNew);
     tables.traffic(target.backend(), |figures| figures.connections += 1);
     // A TCP client has its session stored when it comes back with an ACK: until then the hash gives

@@ -37,10 +37,16 @@ pub fn follow<'t, A: Address, T: Tables>(
         return None;
     }
     let now = tables.now();
-    // Once a tick, and while a connection is young or old, there is more to do than to forward.
-    if entry.idle(now) != 0 || entry.phase() != Phase::Proven || packet.tcp.opens() || packet.tcp.closes() {
+    // Once a tick, while a connection is young or old, and where it comes another way, there is more to do than
+    // to forward.
+    if !entry.came_by(packet.ingress)
+        || entry.idle(now) != 0
+        || entry.phase() != Phase::Proven
+        || packet.tcp.opens()
+        || packet.tcp.closes()
+    {
         let phase = tables.keep(packet, entry)?;
-        way.refresh(entry, Entry::new(target, phase, now));
+        way.refresh(entry, Entry::new(target, phase, now).by(packet.ingress));
     }
     Some((target, backend))
 }
@@ -77,6 +83,9 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
         // its port after a few idle seconds.
         if packet.tcp.opens() && binding.stamp().is_left() {
             return None;
+        }
+        if bound.ifindex != packet.ingress || bound.client_mac != packet.source_mac {
+            nat::turn(packet, &binding);
         }
         let stamp = binding.pass(now, packet.tcp, Side::Client);
         (stamp.is_proven(), stamp.is_over())

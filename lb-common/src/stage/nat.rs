@@ -6,7 +6,7 @@ use crate::{
     net::{Address, Be16, Ip},
     packet::Packet,
     settings::Settings,
-    state::{Backend, BackendId, Bound, Forwarding, Target, binding::Stamp, flow::Entry},
+    state::{Backend, BackendId, Binding, Bound, Forwarding, Target, binding::Stamp, flow::Entry},
     tables::Tables,
     time::Tick,
 };
@@ -91,6 +91,20 @@ pub fn bind<A: Address, T: Tables>(
         }
     }
     None
+}
+
+/// Has replies go back the way that the client's packets come now: routes change while connections last.
+#[inline(never)]
+pub fn turn<A: Address>(packet: &Packet<A>, binding: &Binding) {
+    if let Some(old) = binding.read() {
+        let new = Bound {
+            ifindex: packet.ingress,
+            client_mac: packet.source_mac,
+            local_mac: packet.destination_mac,
+            ..old
+        };
+        binding.replace(&old, &new);
+    }
 }
 
 /// Enters the way back of a connection whose client address is kept: its replies don't carry a port

@@ -48,7 +48,8 @@ pub struct Bound {
     pub source: u8,
     /// The backend's generation when the connection was made.
     pub generation: u32,
-    /// Interface that the client's packets come in by.
+    /// Interface that the client's packets come in by; this and the addresses below are those of the last time that
+    /// [`crate::stage::flow`] looked.
     pub ifindex: u32,
     /// Ethernet address that they come from: the last hop.
     pub client_mac: Mac,
@@ -301,6 +302,14 @@ impl Binding {
         self.guard.store(fold(&words));
     }
 
+    /// Replaces what was read as `old`, unless another CPU is replacing it.
+    #[inline(always)]
+    pub fn replace(&self, old: &Bound, new: &Bound) {
+        if self.guard.claim(fold(&old.words()), 0) {
+            self.write(new);
+        }
+    }
+
     /// The connection, unless none was written or one is being written.
     #[inline(always)]
     pub fn read(&self) -> Option<Bound> {
@@ -335,6 +344,16 @@ mod tests {
         assert_eq!(binding.read(), None);
         binding.write(&bound(5));
         assert_eq!(binding.read(), Some(bound(5)));
+    }
+
+    #[test]
+    fn only_what_was_read_is_replaced() {
+        let binding = Binding::default();
+        binding.write(&bound(5));
+        binding.replace(&bound(4), &bound(6));
+        assert_eq!(binding.read(), Some(bound(5)));
+        binding.replace(&bound(5), &bound(6));
+        assert_eq!(binding.read(), Some(bound(6)));
     }
 
     #[test]
