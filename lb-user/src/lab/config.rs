@@ -17,7 +17,8 @@ pub struct Config {
     /// `[interface]`.
     pub interface: Interface,
     /// `[nat]`.
-    pub nat: Nat,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nat: Option<Nat>,
     /// `[[service]]`, in order.
     pub service: Vec<Service>,
 }
@@ -32,9 +33,9 @@ pub struct Interface {
 }
 
 /// `[nat]`.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Nat {
-    /// Empty: the first interface's own addresses.
+    /// Our addresses towards the backends.
     pub source: Vec<IpAddr>,
 }
 
@@ -127,7 +128,7 @@ impl Config {
     #[must_use]
     pub fn new(service: Vec<Service>) -> Self {
         let interface = Interface { names: vec!["eth0".to_owned()], mode: "auto" };
-        Self { interface, nat: Nat::default(), service }
+        Self { interface, nat: None, service }
     }
 }
 

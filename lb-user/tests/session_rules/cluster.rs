@@ -237,5 +237,6 @@ impl Cluster {
         let service = Ip::from(std::net::IpAddr::from(net::SERVICE));
         let key = ServiceKey::new(service, Be16::new(80), protocol::TCP);
         self.tables.set_service(&key, &self.service).expect("there is room");
+        self.tables.set_service(&ServiceKey::any_port(service), &Service::default()).expect("there is room");
     }
 }
