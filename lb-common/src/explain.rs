@@ -4,7 +4,7 @@
 use crate::{
     hash,
     net::{Address, Be16},
-    stage::{access, flow, select, session},
+    stage::{access, flow, select, service, session},
     state::{BackendId, Pin, ServiceKey},
     tables::{Cache, Store, Tables},
 };
@@ -43,16 +43,18 @@ impl Stored {
     }
 }
 
-/// Asks about `client`, or about its connection from a port; `None` if there is no such service.
+/// Asks about `client`, or about its connection from a port, at the service that `called` leads to; `None` if there is
+/// none.
 pub fn locate<A: Address, T: Tables>(
     tables: &T,
-    key: &ServiceKey,
+    called: &ServiceKey,
     client: A,
     port: Option<Be16>,
 ) -> Option<Located> {
-    let service = tables.service(key)?;
-    let to = (A::narrow(key.address), key.port);
-    let tuple = port.map(|port| hash::tuple(tables.settings(), (client, port), to, key.protocol()));
+    let mut key = *called;
+    let service = service::find(tables, &mut key)?;
+    let to = (A::narrow(called.address), called.port);
+    let tuple = port.map(|port| hash::tuple(tables.settings(), (client, port), to, called.protocol()));
     let flow = tuple.and_then(|hash| {
         let (entry, _) = flow::known(tables, Cache::Flows, hash)?;
         let id = entry.target().backend();
@@ -65,7 +67,7 @@ pub fn locate<A: Address, T: Tables>(
         let (store, stored) = session::find(tables, &client)?;
         let pin = stored.load();
         let expired = pin.expired(now, service.idle_ticks, service.lifetime_ticks);
-        Some(Stored { store, pin, expired, valid: session::valid(tables, &pin, key) })
+        Some(Stored { store, pin, expired, valid: session::valid(tables, &pin, service.tag) })
     });
     let hash = match session_key {
         Some(key) => Some(hash::client(tables.settings(), key.scope, key.client)),

@@ -87,6 +87,9 @@ pub trait Frame {
     /// Replaces the two addresses of the Ethernet header.
     fn set_macs(&mut self, destination: Mac, source: Mac) -> Option<()>;
 
+    /// Offsets count from the Ethernet header on again, whatever was stepped over.
+    fn rewind(&mut self);
+
     /// Steps over the outermost tag that was not stepped over yet: offsets count from behind it from here on.
     fn skip_tag(&mut self);
 

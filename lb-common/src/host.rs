@@ -77,6 +77,10 @@ impl Frame for HostFrame {
         Some(())
     }
 
+    fn rewind(&mut self) {
+        self.tags = 0;
+    }
+
     fn skip_tag(&mut self) {
         self.tags += TAG;
     }

@@ -8,10 +8,9 @@ use crate::{
     packet::Packet,
     reason::Reason,
     settings::Settings,
-    stage::{Step, connect, flow},
+    stage::flow,
     state::{
-        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Target,
-        Traffic,
+        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Traffic,
         flow::{Entry, Phase},
     },
     time::Tick,
@@ -79,8 +78,8 @@ pub trait Tables {
     /// Forgets a session.
     fn remove_session(&self, store: Store, key: &SessionKey);
 
-    /// [`flow::keep`]. The kernel's tables make this and the two below functions that the verifier
-    /// walks by themselves, once, and not again for each way to get there.
+    /// [`flow::keep`]. The kernel's tables make this a function that the verifier walks by itself, once, and
+    /// not again for each way to get there.
     fn keep<A: Address>(&self, packet: &Packet<A>, entry: Entry) -> Option<Phase>
     where
         Self: Sized,
@@ -88,20 +87,12 @@ pub trait Tables {
         flow::keep(packet, self, entry)
     }
 
-    /// [`connect::connect`].
-    fn connect<A: Address>(&self, packet: &Packet<A>, hash: u64) -> Step<Target>
+    /// [`flow::renew`], for the same reason.
+    fn renew<A: Address>(&self, packet: &Packet<A>, old: Entry, new: Entry) -> bool
     where
         Self: Sized,
     {
-        connect::connect(packet, self, hash)
-    }
-
-    /// [`connect::remember`].
-    fn remember<A: Address>(&self, packet: &Packet<A>, target: Target, hash: u64)
-    where
-        Self: Sized,
-    {
-        connect::remember(packet, self, target, hash);
+        flow::renew(packet, self, old, new)
     }
 
     /// Counts one `reason`.

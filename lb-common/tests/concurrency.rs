@@ -79,6 +79,7 @@ fn bound(number: u64) -> Bound {
     Bound {
         client: Ip::from_words([hash(number), hash(number + 1)]),
         client_port: Be16::new(number as u16),
+        called: Be16::new(!number as u16),
         protocol: low,
         backend: BackendId(number as u32 & 0xf_ffff),
         source: low,

@@ -8,40 +8,14 @@
 use lb_common::{
     net::{Address, V4, V6},
     packet::Packet,
-    stage::{self, Packed, Step},
-    state::{
-        Target,
-        flow::{Entry, Phase},
-    },
+    stage,
+    state::flow::{Entry, Phase},
 };
 
 use crate::tables::BpfTables;
 
 /// Set in a result that is no value.
 const NONE: u64 = 1 << 63;
-
-/// [`stage::connect::connect`].
-#[inline(always)]
-pub(crate) fn connect<A: Address>(packet: &Packet<A>, hash: u64) -> Step<Target> {
-    let packet = core::ptr::from_ref(packet);
-    let word = if A::WORDS == V4::WORDS {
-        limpet_connect_v4(packet.cast(), hash)
-    } else {
-        limpet_connect_v6(packet.cast(), hash)
-    };
-    Packed(word).unpack()
-}
-
-/// [`stage::connect::remember`].
-#[inline(always)]
-pub(crate) fn remember<A: Address>(packet: &Packet<A>, target: Target, hash: u64) {
-    let packet = core::ptr::from_ref(packet);
-    let _nothing = if A::WORDS == V4::WORDS {
-        limpet_remember_v4(packet.cast(), target.raw(), hash)
-    } else {
-        limpet_remember_v6(packet.cast(), target.raw(), hash)
-    };
-}
 
 /// [`stage::flow::keep`].
 #[inline(always)]
@@ -55,28 +29,21 @@ pub(crate) fn keep<A: Address>(packet: &Packet<A>, entry: Entry) -> Option<Phase
     (word & NONE == 0).then_some(Phase::from_bits(word))
 }
 
+/// [`stage::flow::renew`].
+#[inline(always)]
+pub(crate) fn renew<A: Address>(packet: &Packet<A>, old: Entry, new: Entry) -> bool {
+    let packet = core::ptr::from_ref(packet);
+    let word = if A::WORDS == V4::WORDS {
+        limpet_renew_v4(packet.cast(), old.raw(), new.raw())
+    } else {
+        limpet_renew_v6(packet.cast(), old.raw(), new.raw())
+    };
+    word != NONE
+}
+
 /// The global functions of one family.
 macro_rules! family {
-    ($family:ty, $connect:ident, $remember:ident, $keep:ident) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $connect(packet: *const Packet<$family>, hash: u64) -> u64 {
-            // SAFETY: null, or a live reference of `connect`.
-            let Some(packet) = (unsafe { packet.as_ref() }) else { return NONE };
-            Packed::from(stage::connect::connect(packet, &BpfTables, hash)).0
-        }
-
-        // A global function must return a number (before Linux 6.8).
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $remember(packet: *const Packet<$family>, target: u64, hash: u64) -> u64 {
-            // SAFETY: null, or a live reference of `remember`.
-            if let Some(packet) = unsafe { packet.as_ref() } {
-                stage::connect::remember(packet, &BpfTables, Target::from_raw(target), hash);
-            }
-            0
-        }
-
+    ($family:ty, $keep:ident, $renew:ident) => {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $keep(packet: *const Packet<$family>, entry: u64) -> u64 {
@@ -87,8 +54,17 @@ macro_rules! family {
                 None => NONE,
             }
         }
+
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $renew(packet: *const Packet<$family>, old: u64, new: u64) -> u64 {
+            // SAFETY: null, or a live reference of `renew`.
+            let Some(packet) = (unsafe { packet.as_ref() }) else { return NONE };
+            let (old, new) = (Entry::from_raw(old), Entry::from_raw(new));
+            if stage::flow::renew(packet, &BpfTables, old, new) { 0 } else { NONE }
+        }
     };
 }
 
-family!(V4, limpet_connect_v4, limpet_remember_v4, limpet_keep_v4);
-family!(V6, limpet_connect_v6, limpet_remember_v6, limpet_keep_v6);
+family!(V4, limpet_keep_v4, limpet_renew_v4);
+family!(V6, limpet_keep_v6, limpet_renew_v6);

@@ -120,6 +120,12 @@ impl Frame for XdpFrame<'_> {
     }
 
     #[inline(always)]
+    fn rewind(&mut self) {
+        self.tags = 0;
+        self.start = self.front;
+    }
+
+    #[inline(always)]
     fn skip_tag(&mut self) {
         // Two tags at most.
         self.tags = (limpet_forget((self.tags + TAG) as u64) & 12) as usize;

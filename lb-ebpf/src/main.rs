@@ -13,7 +13,7 @@ use lb_common::engine::{self, Fate, Verdict};
 
 use crate::{
     frame::XdpFrame,
-    maps::{PROGRAMS, RARE},
+    maps::{NEW, PROGRAMS, RARE},
     tables::BpfTables,
 };
 
@@ -21,25 +21,33 @@ use crate::{
 #[xdp(frags)]
 fn limpet(ctx: XdpContext) -> u32 {
     let fate = engine::common(&mut XdpFrame::new(&ctx), &BpfTables);
-    if fate == Fate::RARE {
-        // SAFETY: the context is the one that the kernel called us with.
-        unsafe { PROGRAMS.tail_call(&ctx, RARE) };
-        // The daemon fills the place before it attaches.
-        return xdp_action::XDP_ABORTED;
-    }
     conclude(&ctx, fate)
 }
 
-/// What [`limpet`] leaves to it: a program of its own, so that neither takes stack, nor instructions that the
-/// verifier walks, from the other.
+/// What [`limpet`] leaves to it: a program of its own, as is the next, so that none takes stack, nor
+/// instructions that the verifier walks, from the others.
 #[xdp(frags)]
 fn limpet_rare(ctx: XdpContext) -> u32 {
     let fate = engine::rare(&mut XdpFrame::new(&ctx), &BpfTables);
     conclude(&ctx, fate)
 }
 
+/// Connections that the other two don't know.
+#[xdp(frags)]
+fn limpet_new(ctx: XdpContext) -> u32 {
+    let fate = engine::fresh(&mut XdpFrame::new(&ctx), &BpfTables);
+    conclude(&ctx, fate)
+}
+
 #[inline(always)]
 fn conclude(ctx: &XdpContext, fate: Fate) -> u32 {
+    if fate == Fate::RARE || fate == Fate::NEW {
+        let next = if fate == Fate::RARE { RARE } else { NEW };
+        // SAFETY: the context is the one that the kernel called us with.
+        unsafe { PROGRAMS.tail_call(ctx, next) };
+        // The daemon fills the places before it attaches.
+        return xdp_action::XDP_ABORTED;
+    }
     log(ctx, fate.reason());
     match fate.conclude(&BpfTables) {
         Verdict::Pass => xdp_action::XDP_PASS,

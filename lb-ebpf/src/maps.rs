@@ -75,10 +75,12 @@ pub(crate) static TRAFFIC: PerCpuArray<Traffic, 1> = PerCpuArray::new();
 
 /// Place of `limpet_rare` in [`PROGRAMS`].
 pub(crate) const RARE: u32 = 0;
+/// Place of `limpet_new`.
+pub(crate) const NEW: u32 = 1;
 
 /// Programs that others go on with; filled by the daemon.
 #[btf_map]
-pub(crate) static PROGRAMS: ProgramArray<1> = ProgramArray::new();
+pub(crate) static PROGRAMS: ProgramArray<2> = ProgramArray::new();
 
 /// Fixed at load time by the daemon; see [`Settings`].
 #[unsafe(no_mangle)]

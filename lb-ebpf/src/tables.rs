@@ -10,10 +10,9 @@ use lb_common::{
     packet::Packet,
     reason::Reason,
     settings::Settings,
-    stage::Step,
     state::{
         AccessKey, Admission, Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session,
-        SessionKey, Target, Traffic,
+        SessionKey, Traffic,
         flow::{Entry, Phase},
     },
     tables::{Cache, Store, Tables},
@@ -143,13 +142,8 @@ impl Tables for BpfTables {
     }
 
     #[inline(always)]
-    fn connect<A: Address>(&self, packet: &Packet<A>, hash: u64) -> Step<Target> {
-        aside::connect(packet, hash)
-    }
-
-    #[inline(always)]
-    fn remember<A: Address>(&self, packet: &Packet<A>, target: Target, hash: u64) {
-        aside::remember(packet, target, hash);
+    fn renew<A: Address>(&self, packet: &Packet<A>, old: Entry, new: Entry) -> bool {
+        aside::renew(packet, old, new)
     }
 
     #[inline(always)]

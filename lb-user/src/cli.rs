@@ -61,7 +61,8 @@ pub enum Command {
     /// decides, how long the session still lives, and what the hash alone would say. Changes nothing.
     #[command(after_help = "Examples:\n  limpet explain --service web --client 198.51.100.7\n  \
                             limpet explain --service web --client 198.51.100.7:40112\n  \
-                            limpet explain --service web --client [2001:db8::7]:40112")]
+                            limpet explain --service web --client [2001:db8::7]:40112\n  \
+                            limpet explain --service web --service-port 443 --client 198.51.100.7:40112")]
     Explain(ExplainArgs),
     /// Apply the daemon's changed configuration file
     ///
@@ -156,6 +157,9 @@ pub struct ExplainArgs {
     /// Address of the client, with a port to ask about one connection; IPv6 with a port in brackets
     #[arg(long, value_name = "ADDR[:PORT]")]
     pub client: Client,
+    /// Which of the service's ports the client calls [default: the first]
+    #[arg(long, value_name = "PORT")]
+    pub service_port: Option<u16>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

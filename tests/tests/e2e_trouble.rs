@@ -7,6 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use lb_common::state::LAYOUT_VERSION;
 use lb_user::{
     dataplane::attach_pass,
     lab::{
@@ -163,7 +164,7 @@ fn a_start_after_one_that_failed_halfway() {
     let some = "-all,+bpf,+net_admin,+dac_override";
     let halfway = ["setpriv", "--bounding-set", some, "--inh-caps", "-all"];
     assert_says(&refusal(&lab, &halved, &halfway), &["refused the packet program", "cap_perfmon"]);
-    assert!(lab.pins().join("v1/FLOWS").exists());
+    assert!(lab.pins().join(format!("v{LAYOUT_VERSION}/FLOWS")).exists());
     // What it left has other sizes, and no settings.
     let daemon = daemon::Daemon::start(&binary(), &lab, &config.to_string()).unwrap();
     assert!(!daemon.log().contains("adopted"), "{}", daemon.log());
@@ -177,7 +178,7 @@ async fn a_reload_with_a_broken_file_changes_nothing() {
     let home = bed.clients.spawn(get(source, target)).await.unwrap().unwrap();
     let mut broken = Config::new(vec![web()]);
     broken.service[0].protocol = "tpc";
-    broken.service[0].backend[1].port = 0;
+    broken.service[0].backend[1].port = Some(0);
     bed.daemon.reload(&broken.to_string()).unwrap();
     // Both errors are reported.
     while !["tpc", "port"].iter().all(|word| bed.daemon.log().contains(word)) {

@@ -29,8 +29,10 @@ pub enum Verdict {
 pub struct Fate(u64);
 
 impl Fate {
-    /// Not decided yet: see [`super::common`].
+    /// Not decided yet: for [`super::rare`].
     pub const RARE: Self = Self(u64::MAX);
+    /// Not decided yet: for [`super::fresh`].
+    pub const NEW: Self = Self(u64::MAX - 1);
 
     /// From the number that [`Fate::raw`] gives.
     #[inline(always)]
@@ -48,6 +50,12 @@ impl Fate {
     #[inline(always)]
     pub const fn reason(self) -> Reason {
         Reason::from_index((self.0 >> 32) as u32)
+    }
+
+    /// Was the packet sent on?
+    #[inline(always)]
+    pub const fn is_sent(self) -> bool {
+        self.0 != Self::NEW.0 && self.0 != Self::RARE.0 && matches!(self.reason().kind(), Kind::Forward)
     }
 
     /// Counts the packet, and says what to do with it.

@@ -1,10 +1,12 @@
 //! The packet path from end to end: the same function in the kernel and on the host.
 
 mod fate;
+mod fresh;
 mod rare;
 
 pub use self::{
     fate::{Fate, Verdict},
+    fresh::fresh,
     rare::rare,
 };
 
@@ -16,8 +18,8 @@ use crate::{
     parse::{self, Family, Network, Unparsed},
     reason::Reason,
     rewrite::{self, Layout},
-    stage::{Step, flow, nat, reply},
-    state::{Backend, ServiceKey, Target},
+    stage::{Step, flow, nat, reply, service},
+    state::{Backend, Target},
     tables::Tables,
 };
 
@@ -26,16 +28,19 @@ pub type Sent = (Reason, u32);
 
 /// Decides a packet's fate, rewrites it accordingly, and counts it.
 pub fn process<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> (Reason, Verdict) {
-    let fate = match common(frame, tables) {
-        Fate::RARE => rare(frame, tables),
-        fate => fate,
-    };
+    let mut fate = common(frame, tables);
+    if fate == Fate::RARE {
+        fate = rare(frame, tables);
+    }
+    if fate == Fate::NEW {
+        fate = fresh(frame, tables);
+    }
     (fate.reason(), fate.conclude(tables))
 }
 
-/// Decides the fate of what nearly all packets are: whole TCP or UDP packets without tags or extension
-/// headers, and what is nobody's. All others are [`Fate::RARE`], and as they were: they are for [`rare`],
-/// apart, so that these don't pay for them.
+/// Decides the fate of what nearly all packets are: whole TCP or UDP packets of known connections, without tags
+/// or extension headers, and what is nobody's. All others are [`Fate::RARE`] or [`Fate::NEW`], and as they
+/// were: they are for [`rare`] and [`fresh`], apart, so that these don't pay for them.
 #[inline(always)]
 pub fn common<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
     match parse::network(frame) {
@@ -51,36 +56,36 @@ pub fn common<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
 #[inline(never)]
 fn plain<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
     match parse::packet::<A, F>(frame) {
-        Ok(packet) => carry(frame, tables, &packet).into(),
+        Ok(packet) => carry(frame, tables, &packet),
         Err(Unparsed::Rare) => Fate::RARE,
         Err(unparsed) => Err(refuse(tables, unparsed)).into(),
     }
 }
 
-/// A TCP or UDP packet: back to a client, along its flow, or wherever its session or hash says.
+/// A TCP or UDP packet: back to a client, or along its flow; [`Fate::NEW`] if it is for a service and has none.
 #[inline(always)]
-fn carry<A: Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T, packet: &Packet<A>) -> Step<Sent> {
+fn carry<A: Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T, packet: &Packet<A>) -> Fate {
     if let Some(offset) = reply::port_offset(packet, tables)
         && let Some(sent) = answer(frame, tables, packet, reply::index(packet, tables, offset))
     {
-        return Ok(sent);
+        return Ok(sent).into();
     }
     let settings = tables.settings();
     let hash = hash::of(packet, settings);
-    let (target, backend) = match flow::follow(packet, tables, hash) {
-        Some((target, backend)) if target.is_reply() => {
-            let ours = nat::source(tables, &backend, target.source());
-            let index = nat::index(settings, ours, &backend, target.port());
-            return answer(frame, tables, packet, index).ok_or(Reason::NotOurs);
-        }
-        Some(known) => known,
-        None => {
-            let target = tables.connect(packet, hash)?;
-            tables.remember(packet, target, hash);
-            (target, tables.backend(target.backend()).ok_or(Reason::NoBackend)?)
-        }
+    let Some((target, backend)) = flow::follow(packet, tables, hash) else {
+        // Other people's packets end here.
+        return if service::has_address(tables, &packet.destination.address.widen()) {
+            Fate::NEW
+        } else {
+            Err(Reason::NotOurs).into()
+        };
     };
-    forward(frame, tables, packet, target, &backend)
+    if target.is_reply() {
+        let ours = nat::source(tables, &backend, target.source());
+        let index = nat::index(settings, ours, &backend, packet.source.port, target.port());
+        return answer(frame, tables, packet, index).ok_or(Reason::NotOurs).into();
+    }
+    forward(frame, tables, packet, target, &backend).into()
 }
 
 /// Sends a packet to its backend.
@@ -122,8 +127,5 @@ fn refuse<A: Address, T: Tables>(tables: &T, unparsed: Unparsed<A>) -> Reason {
 /// The fate of a packet without a flow: its own reason if it is for a service, else not ours.
 #[inline(never)]
 fn judge<A: Address, T: Tables>(tables: &T, destination: &A, reason: Reason) -> Reason {
-    match tables.service(&ServiceKey::any_port(destination.widen())) {
-        Some(_) => reason,
-        None => Reason::NotOurs,
-    }
+    if service::has_address(tables, &destination.widen()) { reason } else { Reason::NotOurs }
 }

@@ -71,11 +71,11 @@ fn ported<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T) ->
         Err(unparsed) => return Err(refuse(tables, unparsed)).into(),
     };
     let common = common::<A, F, T>(frame, tables);
-    let sent = carry(frame, tables, &packet);
-    if sent.is_ok() && common != 0 {
+    let fate = carry(frame, tables, &packet);
+    if common != 0 && fate.is_sent() {
         fragment::remember(&packet, tables, common);
     }
-    sent.into()
+    fate
 }
 
 /// What a first fragment is remembered by; 0 for a whole packet.

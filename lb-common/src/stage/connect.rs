@@ -1,12 +1,12 @@
 //! A packet without a flow: find its service, its session or slot, and remember the connection.
 
-use super::{Step, access, nat, select, session, table};
+use super::{Step, access, nat, select, service, session, table};
 use crate::{
     hash,
     net::{Address, Ip, protocol},
     packet::Packet,
     reason::Reason,
-    state::{BackendId, Forwarding, Phase, Pin, Service, ServiceKey, SessionKey, Target, flow::Entry},
+    state::{BackendId, Forwarding, Phase, Pin, Service, SessionKey, Target, flow::Entry},
     tables::Tables,
 };
 
@@ -16,9 +16,12 @@ use crate::{
 /// The reason why it goes nowhere.
 #[inline(always)]
 pub fn connect<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64) -> Step<Target> {
-    let destination = packet.destination;
-    let called = ServiceKey::new(destination.address.widen(), destination.port, packet.protocol);
-    let service = tables.service(&called).ok_or(Reason::NotOurs)?;
+    let mut called = service::called(packet);
+    // Other people's packets cost this one look-up.
+    if !service::has_address(tables, &called.address) {
+        return Err(Reason::NotOurs);
+    }
+    let service = service::find(tables, &mut called).ok_or(Reason::NotOurs)?;
     if !access::admits(tables, &service, packet.source.address.widen()) {
         return Err(Reason::Denied);
     }
@@ -26,14 +29,14 @@ pub fn connect<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64)
         tables.count(Reason::TcpMidstream);
     }
     let id = match session::key(&service, packet.source.address.widen()) {
-        Some(key) => choose(tables, &service, &called, &key),
+        Some(key) => choose(tables, &service, &key),
         None => select::by_hash(tables, &service, hash),
     }
     .ok_or(Reason::NoBackend)?;
     let backend = tables.backend(id).ok_or(Reason::NoBackend)?;
     // The entries of a hash map may be given to another key while they are read (see `session::valid`): slots
     // of another service must not decide.
-    if backend.service() != called {
+    if !backend.serves(&service, &called) {
         return Err(Reason::NoBackend);
     }
     if backend.target_mac.is_zero() {
@@ -48,20 +51,14 @@ pub fn connect<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64)
 /// The backend that a packet of `client` belongs to by session or hash, without choosing or storing
 /// anything; `hash` is its tuple's, for services without sessions.
 #[inline(always)]
-pub fn expected<T: Tables>(
-    tables: &T,
-    service: &Service,
-    called: &ServiceKey,
-    client: Ip,
-    hash: u64,
-) -> Option<BackendId> {
+pub fn expected<T: Tables>(tables: &T, service: &Service, client: Ip, hash: u64) -> Option<BackendId> {
     let Some(key) = session::key(service, client) else {
         return select::by_hash(tables, service, hash);
     };
     if let Some((_, stored)) = session::find(tables, &key) {
         let pin = stored.load();
         if !pin.expired(tables.now(), service.idle_ticks, service.lifetime_ticks)
-            && session::valid(tables, &pin, called)
+            && session::valid(tables, &pin, service.tag)
         {
             return Some(pin.backend);
         }
@@ -79,27 +76,20 @@ pub fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: T
     if backend.forwarding() == Forwarding::NatPreserve {
         nat::insert_reply(packet, tables, &backend, Entry::new(target.reply(), phase, now));
     }
-    table::enter(tables, hash, Entry::new(target, phase, now), backend.generation);
+    table::enter(tables, hash, Entry::new(target, phase, now).by(packet.ingress), backend.generation);
     tables.count(Reason::FlowNew);
     tables.traffic(target.backend(), |figures| figures.connections += 1);
     // A TCP client has its session stored when it comes back with an ACK: until then the hash gives
     // the same answer, and a flood of SYNs costs no session. A datagram client may never come back
     // from the same port.
-    if packet.protocol == protocol::UDP
-        && let Some(service) = tables.service(&backend.service())
-    {
-        session::keep(packet, tables, &service, target.backend(), &backend, false, now);
+    if packet.protocol == protocol::UDP {
+        session::keep(packet, tables, target.backend(), &backend, false, now);
     }
 }
 
 /// First the promise, then the function.
 #[inline(never)]
-fn choose<T: Tables>(
-    tables: &T,
-    service: &Service,
-    called: &ServiceKey,
-    key: &SessionKey,
-) -> Option<BackendId> {
+fn choose<T: Tables>(tables: &T, service: &Service, key: &SessionKey) -> Option<BackendId> {
     let now = tables.now();
     let by_hash = || select::by_hash(tables, service, hash::client(tables.settings(), key.scope, key.client));
     let Some((_, stored)) = session::find(tables, key) else {
@@ -107,7 +97,7 @@ fn choose<T: Tables>(
     };
     let mut pin = stored.load();
     let expired = pin.expired(now, service.idle_ticks, service.lifetime_ticks);
-    if !expired && session::valid(tables, &pin, called) {
+    if !expired && session::valid(tables, &pin, service.tag) {
         return Some(pin.backend);
     }
     // Chosen anew and stored at once, so that it happens, and is counted, once and not for each of

@@ -1,8 +1,7 @@
 //! The established path: a packet of a connection that the flow table knows.
 
-use super::{Route, Step, access, nat, session, table};
+use super::{Route, Step, nat, session, table};
 use crate::{
-    hash,
     net::{Address, protocol},
     packet::{End, Packet},
     reason::Reason,
@@ -36,12 +35,6 @@ pub fn known<T: Tables>(tables: &T, cache: Cache, hash: u64) -> Option<(Entry, T
     look_up(tables, cache, hash).map(|(_, _, entry, backend)| (entry, backend))
 }
 
-/// The target of a packet's flow, whatever state its backend is in. Nothing is renewed.
-#[inline(always)]
-pub fn target<A: Address, T: Tables>(packet: &Packet<A>, tables: &T) -> Option<Target> {
-    known(tables, Cache::Flows, hash::of(packet, tables.settings())).map(|(entry, _)| entry.target())
-}
-
 /// The target of the flow of a tuple with this hash, and its backend; `None` if there is none that is
 /// still good.
 #[inline(always)]
@@ -62,17 +55,26 @@ pub fn follow<'t, A: Address, T: Tables>(
         return None;
     }
     let now = tables.now();
-    // Once a tick, and while a connection is young or old, there is more to do than to forward.
-    if entry.idle(now) != 0 || entry.phase() != Phase::Proven || packet.tcp.opens() || packet.tcp.closes() {
+    // Once a tick, while a connection is young or old, and where it comes another way, there is more to do than
+    // to forward.
+    if !entry.came_by(packet.ingress)
+        || entry.idle(now) != 0
+        || entry.phase() != Phase::Proven
+        || packet.tcp.opens()
+        || packet.tcp.closes()
+    {
         let phase = tables.keep(packet, entry)?;
-        way.refresh(entry, Entry::new(target, phase, now));
+        let fresh = Entry::new(target, phase, now).by(packet.ingress);
+        if (entry.idle(now) != 0 || phase != entry.phase()) && !tables.renew(packet, entry, fresh) {
+            return None;
+        }
+        way.refresh(entry, fresh);
     }
     Some((target, backend))
 }
 
-/// Renews what a connection holds (its port, its session) and says which phase it is in now;
-/// `None` if the connection no longer owns its port, a SYN begins another in its place, or the service's
-/// list does not let its client in any more, which `connect` then finds too.
+/// Renews a connection's port, and says which phase it is in now; `None` if the connection no longer owns its port,
+/// or a SYN begins another in its place.
 #[inline(always)]
 pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry) -> Option<Phase> {
     let now = tables.now();
@@ -88,10 +90,12 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
         (entry.idle(now) != 0 && !packet.tcp.opens(), packet.tcp.closes() || entry.phase() == Phase::Closing)
     } else {
         let ours = nat::source(tables, backend, target.source());
-        let binding = tables.binding(nat::index(tables.settings(), ours, backend, target.port()))?;
+        let port = backend.port_for(packet.destination.port);
+        let binding = tables.binding(nat::index(tables.settings(), ours, backend, port, target.port()))?;
         let bound = binding.read()?;
         if bound.client != packet.source.address.widen()
             || bound.client_port != packet.source.port
+            || bound.called != packet.destination.port
             // Other connections of this client may have had the port since: backends share lanes.
             || bound.backend != target.backend()
         {
@@ -101,6 +105,9 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
         // its port after a few idle seconds.
         if packet.tcp.opens() && binding.stamp().is_left() {
             return None;
+        }
+        if bound.ifindex != packet.ingress || bound.client_mac != packet.source_mac {
+            nat::turn(packet, &binding);
         }
         let stamp = binding.pass(now, packet.tcp, Side::Client);
         (stamp.is_proven(), stamp.is_over())
@@ -113,18 +120,21 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
         _ if is_proven => Phase::Proven,
         _ => Phase::Seen,
     };
-    if backend.forwarding() == Forwarding::NatPreserve && (entry.idle(now) != 0 || phase != entry.phase()) {
-        nat::insert_reply(packet, tables, backend, Entry::new(target.reply(), phase, now));
-    }
-    if (entry.idle(now) != 0 || phase > entry.phase())
-        && let Some(service) = tables.service(&backend.service())
-    {
-        if !access::admits(tables, &service, packet.source.address.widen()) {
-            return None;
-        }
-        session::keep(packet, tables, &service, target.backend(), backend, phase == Phase::Proven, now);
-    }
     Some(phase)
+}
+
+/// Once a tick, and when a connection's phase changes: renews its way back, where that is an entry of its own, and
+/// its client's session. `old` is the entry as it was, `new` as it will be. False if the service's access list does not
+/// let the client in any more.
+#[inline(always)]
+pub fn renew<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, old: Entry, new: Entry) -> bool {
+    let (now, target) = (tables.now(), new.target());
+    let Some(backend) = tables.backend(target.backend()) else { return false };
+    if backend.forwarding() == Forwarding::NatPreserve {
+        nat::insert_reply(packet, tables, &backend, Entry::new(target.reply(), new.phase(), now));
+    }
+    let is_due = old.idle(now) != 0 || new.phase() > old.phase();
+    !is_due || session::keep(packet, tables, target.backend(), &backend, new.phase() == Phase::Proven, now)
 }
 
 /// The route to a flow's backend, counted in its figures.
@@ -146,7 +156,8 @@ pub fn to_backend<A: Address, T: Tables>(
     let rewrites_ends = backend.forwarding() != Forwarding::Dsr;
     let mut destination = packet.destination;
     if rewrites_ends {
-        destination = End { address: A::narrow(backend.address), port: backend.port };
+        destination =
+            End { address: A::narrow(backend.address), port: backend.port_for(packet.destination.port) };
     }
     tables.traffic(target.backend(), |figures| {
         figures.packets += 1;

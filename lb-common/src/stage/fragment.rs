@@ -30,7 +30,7 @@ pub fn common<A: Family, T: Tables>(datagram: &Datagram<A>, tables: &T) -> u64 {
 /// Remembers where a packet went whose first fragment was just sent on; `common` is what [`common`] says of it.
 #[inline(never)]
 pub fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, common: u64) {
-    let Some(target) = reply::target(packet, tables).or_else(|| flow::target(packet, tables)) else { return };
+    let Some(target) = reply::target(packet, tables) else { return };
     let Some(backend) = tables.backend(target.backend()) else { return };
     let entry = Entry::new(target, Phase::New, tables.now());
     table::enter_fragment(tables, common, entry, backend.generation);
@@ -62,8 +62,11 @@ fn by_client<A: Family, T: Tables>(datagram: &Datagram<A>, tables: &T) -> Step<T
         return Err(Reason::Denied);
     }
     let owner = select::by_hash(tables, &service, 0).ok_or(Reason::NoBackend)?;
-    let called = tables.backend(owner).ok_or(Reason::NoBackend)?.service();
-    let id = connect::expected(tables, &service, &called, client, 0).ok_or(Reason::NoBackend)?;
+    // The entries of a hash map may be given to another key while they are read.
+    if tables.backend(owner).ok_or(Reason::NoBackend)?.service_tag != service.tag {
+        return Err(Reason::NoBackend);
+    }
+    let id = connect::expected(tables, &service, client, 0).ok_or(Reason::NoBackend)?;
     let backend = tables.backend(id).ok_or(Reason::NoBackend)?;
     // With several sources to choose from, the first fragment's ports decide.
     if backend.forwarding() == Forwarding::Nat && backend.source_count != 1 {

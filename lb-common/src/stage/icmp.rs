@@ -1,7 +1,7 @@
 //! ICMP and ICMPv6: errors go where the packets that they quote came from, and pings of addresses that no
 //! kernel answers for are answered here.
 
-use super::{Step, access, connect, flow, reply};
+use super::{Step, access, connect, reply, service};
 use crate::{
     hash,
     net::Address,
@@ -20,19 +20,17 @@ use crate::{
 /// about a service's connection.
 #[inline(always)]
 pub fn find<A: Address, T: Tables>(answer: &Packet<A>, tables: &T) -> Step<Target> {
-    if let Some(target) = reply::target(answer, tables).or_else(|| flow::target(answer, tables)) {
+    if let Some(target) = reply::target(answer, tables) {
         return Ok(target);
     }
     // A connection that is not remembered still goes by session or hash, where no port is needed for it.
-    let (from, to) = (answer.source, answer.destination);
-    let called = ServiceKey::new(to.address.widen(), to.port, answer.protocol);
-    let service = tables.service(&called).ok_or(Reason::OtherProtocol)?;
-    if !access::admits(tables, &service, from.address.widen()) {
+    let client = answer.source.address.widen();
+    let service = service::find(tables, &mut service::called(answer)).ok_or(Reason::OtherProtocol)?;
+    if !access::admits(tables, &service, client) {
         return Err(Reason::Denied);
     }
     let hash = hash::of(answer, tables.settings());
-    let id =
-        connect::expected(tables, &service, &called, from.address.widen(), hash).ok_or(Reason::IcmpOrphan)?;
+    let id = connect::expected(tables, &service, client, hash).ok_or(Reason::IcmpOrphan)?;
     let backend = tables.backend(id).ok_or(Reason::IcmpOrphan)?;
     if matches!(backend.forwarding(), Forwarding::Nat | Forwarding::NatPreserve) {
         return Err(Reason::IcmpOrphan);

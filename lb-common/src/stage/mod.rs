@@ -17,6 +17,7 @@ pub mod icmp;
 pub mod nat;
 pub mod reply;
 pub mod select;
+pub mod service;
 pub mod session;
 pub mod table;
 
@@ -56,7 +57,7 @@ impl From<Step<Target>> for Packed {
 }
 
 /// The route of a packet whose own ports don't lead there: a later fragment, or an error about another
-/// packet.
+/// packet. A target that is a reply is a [`Target::answer`].
 ///
 /// # Errors
 /// [`Reason::NotOurs`] where its connection has ended meanwhile; what keeps packets from a backend.
@@ -68,7 +69,8 @@ pub fn along<A: Address, T: Tables>(
 ) -> Step<(Reason, Route<A>)> {
     let backend = tables.backend(target.backend()).ok_or(Reason::NoBackend)?;
     if target.is_reply() {
-        let route = reply::along(packet, tables, target, &backend).ok_or(Reason::NotOurs)?;
+        let route = reply::along(packet, tables, target.backend(), &backend, target.index());
+        let route = route.ok_or(Reason::NotOurs)?;
         return Ok((Reason::ToClient, route));
     }
     if !tables.health(target.backend()).serves() {

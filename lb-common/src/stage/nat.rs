@@ -6,7 +6,7 @@ use crate::{
     net::{Address, Be16, Ip},
     packet::Packet,
     settings::Settings,
-    state::{Backend, BackendId, Bound, Forwarding, Target, binding::Stamp, flow::Entry},
+    state::{Backend, BackendId, Binding, Bound, Forwarding, Target, binding::Stamp, flow::Entry},
     tables::Tables,
 };
 
@@ -29,10 +29,10 @@ pub fn index_of(settings: &Settings, ours: Ip, backend: Ip, port: Be16, protocol
     lane * settings.port_count.get() + u32::from(offset)
 }
 
-/// Index in `BINDINGS` of a connection to `backend`; `ours` is what [`source`] says.
+/// Index in `BINDINGS` of a connection to `port` of `backend`; `ours` is what [`source`] says.
 #[inline(always)]
-pub fn index(settings: &Settings, ours: Option<Ip>, backend: &Backend, offset: u16) -> u32 {
-    index_of(settings, ours.unwrap_or_default(), backend.address, backend.port, backend.protocol, offset)
+pub fn index(settings: &Settings, ours: Option<Ip>, backend: &Backend, port: Be16, offset: u16) -> u32 {
+    index_of(settings, ours.unwrap_or_default(), backend.address, port, backend.protocol, offset)
 }
 
 /// Our address in a connection to `backend`. Where the client's is kept, any number does that leads to a
@@ -65,7 +65,7 @@ pub fn bind<A: Address, T: Tables>(
         count => backend.source_first + ((u64::from((hash >> 40) as u16) * u64::from(count)) >> 16) as u8,
     };
     let ours = source(tables, backend, chosen);
-    let base = index(settings, ours, backend, 0);
+    let base = index(settings, ours, backend, backend.port_for(packet.destination.port), 0);
     let own = Stamp::first(now, packet.tcp, packet.protocol);
     let mut at = tables.next_port();
     for probe in 0..PROBES {
@@ -77,6 +77,7 @@ pub fn bind<A: Address, T: Tables>(
             binding.write(&Bound {
                 client: packet.source.address.widen(),
                 client_port: packet.source.port,
+                called: packet.destination.port,
                 protocol: packet.protocol,
                 backend: id,
                 source: chosen,
@@ -91,6 +92,20 @@ pub fn bind<A: Address, T: Tables>(
     None
 }
 
+/// Has replies go back the way that the client's packets come now: routes change while connections last.
+#[inline(never)]
+pub fn turn<A: Address>(packet: &Packet<A>, binding: &Binding) {
+    if let Some(old) = binding.read() {
+        let new = Bound {
+            ifindex: packet.ingress,
+            client_mac: packet.source_mac,
+            local_mac: packet.destination_mac,
+            ..old
+        };
+        binding.replace(&old, &new);
+    }
+}
+
 /// Enters the way back of a connection whose client address is kept: its replies don't carry a port
 /// of ours, so they are recognised by their own tuple. `way_back` is in the phase of the connection
 /// itself: a stranger's displaces no proven client's.
@@ -102,7 +117,7 @@ pub fn insert_reply<A: Address, T: Tables>(
     way_back: Entry,
 ) {
     let settings = tables.settings();
-    let from = (A::narrow(backend.address), backend.port);
+    let from = (A::narrow(backend.address), backend.port_for(packet.destination.port));
     let hash = hash::tuple(settings, from, (packet.source.address, packet.source.port), packet.protocol);
     table::enter(tables, hash, way_back, backend.generation);
 }

@@ -1,11 +1,12 @@
 //! The way back: a packet from a backend to one of its clients.
 
-use super::{Route, nat};
+use super::{Route, flow, nat};
 use crate::{
+    hash,
     net::Address,
     packet::{End, Packet},
-    state::{Backend, Binding, Bound, Forwarding, Target, binding::Side},
-    tables::Tables,
+    state::{Backend, BackendId, Binding, Bound, Forwarding, Target, binding::Side},
+    tables::{Cache, Tables},
 };
 
 /// Where in the configured range the packet's destination port lies, if it does: it may then be the
@@ -38,7 +39,7 @@ fn find<'t, A: Address, T: Tables>(packet: &Packet<A>, tables: &'t T, index: u32
     let bound = binding.read()?;
     let backend = tables.backend(bound.backend)?;
     if bound.protocol != packet.protocol
-        || backend.port != packet.source.port
+        || backend.port_for(bound.called) != packet.source.port
         || !belongs(tables, &bound, &backend, packet.source.address, packet.destination.address)
     {
         return None;
@@ -71,26 +72,38 @@ pub fn to_client<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, index: u
     Some(route(&bound, &backend))
 }
 
-/// The connection that a packet from a backend belongs to, as a target. Nothing is renewed.
+/// The connection that a packet belongs to, in either direction; on the way back, as a target with the index
+/// of its binding. Nothing is renewed.
 #[inline(always)]
 pub fn target<A: Address, T: Tables>(packet: &Packet<A>, tables: &T) -> Option<Target> {
-    let offset = port_offset(packet, tables)?;
-    let (_, bound, _) = find(packet, tables, index(packet, tables, offset))?;
-    Some(Target::bound(bound.backend, bound.source, offset).reply())
+    if let Some(offset) = port_offset(packet, tables) {
+        let index = index(packet, tables, offset);
+        if let Some((_, bound, _)) = find(packet, tables, index) {
+            return Target::answer(bound.backend, index);
+        }
+    }
+    let (entry, backend) = flow::known(tables, Cache::Flows, hash::of(packet, tables.settings()))?;
+    let target = entry.target();
+    if !target.is_reply() {
+        return Some(target);
+    }
+    let ours = nat::source(tables, &backend, target.source());
+    let index = nat::index(tables.settings(), ours, &backend, packet.source.port, target.port());
+    Target::answer(target.backend(), index)
 }
 
-/// The route back to the client of a target, for a packet without ports, or one that only quotes them; counted
-/// in the backend's figures. `None` if the target's binding is another connection's by now.
+/// The route back to the client of the binding at `index`, for a packet without ports, or one that only quotes
+/// them; counted in the backend's figures. `None` if the binding is another connection's by now.
 #[inline(always)]
 pub fn along<A: Address, T: Tables>(
     packet: &Packet<A>,
     tables: &T,
-    target: Target,
+    id: BackendId,
     backend: &Backend,
+    index: u32,
 ) -> Option<Route<A>> {
-    let ours = nat::source(tables, backend, target.source());
-    let bound = tables.binding(nat::index(tables.settings(), ours, backend, target.port()))?.read()?;
-    if bound.backend != target.backend()
+    let bound = tables.binding(index)?.read()?;
+    if bound.backend != id
         || !belongs(tables, &bound, backend, packet.source.address, packet.destination.address)
     {
         return None;
@@ -115,7 +128,7 @@ fn route<A: Address>(bound: &Bound, backend: &Backend) -> Route<A> {
         ifindex: bound.ifindex,
         source_mac: bound.local_mac,
         target_mac: bound.client_mac,
-        source: End { address: A::narrow(backend.service_address), port: backend.service_port },
+        source: End { address: A::narrow(backend.service_address), port: bound.called },
         destination: End { address: A::narrow(bound.client), port: bound.client_port },
         rewrites_ends: true,
     }

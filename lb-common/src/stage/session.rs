@@ -1,10 +1,11 @@
 //! The promise: stored sessions, where they are found, made and kept.
 
+use super::{access, service};
 use crate::{
     net::{Address, Ip},
     packet::Packet,
     reason::Reason,
-    state::{Backend, BackendId, PersistBy, Pin, Service, ServiceKey, SessionKey},
+    state::{Backend, BackendId, PersistBy, Pin, Service, SessionKey},
     tables::{Store, Tables},
     time::Tick,
 };
@@ -32,42 +33,51 @@ pub fn find<'t, T: Tables>(
     tables.session(Store::Affinity, key).map(|session| (Store::Affinity, session))
 }
 
-/// May a session decide for a new connection to `service`? Its backend must serve, be the one that
-/// the session was made with, and belong to that very service: an LRU entry may be given to
+/// May a session decide for a new connection to the service of this tag? Its backend must serve, be the one
+/// that the session was made with, and belong to that very service: an LRU entry may be given to
 /// another client at the moment it is read or written.
 #[inline(always)]
-pub fn valid<T: Tables>(tables: &T, pin: &Pin, service: &ServiceKey) -> bool {
+pub fn valid<T: Tables>(tables: &T, pin: &Pin, tag: u16) -> bool {
     tables.health(pin.backend).serves()
         && tables
             .backend(pin.backend)
-            .is_some_and(|backend| backend.generation == pin.generation && backend.service() == *service)
+            .is_some_and(|backend| backend.generation == pin.generation && backend.service_tag == tag)
 }
 
 /// Traffic of a connection to `id` slides its client's session, or makes one; a client that is
-/// `proven` moves to the proven ones.
-#[inline(always)]
+/// `proven` moves to the proven ones. False if the service's list does not let the client in (any more). A
+/// connection to a port that its service no longer has keeps no session.
+#[inline(never)]
 pub fn keep<A: Address, T: Tables>(
     packet: &Packet<A>,
     tables: &T,
-    service: &Service,
     id: BackendId,
     backend: &Backend,
     proven: bool,
     now: Tick,
-) {
-    if let Some(key) = key(service, packet.source.address.widen()) {
-        store(tables, service, &key, Pin::new(id, backend.generation, now), proven);
+) -> bool {
+    let mut called = service::called(packet);
+    let Some(service) = service::find(tables, &mut called) else { return true };
+    let client = packet.source.address.widen();
+    if !access::admits(tables, &service, client) {
+        return false;
     }
+    if backend.serves(&service, &called)
+        && let Some(key) = key(&service, client)
+    {
+        store(tables, &service, &key, Pin::new(id, backend.generation, now), proven);
+    }
+    true
 }
 
 /// True if a session can't decide any more, by the lights of a connection to `beside`.
 #[inline(always)]
 fn lost<T: Tables>(tables: &T, pin: &Pin, beside: BackendId) -> bool {
-    tables.backend(beside).is_some_and(|backend| !valid(tables, pin, &backend.service()))
+    tables.backend(beside).is_some_and(|backend| !valid(tables, pin, backend.service_tag))
 }
 
 /// Makes, slides or promotes a session. See [`keep`].
-#[inline(never)]
+#[inline(always)]
 pub fn store<T: Tables>(tables: &T, service: &Service, key: &SessionKey, fresh: Pin, proven: bool) {
     let mut pin = fresh;
     if let Some((store, session)) = find(tables, key) {

@@ -1,6 +1,6 @@
 //! `BACKENDS`, `HEALTH` and `TRAFFIC`: what the packet path must know of a server.
 
-use super::{Plain, ServiceKey, layout};
+use super::{Plain, Service, ServiceKey, layout};
 use crate::net::{Be16, Ip, Mac};
 
 /// Index into `BACKENDS`, `HEALTH` and `TRAFFIC`. 0 is nobody: an all-zero entry names no backend.
@@ -38,10 +38,10 @@ pub struct Backend {
     pub generation: u32,
     /// Interface towards the next hop.
     pub ifindex: u32,
-    /// The server's port.
+    /// The server's port; 0: the one that the client called.
     pub port: Be16,
-    /// The service's port.
-    pub service_port: Be16,
+    /// That of the service it belongs to, see [`Service::tag`].
+    pub service_tag: u16,
     /// A [`Forwarding`] as a number.
     pub forwarding: u8,
     /// Index in `SOURCES` of the first source address of this family.
@@ -68,10 +68,20 @@ pub enum Forwarding {
 }
 
 impl Backend {
-    /// The service it belongs to.
+    /// Does it belong to the service that has this entry under this key? It may not where the entry was given
+    /// to another key while it was read.
     #[inline(always)]
-    pub const fn service(&self) -> ServiceKey {
-        ServiceKey::new(self.service_address, self.service_port, self.protocol)
+    pub fn serves(&self, service: &Service, key: &ServiceKey) -> bool {
+        service.port == key.port
+            && self.service_tag == service.tag
+            && self.service_address == key.address
+            && self.protocol == key.protocol()
+    }
+
+    /// The server's port in a connection that `called` this one of the service's.
+    #[inline(always)]
+    pub const fn port_for(&self, called: Be16) -> Be16 {
+        if self.port.raw() == 0 { called } else { self.port }
     }
 
     /// The forwarding mode; the daemon writes no other numbers than those of [`Forwarding`].

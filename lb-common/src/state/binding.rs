@@ -38,6 +38,8 @@ pub struct Bound {
     pub client: Ip,
     /// The client's port.
     pub client_port: Be16,
+    /// The service's port that the client called.
+    pub called: Be16,
     /// Transport protocol.
     pub protocol: u8,
     /// The backend.
@@ -46,7 +48,8 @@ pub struct Bound {
     pub source: u8,
     /// The backend's generation when the connection was made.
     pub generation: u32,
-    /// Interface that the client's packets come in by.
+    /// Interface that the client's packets come in by; this and the addresses below are those of the last time that
+    /// [`crate::stage::flow`] looked.
     pub ifindex: u32,
     /// Ethernet address that they come from: the last hop.
     pub client_mac: Mac,
@@ -211,6 +214,7 @@ impl Bound {
         let Self {
             client,
             client_port,
+            called,
             protocol,
             backend,
             source,
@@ -224,7 +228,10 @@ impl Bound {
             high,
             low,
             u64::from(backend.0) | u64::from(generation) << 32,
-            u64::from(ifindex) | u64::from(protocol) << 32 | u64::from(source) << 40,
+            u64::from(ifindex)
+                | u64::from(protocol) << 32
+                | u64::from(source) << 40
+                | u64::from(called.raw()) << 48,
             client_mac.raw() | u64::from(client_port.raw()) << 48,
             local_mac.raw(),
         ]
@@ -236,6 +243,7 @@ impl Bound {
         Self {
             client: Ip::from_words([a, b]),
             client_port: Be16::from_raw((e >> 48) as u16),
+            called: Be16::from_raw((d >> 48) as u16),
             protocol: (d >> 32) as u8,
             backend: BackendId(c as u32),
             source: (d >> 40) as u8,
@@ -295,6 +303,14 @@ impl Binding {
         self.guard.store(fold(&words));
     }
 
+    /// Replaces what was read as `old`, unless another CPU is replacing it.
+    #[inline(always)]
+    pub fn replace(&self, old: &Bound, new: &Bound) {
+        if self.guard.claim(fold(&old.words()), 0) {
+            self.write(new);
+        }
+    }
+
     /// The connection, unless none was written or one is being written.
     #[inline(always)]
     pub fn read(&self) -> Option<Bound> {
@@ -312,6 +328,7 @@ mod tests {
         Bound {
             client: Ip::from_bytes([n; 16]),
             client_port: Be16::new(1000 + u16::from(n)),
+            called: Be16::new(80 + u16::from(n)),
             protocol: 6,
             backend: BackendId(u32::from(n)),
             source: n,
@@ -328,6 +345,16 @@ mod tests {
         assert_eq!(binding.read(), None);
         binding.write(&bound(5));
         assert_eq!(binding.read(), Some(bound(5)));
+    }
+
+    #[test]
+    fn only_what_was_read_is_replaced() {
+        let binding = Binding::default();
+        binding.write(&bound(5));
+        binding.replace(&bound(4), &bound(6));
+        assert_eq!(binding.read(), Some(bound(5)));
+        binding.replace(&bound(5), &bound(6));
+        assert_eq!(binding.read(), Some(bound(6)));
     }
 
     #[test]

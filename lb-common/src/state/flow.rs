@@ -10,14 +10,15 @@
 //! ```text
 //! check   bits  0..32  tag: low half of the tuple's hash
 //!         bits 32..64  guard: high half of the hash ^ digest(target, generation)
-//! value   bits  0..48  target: backend (20), source index (8), kind (4), source port (16)
+//! value   bits  0..48  target: backend (20), source index (8), reply (1), source port (16),
+//!                      and the interface that the last packet came in by (3, its index modulo 8)
 //!         bits 48..64  phase (2) and age (14): the tick of the last refresh
 //! ```
 //!
 //! *Why two CPUs can't make a false entry:* each word is written whole, so a reader may see the
 //! check of one writer with the value of another, but then the guard, which binds the hash to the
-//! target, does not fit, and the way counts as empty. The guard leaves phase and age out, so that
-//! they can be refreshed in place. It takes the backend's *generation* in, without storing it: a
+//! target, does not fit, and the way counts as empty. The guard leaves phase, age and interface
+//! out, so that they can be refreshed in place. It takes the backend's *generation* in, without storing it: a
 //! flow of a backend that is gone stops matching the moment its index is given to another. (The
 //! same trick as in the transposition tables of chess programs: Hyatt and Mann, 2002.)
 //!
@@ -60,7 +61,7 @@ pub struct Target(u64);
 
 impl Target {
     const REPLY: u64 = 1 << 28;
-    const MASK: u64 = (1 << 48) - 1;
+    const MASK: u64 = ((1 << 48) - 1) & !Entry::WAY;
 
     /// From the number that [`Target::raw`] gives.
     #[inline(always)]
@@ -85,6 +86,22 @@ impl Target {
     #[inline(always)]
     pub const fn bound(backend: BackendId, source: u8, port: u16) -> Self {
         Self(backend.0 as u64 | (source as u64) << 20 | (port as u64) << 32)
+    }
+
+    /// The way back through the binding at `index`, for those that don't know which port leads there; `None`
+    /// beyond the 2^24 that there is room for.
+    #[inline(always)]
+    pub const fn answer(backend: BackendId, index: u32) -> Option<Self> {
+        if index >> 24 != 0 {
+            return None;
+        }
+        Some(Self::bound(backend, (index >> 16) as u8, index as u16).reply())
+    }
+
+    /// The index of an [`Target::answer`].
+    #[inline(always)]
+    pub const fn index(self) -> u32 {
+        (self.source() as u32) << 16 | self.port() as u32
     }
 
     /// The same binding, seen from the backend.
@@ -152,6 +169,9 @@ pub struct Entry(u64);
 
 impl Entry {
     const AGE_MASK: u64 = (1 << 14) - 1;
+    /// The interface that the last packet came in by.
+    const WAY: u64 = 7 << Self::WAY_SHIFT;
+    const WAY_SHIFT: u32 = 29;
     /// No backend's: the bit says "reply".
     const CLEARED: u64 = Target::REPLY;
 
@@ -171,6 +191,19 @@ impl Entry {
     #[inline(always)]
     pub const fn raw(self) -> u64 {
         self.0
+    }
+
+    /// The same, of a packet that came in by the interface `ingress`.
+    #[inline(always)]
+    #[must_use]
+    pub const fn by(self, ingress: u32) -> Self {
+        Self(self.0 & !Self::WAY | ((ingress & 7) as u64) << Self::WAY_SHIFT)
+    }
+
+    /// Might the last packet have come in by the interface `ingress`? Certainly not, if the answer is no.
+    #[inline(always)]
+    pub const fn came_by(self, ingress: u32) -> bool {
+        (self.0 >> Self::WAY_SHIFT) as u32 & 7 == ingress & 7
     }
 
     /// Where the connection goes.
@@ -385,6 +418,9 @@ mod tests {
             prop_assert!(entry.target().is_reply() && !target.is_reply());
             prop_assert_eq!(entry.phase(), Phase::Seen);
             prop_assert_eq!(entry.idle(NOW), idle);
+            let other = entry.by(idle);
+            prop_assert!(other.came_by(idle) && !other.came_by(idle + 3) && entry.came_by(0));
+            prop_assert_eq!((other.target(), other.phase()), (entry.target(), entry.phase()));
         }
 
         #[test]

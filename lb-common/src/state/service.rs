@@ -1,4 +1,7 @@
 //! `SERVICES`: virtual address, port and protocol -> how clients stick and where the slots are.
+//!
+//! A service of several ports has an entry for each, and one of all ports an entry with port 0. An exact port goes
+//! before port 0, see [`crate::stage::service`].
 
 use super::{Plain, layout};
 use crate::net::{Be16, Ip};
@@ -9,7 +12,7 @@ use crate::net::{Be16, Ip};
 pub struct ServiceKey {
     /// The virtual address.
     pub address: Ip,
-    /// The virtual port.
+    /// The virtual port; 0: every port without an entry of its own.
     pub port: Be16,
     /// Transport protocol. Two bytes, so that every field is an aligned word (see [`crate::net`]).
     protocol: u16,
@@ -79,10 +82,17 @@ pub struct Service {
     pub access: u32,
     /// Number of its connection-id settings; 0: none.
     pub quic: u32,
+    /// The port of its key. The entries of a hash map may be given to another key while they are read:
+    /// this tells whose the value is.
+    pub port: Be16,
+    /// A digest of the service's name. All entries of the service and all of its backends say the same.
+    pub tag: u16,
     /// In an address's mark: see [`Service::answers_echo`]. Otherwise 0.
     pub flags: u32,
+    /// Always 0.
+    pub reserved: u32,
 }
-layout!(Service, size = 56, align = 8);
+layout!(Service, size = 64, align = 8);
 // SAFETY: integers and bytes, no padding.
 unsafe impl Plain for Service {}
 

@@ -11,6 +11,9 @@ pub struct ExplainQuery {
     pub service: String,
     /// The client's address.
     pub client: IpAddr,
+    /// Which of the service's ports it calls; `None`: the first.
+    #[serde(default)]
+    pub service_port: Option<u16>,
     /// Source port of the connection in question; `None`: the client's next connection.
     pub port: Option<u16>,
 }

@@ -1,6 +1,6 @@
 //! The control API: what the daemon can be asked and told, as JSON over HTTP on a unix socket.
 //!
-//! `GET /v1/status`, `GET /v1/explain?service=S&client=ADDR&port=N`, `POST /v1/reload`. The server knows the
+//! `GET /v1/status`, `GET /v1/explain?service=S&client=ADDR&port=N&service_port=N`, `POST /v1/reload`. The server knows the
 //! daemon only as [`Control`]; the commands know the server only as [`Client`]. Names in JSON are a promise:
 //! fields may be added, none is ever renamed.
 

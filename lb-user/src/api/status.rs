@@ -87,8 +87,10 @@ pub struct Service {
     pub name: String,
     /// The virtual address.
     pub address: IpAddr,
-    /// The virtual port.
+    /// The virtual port, the first of several; 0: every port.
     pub port: u16,
+    /// All of its ports; empty: every port.
+    pub ports: Vec<u16>,
     /// Transport.
     pub protocol: Protocol,
     /// How packets reach a backend.
@@ -193,7 +195,7 @@ pub struct Backend {
     pub name: String,
     /// The server's address.
     pub address: IpAddr,
-    /// The server's port.
+    /// The server's port; 0: the one that the client called.
     pub port: u16,
     /// What it may be given.
     pub state: BackendState,

@@ -15,7 +15,11 @@ use crate::{
 /// When the daemon can't be asked or the answer can't be printed.
 pub fn run(socket: &Path, args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let client = Client::new(socket);
-    let query =
-        ExplainQuery { service: args.service.clone(), client: args.client.address, port: args.client.port };
+    let query = ExplainQuery {
+        service: args.service.clone(),
+        client: args.client.address,
+        service_port: args.service_port,
+        port: args.client.port,
+    };
     ask(client.explain(&query), args.json, view::explain)
 }

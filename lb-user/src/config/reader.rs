@@ -67,6 +67,8 @@ pub(super) struct Reader<'a> {
     /// Keys that were asked for, and how the file writes them.
     known: Vec<(&'static str, String)>,
     missing: Vec<&'static str>,
+    /// Missing keys, and others that would do as well.
+    alternatives: Vec<(&'static str, &'static str)>,
 }
 
 impl<'a> Reader<'a> {
@@ -77,7 +79,7 @@ impl<'a> Reader<'a> {
     }
 
     fn new(head: &'static str, table: Option<&'a DeTable<'a>>, place: Place, report: &'a Report<'a>) -> Self {
-        Self { head, table, place, report, known: Vec::new(), missing: Vec::new() }
+        Self { head, table, place, report, known: Vec::new(), missing: Vec::new(), alternatives: Vec::new() }
     }
 
     /// Where the table begins.
@@ -98,7 +100,25 @@ impl<'a> Reader<'a> {
     /// Says that the table is not complete without these keys.
     pub(super) fn require(&mut self, keys: &[&'static str]) {
         if self.table.is_some() {
-            self.missing = keys.iter().copied().filter(|key| !self.has(key)).collect();
+            let missing: Vec<_> = keys.iter().copied().filter(|key| !self.has(key)).collect();
+            self.missing.extend(missing);
+        }
+    }
+
+    /// Says that the table must have one of two keys and not both.
+    pub(super) fn require_either(&mut self, key: &'static str, instead: &'static str) {
+        match self.entry(instead) {
+            Some(entry) if self.has(key) => {
+                let place = self.place.child(instead, entry.span());
+                let message = format!("`{key}` and `{instead}` are both given in {}", self.head);
+                self.report.error(&place, message, format!("keep one of `{key}` and `{instead}`"));
+            }
+            Some(_) => {}
+            None if self.table.is_some() && !self.has(key) => {
+                self.missing.push(key);
+                self.alternatives.push((key, instead));
+            }
+            None => {}
         }
     }
 
@@ -189,12 +209,36 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// A port, or 0 for the word `any`; as the list that [`Reader::port_list`] reads.
+    pub(super) fn port_or_any(&mut self, key: &'static str) -> Field<Vec<At<RangeInclusive<u16>>>> {
+        match self.value(key, values::A_PORT_OR_ANY, |value| values::port_or_any(key, value)) {
+            Field::Absent(place) => Field::Absent(place),
+            Field::Bad => Field::Bad,
+            Field::Given(at) => Field::Given(At { place: at.place.clone(), given: true, value: vec![at] }),
+        }
+    }
+
+    /// Ports and ranges of ports.
+    pub(super) fn port_list(&mut self, key: &'static str) -> Field<Vec<At<RangeInclusive<u16>>>> {
+        self.items(key, values::A_PORT_SPAN, |item| values::port_span("port", item))
+    }
+
     /// A list of strings, each turned into a value by `parse`. Bad items are reported one by one.
     pub(super) fn list<T>(
         &mut self,
         key: &'static str,
         expected: &str,
         parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Field<Vec<At<T>>> {
+        self.items(key, expected, |item| values::string(key, item).and_then(&parse))
+    }
+
+    /// A list, each item turned into a value by `convert`.
+    fn items<T>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        convert: impl Fn(&DeValue<'_>) -> Result<T, String>,
     ) -> Field<Vec<At<T>>> {
         let (place, report) = (self.place.clone(), self.report);
         let field = self.value(key, &format!("a list of {expected}"), |value| {
@@ -203,7 +247,7 @@ impl<'a> Reader<'a> {
             };
             let read = |(index, item): (usize, &Spanned<DeValue<'_>>)| {
                 let place = place.child(&format!("{key}[{index}]"), item.span());
-                match values::string(key, item.get_ref()).and_then(&parse) {
+                match convert(item.get_ref()) {
                     Ok(value) => Some(At { value, place, given: true }),
                     Err(message) => {
                         report.error(&place, message, format!("give {expected}"));
@@ -280,7 +324,8 @@ impl<'a> Reader<'a> {
         }
         for (key, form) in &self.known {
             // A misspelt key is one mistake, not a wrong key and a missing one.
-            if self.missing.contains(key) && !meant.contains(key) {
+            let would_do = |word: &&str| word == key || self.alternatives.contains(&(*key, *word));
+            if self.missing.contains(key) && !meant.iter().any(would_do) {
                 let place = self.place.child(key, self.place.span.clone());
                 let message = format!("`{key}` is missing in {}", self.head);
                 self.report.error(&place, message, format!("add {form}"));

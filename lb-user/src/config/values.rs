@@ -103,6 +103,36 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
+/// What [`port_or_any`] reads, for errors.
+pub(super) const A_PORT_OR_ANY: &str = r#"an integer in 1..=65535, or "any""#;
+
+/// A port, or 0 for `any`.
+pub(super) fn port_or_any(key: &str, value: &DeValue<'_>) -> Result<RangeInclusive<u16>, String> {
+    match value {
+        DeValue::String(word) if word == "any" => Ok(0..=0),
+        DeValue::String(word) => Err(format!("{key} {word:?} is neither a number nor \"any\"")),
+        number => integer(key, number, &PORTS).map(|port| port..=port),
+    }
+}
+
+/// What [`port_span`] reads, for errors.
+pub(super) const A_PORT_SPAN: &str =
+    r#"ports in 1..=65535 and ranges of them such as [80, 443, "8000-8099"]"#;
+
+/// A port, or the first and the last of several.
+pub(super) fn port_span(key: &str, value: &DeValue<'_>) -> Result<RangeInclusive<u16>, String> {
+    let DeValue::String(text) = value else {
+        return integer(key, value, &PORTS).map(|port| port..=port);
+    };
+    match ports(text)? {
+        (0, _) => Err(format!("{text:?} begins with port 0, which nobody could call")),
+        (first, last) if first > last => Err(format!("the range {text:?} runs backwards")),
+        (first, last) => Ok(first..=last),
+    }
+}
+
+const PORTS: RangeInclusive<i128> = 1..=65_535;
+
 /// What [`ports`] reads, for errors.
 pub(super) const A_PORT_RANGE: &str = r#"the first and the last port in quotes such as "1024-32767""#;
 

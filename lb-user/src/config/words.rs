@@ -5,10 +5,8 @@ use std::fmt::Display;
 /// Settings that belong to the design and not to this version: table, key, and the values that are
 /// not there yet (none listed: the key itself).
 const LATER: &[(&str, &str, &[&str])] = &[
-    ("[[service]]", "ports", &[]),
     ("[[service]]", "max_load", &[]),
     ("[[service]]", "slow_start", &[]),
-    ("[[service]]", "port", &["any"]),
     ("[[service]]", "protocol", &["http"]),
     ("[[service]]", "forwarding", &["ipip", "gue"]),
     ("[[service]]", "scheduler", &["least-sessions"]),

@@ -353,12 +353,17 @@ impl Core {
 /// Every backend as a target of health checks.
 fn targets(model: &Model) -> impl Iterator<Item = Target> + '_ {
     model.services.iter().flat_map(|service| {
-        service.backends.iter().map(|backend| Target {
-            key: BackendKey { service: service.name.clone(), backend: backend.name.clone() },
-            address: SocketAddr::new(backend.address, backend.port),
-            service: SocketAddr::new(service.address, service.port),
-            health: service.health.clone(),
-            initially_up: true,
+        service.backends.iter().map(|backend| {
+            let first = service.ports.first();
+            // Only where nothing is checked, there may be no port at all.
+            let port = service.health.port.or(backend.port).or(first).unwrap_or_default();
+            Target {
+                key: BackendKey { service: service.name.clone(), backend: backend.name.clone() },
+                address: SocketAddr::new(backend.address, port),
+                service: SocketAddr::new(service.address, first.unwrap_or(port)),
+                health: service.health.clone(),
+                initially_up: true,
+            }
         })
     })
 }

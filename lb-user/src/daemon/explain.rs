@@ -12,7 +12,7 @@ use super::{clock, core::Core};
 use crate::{
     api::{ExplainQuery, Explanation, Refusal, Session, Why},
     dataplane::View,
-    model::{self, PersistBy},
+    model::{self, PersistBy, Ports},
     plan,
 };
 
@@ -29,7 +29,15 @@ impl Core {
         }
         let now = clock::now();
         let view = View { kernel: &self.program.kernel, settings: &self.program.settings, now };
-        let (key, port) = (plan::service_key(service), query.port.map(Be16::new));
+        let called = called(service, query)?;
+        let (key, port) = (plan::service_key(service, called), query.port.map(Be16::new));
+        let owner = self.owner(service, called);
+        if owner != service.name {
+            return Err(Refusal::invalid(format!(
+                "port {called} of {} is that of service {owner}, which goes before the service of all ports",
+                service.address
+            )));
+        }
         let located = match query.client {
             std::net::IpAddr::V4(v4) => locate(&view, &key, V4::from_bytes(v4.octets()), port),
             std::net::IpAddr::V6(v6) => locate(&view, &key, V6::from_bytes(v6.octets()), port),
@@ -37,6 +45,15 @@ impl Core {
         let located =
             located.ok_or_else(|| Refusal::failed(format!("service {} is not in the maps", service.name)))?;
         Ok(self.put_into_words(query, service, &located, now))
+    }
+
+    /// Who answers for a port of a service's address: the exact port goes before all ports.
+    fn owner<'a>(&'a self, service: &'a model::Service, called: u16) -> &'a str {
+        let beside = |other: &&model::Service| {
+            (other.address, other.protocol) == (service.address, service.protocol)
+                && other.ports.numbers().contains(&called)
+        };
+        self.model.services.iter().find(beside).map_or(&service.name, |other| &other.name)
     }
 
     fn named(&self, name: &str) -> Result<&model::Service, Refusal> {
@@ -119,7 +136,8 @@ impl Core {
             })
             .collect();
         let slots = crate::slots::fill(&members, service.slots, self.inputs.seed);
-        let entry = &self.state.services.get(&plan::service_key(service))?.entry;
+        let first = service.ports.first().unwrap_or_default();
+        let entry = &self.state.services.get(&plan::service_key(service, first))?.entry;
         let client = Ip::from(query.client).masked(entry.client_mask);
         let hash = lb_common::hash::client(&self.program.settings, entry.scope, client);
         let slot = (hash >> 32) as usize & (slots.len() - 1);
@@ -138,6 +156,23 @@ fn denial(explanation: &Explanation, service: &model::Service) -> String {
         "This client may not use {}: {why}. Its packets are dropped, also those of open connections.",
         service.name
     )
+}
+
+/// The port of the service that the question is about; 0 where it makes no difference.
+fn called(service: &model::Service, query: &ExplainQuery) -> Result<u16, Refusal> {
+    match (&service.ports, query.service_port) {
+        (Ports::Any, None) if query.port.is_some() => Err(Refusal::invalid(format!(
+            "service {} has every port: name the one that the connection goes to with --service-port",
+            service.name
+        ))),
+        (ports, None) => Ok(ports.first().unwrap_or_default()),
+        (Ports::Any, Some(port)) => Ok(port),
+        (ports, Some(port)) if ports.numbers().contains(&port) => Ok(port),
+        (ports, Some(port)) => Err(Refusal::invalid(format!(
+            "service {} does not have port {port}: it has {ports}",
+            service.name
+        ))),
+    }
 }
 
 /// The explanation for people.

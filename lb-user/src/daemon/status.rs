@@ -107,7 +107,8 @@ impl Core {
         Ok(api::Service {
             name: service.name.clone(),
             address: service.address,
-            port: service.port,
+            port: service.ports.first().unwrap_or_default(),
+            ports: service.ports.first().map_or(&[][..], |_| service.ports.numbers()).to_vec(),
             protocol: service.protocol,
             forwarding: service.forwarding.into(),
             persistence: service.persistence.by.into(),
@@ -138,7 +139,7 @@ impl Core {
         Ok(api::Backend {
             name: backend.name.clone(),
             address: backend.address,
-            port: backend.port,
+            port: backend.port.unwrap_or_default(),
             state: match installed.health {
                 Health::Up => BackendState::Up,
                 Health::Draining => BackendState::Draining,

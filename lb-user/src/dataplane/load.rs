@@ -20,6 +20,9 @@ use crate::model::{Limits, Nat};
 /// The packet program's object file; empty in a build without it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/limpet.bpf.o"));
 
+/// Programs that the first one leaves packets to, by their places in `PROGRAMS`.
+const BESIDE: [&str; 2] = ["limpet_rare", "limpet_new"];
+
 /// [`Settings`] as aya takes it.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
@@ -111,9 +114,14 @@ impl Program {
         }
         let mut ebpf = loader.load(OBJECT).map_err(explain_load)?;
         load_one(&mut ebpf, "limpet")?;
-        let rare = load_one(&mut ebpf, "limpet_rare")?.fd()?.try_clone()?;
+        let mut beside = Vec::new();
+        for name in BESIDE {
+            beside.push(load_one(&mut ebpf, name)?.fd()?.try_clone()?);
+        }
         let mut kernel = Kernel::take(&mut ebpf, names?, &specs)?;
-        kernel.programs.set(0, &rare, 0).context("cannot fill PROGRAMS")?;
+        for (place, program) in (0..).zip(&beside) {
+            kernel.programs.set(place, program, 0).context("cannot fill PROGRAMS")?;
+        }
         // Last: it is what makes the maps worth adopting.
         meta.set(0, raw, 0).context("cannot write META")?;
         Ok(Self { ebpf, pins, adopted: running.is_some(), settings, kernel })
@@ -127,13 +135,13 @@ impl Program {
         self.ebpf.program_mut("limpet").and_then(|program| program.try_into().ok()).expect("seen at load")
     }
 
-    /// The program itself, and the one that it leaves rare packets to.
+    /// The program itself, and those that it leaves packets to.
     ///
     /// # Panics
     /// Never: [`Program::load`] saw them.
-    pub fn both(&self) -> [&Xdp; 2] {
+    pub fn all(&self) -> [&Xdp; 3] {
         let one = |name| self.ebpf.program(name).and_then(|program| program.try_into().ok());
-        ["limpet", "limpet_rare"].map(|name| one(name).expect("seen at load"))
+        ["limpet", BESIDE[0], BESIDE[1]].map(|name| one(name).expect("seen at load"))
     }
 
     /// Loads the pass-all program of the same object too: the floor that a bench compares with.

@@ -53,6 +53,7 @@ mod tests {
         binding.write(&Bound {
             client: Ip::default(),
             client_port: Be16::new(1234),
+            called: Be16::new(80),
             protocol,
             backend: BackendId(id),
             source: 0,

@@ -122,7 +122,7 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
         array("HEALTH", Array, 4, backends),
         array("SOURCES", Array, size::<Ip>(), 256),
         array("CURSOR", PerCpuArray, 4, 1),
-        array("PROGRAMS", ProgramArray, 4, 1),
+        array("PROGRAMS", ProgramArray, 4, 2),
         array("COUNTERS", PerCpuArray, 8, Reason::ROOM as u32),
         array("TRAFFIC", PerCpuArray, size::<Traffic>(), backends),
         array("META", Array, size::<Settings>(), 1),

@@ -16,6 +16,9 @@ use super::{Family, backend_name, plan};
 pub struct Config {
     /// `[interface]`.
     pub interface: Interface,
+    /// `[nat]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nat: Option<Nat>,
     /// `[[service]]`, in order.
     pub service: Vec<Service>,
 }
@@ -29,6 +32,13 @@ pub struct Interface {
     pub mode: &'static str,
 }
 
+/// `[nat]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Nat {
+    /// Our addresses towards the backends.
+    pub source: Vec<IpAddr>,
+}
+
 /// `[[service]]`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Service {
@@ -36,8 +46,9 @@ pub struct Service {
     pub name: String,
     /// Virtual address.
     pub address: IpAddr,
-    /// Virtual port.
-    pub port: u16,
+    /// Virtual port or ports.
+    #[serde(flatten)]
+    pub ports: Ports,
     /// `tcp` or `udp`.
     pub protocol: &'static str,
     /// `nat` or `dsr`.
@@ -54,6 +65,19 @@ pub struct Service {
     pub health: Health,
     /// `[[service.backend]]`.
     pub backend: Vec<Backend>,
+}
+
+/// `port` or `ports`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ports {
+    /// `port = 80`.
+    Port(u16),
+    /// `ports = [80, 443]`.
+    Ports(Vec<u16>),
+    /// `port = "any"`.
+    #[serde(rename = "port")]
+    All(&'static str),
 }
 
 /// `[service.persistence]`.
@@ -106,8 +130,9 @@ pub struct Backend {
     pub name: String,
     /// Where it is.
     pub address: IpAddr,
-    /// Where it listens.
-    pub port: u16,
+    /// Where it listens; `None`: where the client called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
     /// Its share.
     pub weight: u32,
 }
@@ -120,7 +145,8 @@ impl Config {
     /// For the balancer of a lab.
     #[must_use]
     pub fn new(service: Vec<Service>) -> Self {
-        Self { interface: Interface { names: vec!["eth0".to_owned()], mode: "auto" }, service }
+        let interface = Interface { names: vec!["eth0".to_owned()], mode: "auto" };
+        Self { interface, nat: None, service }
     }
 }
 
@@ -133,7 +159,7 @@ impl Service {
         Self {
             name: name.to_owned(),
             address: address.ip(),
-            port: address.port(),
+            ports: Ports::Port(address.port()),
             protocol: "tcp",
             forwarding,
             preserve_client: false,
@@ -149,7 +175,12 @@ impl Backend {
     /// Backend `index` of the lab, with weight 100.
     #[must_use]
     pub fn new(family: Family, index: u8, port: u16) -> Self {
-        Self { name: backend_name(index), address: plan::backend(family, index), port, weight: 100 }
+        Self {
+            name: backend_name(index),
+            address: plan::backend(family, index),
+            port: Some(port),
+            weight: 100,
+        }
     }
 }
 

@@ -25,10 +25,11 @@ pub mod daemon;
 mod netns;
 pub mod plan;
 mod server;
-mod status;
+pub mod status;
 mod way;
 
 use std::{
+    net::IpAddr,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -59,10 +60,12 @@ pub struct Size {
 /// the next lab made on this machine does.
 #[derive(Debug)]
 pub struct Lab {
+    switch: Netns,
     clients: Netns,
     balancer: Netns,
     backends: Vec<Netns>,
     _pass: PassGuard,
+    second_pass: Option<PassGuard>,
     claim: Claim,
 }
 
@@ -93,12 +96,31 @@ impl Lab {
             })
             .collect::<Result<Vec<_>>>()?;
 
-        finish_checksums(&switch, "balancer")?;
-        let pass = switch.run(|| {
-            let port = nix::net::if_::if_nametoindex("balancer")?;
-            attach_pass(port)
-        })?;
-        Ok(Self { clients, balancer, backends, _pass: pass, claim })
+        let pass = pass_on(&switch, "balancer")?;
+        Ok(Self { switch, clients, balancer, backends, _pass: pass, second_pass: None, claim })
+    }
+
+    /// Adds a second segment, with a leg of the balancer ([`plan::second_leg`]) and one of the first client on it, both
+    /// named `eth1`, and moves the backends there: the balancer has two arms, and clients two ways to it.
+    pub fn add_second_arm(&mut self) -> Result<()> {
+        let backends: Vec<_> = (0..self.backends.len()).map(|index| backend_name(index as u8)).collect();
+        self.switch.ip_batch(&plan::second_switch(self.balancer.name(), self.clients.name(), &backends))?;
+        self.second_pass = Some(pass_on(&self.switch, "balancer2")?);
+        self.clients.ip_batch(&plan::second_arm_of_clients())?;
+        self.balancer.ip_batch(&plan::second_arm_of_balancer())
+    }
+
+    /// Sends the first client's packets to `service` by the second segment from now on, and cuts the balancer's leg
+    /// on the first.
+    pub fn take_second_way(&self, service: IpAddr) -> Result<()> {
+        self.clients.ip_batch(&plan::second_way(service))?;
+        self.switch.ip_batch("link set balancer nomaster\n")
+    }
+
+    /// Has the first client's packets to `service` come by the first segment again.
+    pub fn take_first_way(&self, service: IpAddr) -> Result<()> {
+        self.switch.ip_batch("link set balancer master br0\n")?;
+        self.clients.ip_batch(&format!("route delete {service}\n"))
     }
 
     /// The namespace of all clients.
@@ -134,7 +156,12 @@ impl Lab {
     /// Makes backend `index` route its answers to clients through the balancer, which `nat` with
     /// `preserve_client` asks of its backends (and `dsr` must not have).
     pub fn answer_through_balancer(&self, index: u8) -> Result<()> {
-        self.backends[usize::from(index)].ip_batch(&plan::answer_through_balancer())
+        self.backends[usize::from(index)].ip_batch(&plan::answer_through(plan::balancer))
+    }
+
+    /// The same by the balancer's second leg.
+    pub fn answer_through_second_leg(&self, index: u8) -> Result<()> {
+        self.backends[usize::from(index)].ip_batch(&plan::answer_through(plan::second_leg))
     }
 
     /// Starts an HTTP server that answers its own name, in the namespace of backend `index`, on [`BACKEND_PORTS`] of
@@ -148,6 +175,12 @@ impl Lab {
 #[must_use]
 pub fn backend_name(index: u8) -> String {
     format!("backend-{}", u32::from(index) + 1)
+}
+
+/// What the switch's port to the balancer needs, see the module's text.
+fn pass_on(switch: &Netns, port: &str) -> Result<PassGuard> {
+    finish_checksums(switch, port)?;
+    switch.run(|| attach_pass(nix::net::if_::if_nametoindex(port)?))
 }
 
 /// Has checksums computed before packets leave `port`.

@@ -2,7 +2,7 @@
 //!
 //! Everything is on one layer-2 segment, but clients, backends and the balancer are in subnets of their own, so that
 //! a backend can be told to answer clients directly (the default: on-link, as `nat` and `dsr` want it) or
-//! through the balancer ([`answer_through_balancer`], as `nat` with `preserve_client` wants it).
+//! through the balancer ([`answer_through`], as `nat` with `preserve_client` wants it).
 
 use std::{
     fmt::Write as _,
@@ -141,16 +141,64 @@ pub(super) fn backends(index: u8) -> String {
     lines
 }
 
-/// For a backend's namespace: clients are reached through the balancer from now on.
-pub(super) fn answer_through_balancer() -> String {
+/// For a backend's namespace: clients are reached through the balancer, at this address of its, from now on.
+pub(super) fn answer_through(leg: fn(Family) -> IpAddr) -> String {
     let mut lines = String::new();
     for family in Family::BOTH {
         for net in [CLIENT_NET, CROWD_NET] {
-            let (net, via) = (net[family as usize], balancer(family));
+            let (net, via) = (net[family as usize], leg(family));
             let _ = writeln!(lines, "route replace {net} via {via} dev eth0");
         }
     }
     lines
+}
+
+/// The balancer's own address on its second leg.
+#[must_use]
+pub fn second_leg(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => Ipv4Addr::new(10, 77, 0, 2).into(),
+        Family::V6 => Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 2).into(),
+    }
+}
+
+/// For the switch: a second segment with a cable to the balancer and one to the clients, and the backends on it.
+pub(super) fn second_switch(balancer: &str, clients: &str, backends: &[String]) -> String {
+    let mut lines = SWITCH.replace("br0", "br1");
+    for (port, namespace) in [("balancer2", balancer), ("clients2", clients)] {
+        let _ = writeln!(lines, "link add {port} type veth peer name eth1 netns {namespace}");
+        let _ = writeln!(lines, "link set {port} master br1\nlink set {port} up");
+    }
+    for backend in backends {
+        let _ = writeln!(lines, "link set {backend} master br1");
+    }
+    lines
+}
+
+/// For the clients' namespace: the first client is on both segments.
+pub(super) fn second_arm_of_clients() -> String {
+    let mut lines = String::from("link set eth1 up\n");
+    for family in Family::BOTH {
+        address(&mut lines, client(family, 0), "eth1");
+        let _ = writeln!(lines, "route add {} dev eth1", second_leg(family));
+    }
+    lines
+}
+
+/// For the balancer's namespace.
+pub(super) fn second_arm_of_balancer() -> String {
+    let mut lines = String::from("link set eth1 up\n");
+    for family in Family::BOTH {
+        address(&mut lines, second_leg(family), "eth1");
+        let _ = writeln!(lines, "route replace {} dev eth1", BACKEND_NET[family as usize]);
+    }
+    lines
+}
+
+/// For the clients' namespace: `service` is behind the balancer's second leg.
+pub(super) fn second_way(service: IpAddr) -> String {
+    let family = if service.is_ipv4() { Family::V4 } else { Family::V6 };
+    format!("route replace {service} via {} dev eth1\n", second_leg(family))
 }
 
 fn address(lines: &mut String, address: IpAddr, device: &str) {

@@ -36,9 +36,12 @@ fn check_limits(raw: &raw::File, report: &Report<'_>) {
         let slots = service.slots.as_ref()?;
         Some((2 * u64::from(slots.value), &service.place))
     });
-    let one = |place| (1, place);
-    within("services", raw.limits.services.as_ref(), services.map(|it| one(&it.place)), report);
-    within("backends", raw.limits.backends.as_ref(), backends.map(|it| one(&it.place)), report);
+    let ports = services.map(|service| {
+        let spans = service.ports.iter().flat_map(|ports| &ports.value);
+        (spans.map(|span| span.value.len() as u64).sum::<u64>().max(1), &service.place)
+    });
+    within("ports of services", raw.limits.services.as_ref(), ports, report);
+    within("backends", raw.limits.backends.as_ref(), backends.map(|it| (1, &it.place)), report);
     within("slots (twice those of each service)", raw.limits.slots.as_ref(), slots, report);
 }
 

@@ -7,6 +7,7 @@ mod access;
 mod limits;
 mod nat;
 mod policy;
+mod ports;
 mod rules;
 mod service;
 mod validate;
@@ -20,6 +21,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+pub use self::ports::Ports;
 pub(crate) use self::validate::validate;
 use crate::access::AccessList;
 
@@ -36,7 +38,7 @@ pub struct Model {
     pub secret: Option<String>,
     /// Map sizes.
     pub limits: Limits,
-    /// Services in file order; names and (address, port, protocol) are unique.
+    /// Services in file order; names are unique, and no two share an address, port and protocol.
     pub services: Vec<Service>,
 }
 
@@ -94,15 +96,15 @@ pub struct Limits {
     pub fragments: u32,
 }
 
-/// One virtual address, port and protocol.
+/// One virtual address and protocol, with one port or several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     /// Unique, stable name.
     pub name: String,
     /// The virtual address.
     pub address: IpAddr,
-    /// The virtual port, never 0.
-    pub port: u16,
+    /// The virtual ports.
+    pub ports: Ports,
     /// Transport.
     pub protocol: Protocol,
     /// How packets reach a backend.
@@ -180,6 +182,8 @@ pub enum PersistBy {
 pub struct Health {
     /// The probe itself.
     pub check: Check,
+    /// Where it knocks; `None`: the backend's port, else the service's first.
+    pub port: Option<u16>,
     /// Between the starts of two probes.
     pub interval: Duration,
     /// A probe that takes longer has failed. Not above `interval`.
@@ -211,8 +215,8 @@ pub struct Backend {
     pub name: String,
     /// Same family as the service.
     pub address: IpAddr,
-    /// Never 0; for `dsr` always the service's port.
-    pub port: u16,
+    /// Never 0; `None`: the port that the client called. A service of one port has it here by default.
+    pub port: Option<u16>,
     /// Relative share of new clients, 1..=65535.
     pub weight: u32,
 }

@@ -51,6 +51,7 @@ pub(super) fn health(raw: &raw::Health, report: &Report<'_>) -> Option<Health> {
         Some(CheckType::Tcp) => no_effect(raw.path.as_ref(), r#"type = "tcp""#, report),
         Some(CheckType::None) => {
             let because = r#"type = "none""#;
+            no_effect(raw.port.as_ref(), because, report);
             no_effect(raw.path.as_ref(), because, report);
             no_effect(raw.interval.as_ref(), because, report);
             no_effect(raw.timeout.as_ref(), because, report);
@@ -80,6 +81,7 @@ pub(super) fn health(raw: &raw::Health, report: &Report<'_>) -> Option<Health> {
             CheckType::Tcp => Check::Tcp,
             CheckType::Http => Check::Http { path: raw.path.as_ref()?.value.clone() },
         },
+        port: raw.port.as_ref().map(|port| port.value),
         interval: interval.value,
         timeout: timeout.value,
         rise: raw.rise.as_ref()?.value,

@@ -1,7 +1,10 @@
 //! Rules for one `[[service]]` and its backends.
 
-use super::{Backend, Forwarding, Service, access, policy, rules};
-use crate::config::{defaults, raw, report::Report};
+use super::{Backend, Check, Forwarding, Ports, Service, access, policy, ports, rules};
+use crate::config::{
+    defaults, raw,
+    report::{At, Report},
+};
 
 pub(super) fn service(raw: &raw::Service, report: &Report<'_>) -> Option<Service> {
     if let Some(name) = &raw.name {
@@ -13,18 +16,20 @@ pub(super) fn service(raw: &raw::Service, report: &Report<'_>) -> Option<Service
     if raw.forwarding.as_ref().is_some_and(|forwarding| forwarding.value == raw::Forwarding::Dsr) {
         rules::no_effect(raw.preserve_client.as_ref(), r#"forwarding = "dsr""#, report);
     }
+    let ports = ports::ports(raw, report);
     slots(raw, report);
     backend_set(raw, report);
     // Each part reports its own errors, so none may keep another from being looked at.
     let backends: Vec<_> =
-        raw.backends().iter().map(|raw_backend| backend(raw_backend, raw, report)).collect();
+        raw.backends().iter().map(|raw_backend| backend(raw_backend, raw, ports.as_ref(), report)).collect();
     let persistence = policy::persistence(&raw.persistence, report);
     let access = access::access(&raw.access, raw.address.as_ref(), report);
     let health = policy::health(&raw.health, report);
+    probed_port(raw, ports.as_ref(), health.as_ref().map(|health| &health.check), report);
     Some(Service {
         name: raw.name.as_ref()?.value.clone(),
         address: raw.address.as_ref()?.value,
-        port: raw.port.as_ref()?.value,
+        ports: ports?,
         protocol: raw.protocol.as_ref()?.value,
         forwarding: forwarding(raw)?,
         persistence: persistence?,
@@ -91,18 +96,67 @@ fn backend_set(raw: &raw::Service, report: &Report<'_>) {
     );
     let endpoints = raw.backends().iter().filter_map(|backend| {
         let address = backend.address.as_ref()?;
-        let port = backend.port.as_ref()?;
-        Some(((address.value, port.value), &address.place))
+        Some(((address.value, backend.port.as_ref().map(|port| port.value)), &address.place))
     });
     rules::unique(
         endpoints,
-        |(address, port)| format!("the service already has a backend with address {address} and port {port}"),
+        |(address, port)| {
+            let port = port.map_or_else(String::new, |port| format!(" and port {port}"));
+            format!("the service already has a backend with address {address}{port}")
+        },
         "list each server once; its weight sets its share",
         report,
     );
 }
 
-fn backend(raw: &raw::Backend, service: &raw::Service, report: &Report<'_>) -> Option<Backend> {
+/// Reports a check that would not know where to knock.
+fn probed_port(raw: &raw::Service, ports: Option<&Ports>, check: Option<&Check>, report: &Report<'_>) {
+    let Some(kind) = raw.health.check.as_ref().filter(|_| check.is_some_and(|check| *check != Check::None))
+    else {
+        return;
+    };
+    if ports == Some(&Ports::Any)
+        && raw.health.port.is_none()
+        && raw.backends().iter().any(|backend| backend.port.is_none())
+    {
+        report.error(
+            &kind.place,
+            format!("a service of any port gives the health check{} no port to knock at", kind.remark()),
+            "add port = ... or type = \"none\" to [service.health]",
+        );
+    }
+}
+
+/// Reports a backend's port that can't be kept to.
+fn backend_port(port: &At<u16>, service: &raw::Service, ports: &Ports, report: &Report<'_>) {
+    let forwarding = forwarding(service);
+    match ports {
+        Ports::One(own) if forwarding == Some(Forwarding::Dsr) && port.value != *own => report.error(
+            &port.place,
+            format!("port {} differs from the service's port {own}, and \"dsr\" rewrites no port", port.value),
+            format!("remove port, and let the backend listen on {own}"),
+        ),
+        Ports::List(_) | Ports::Any if forwarding == Some(Forwarding::Dsr) => report.error(
+            &port.place,
+            "\"dsr\" rewrites no port",
+            "remove port, and let the backend listen on the service's ports",
+        ),
+        Ports::List(_) | Ports::Any if forwarding == Some(Forwarding::Nat { preserve_client: true }) => report.error(
+            &port.place,
+            "with preserve_client the backend could not tell two connections apart that a client opens from one port to \
+             two ports of the service",
+            "remove port, and let the backend listen on the service's ports; or remove preserve_client",
+        ),
+        Ports::One(_) | Ports::List(_) | Ports::Any => {}
+    }
+}
+
+fn backend(
+    raw: &raw::Backend,
+    service: &raw::Service,
+    ports: Option<&Ports>,
+    report: &Report<'_>,
+) -> Option<Backend> {
     if let Some(name) = &raw.name {
         rules::name(name, report);
     }
@@ -131,23 +185,13 @@ fn backend(raw: &raw::Backend, service: &raw::Service, report: &Report<'_>) -> O
         let help = format!("remove the backend instead, or give a weight in 1..={}", defaults::MAX_WEIGHT);
         report.error(&weight.place, "weight 0 would leave the backend without clients", help);
     }
-    if let (Some(port), Some(service_port)) = (&raw.port, &service.port)
-        && forwarding(service) == Some(Forwarding::Dsr)
-        && port.value != service_port.value
-    {
-        report.error(
-            &port.place,
-            format!(
-                "port {} differs from the service's port {}, and \"dsr\" rewrites no port",
-                port.value, service_port.value
-            ),
-            format!("remove port, and let the backend listen on {}", service_port.value),
-        );
+    if let (Some(port), Some(ports)) = (&raw.port, ports) {
+        backend_port(port, service, ports, report);
     }
     Some(Backend {
         name: raw.name.as_ref()?.value.clone(),
         address: raw.address.as_ref()?.value,
-        port: raw.port.as_ref()?.value,
+        port: raw.port.as_ref().map(|port| port.value),
         weight: raw.weight.as_ref()?.value,
     })
 }

@@ -1,6 +1,6 @@
 //! Rules for the file as a whole, and the model that comes of a file that keeps them all.
 
-use super::{Interface, Model, access, limits, nat, rules, service};
+use super::{Interface, Model, access, limits, nat, ports, rules, service};
 use crate::config::{
     defaults, raw,
     report::{At, Report},
@@ -22,6 +22,7 @@ pub(crate) fn validate(raw: &raw::File, report: &Report<'_>) -> Option<Model> {
     if let Some(services) = &mut services {
         limits::access(&access::share(services), raw, report);
     }
+    ports::disjoint(&raw.services, report);
     Some(Model {
         interface: interface?,
         nat: nat?,
@@ -93,18 +94,6 @@ fn check_unique_services(services: &[raw::Service], report: &Report<'_>) {
         services.iter().filter_map(|service| service.name.as_ref()).map(|name| (&name.value, &name.place)),
         |name| format!("there is already a service named {name:?}"),
         "give each service its own name",
-        report,
-    );
-    let endpoints = services.iter().filter_map(|service| {
-        let (address, port) = (service.address.as_ref()?, service.port.as_ref()?);
-        Some(((address.value, port.value, service.protocol.as_ref()?.value), &port.place))
-    });
-    rules::unique(
-        endpoints,
-        |(address, port, protocol)| {
-            format!("there is already a service with address {address}, port {port} and protocol {protocol}")
-        },
-        "change the address, port or protocol of one of them, or merge their backends",
         report,
     );
 }

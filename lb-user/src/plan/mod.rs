@@ -5,6 +5,10 @@
 //! then the reverse: services that go, backends that go, lists that go. So no slot ever points at an absent
 //! backend, and no service at a list that is not whole. A slot table is written into a free place first, and a
 //! list under a free number; replacing the service's entry, which is one atomic write, swaps both in.
+//!
+//! A service of several ports has an entry for each; all lead to the same slot table, and they are replaced one
+//! after the other. In between, new clients of one port are served by the old table, those of another by the new one:
+//! both are whole, and whoever has a session is sent by that.
 
 mod apply;
 mod lists;
@@ -20,15 +24,18 @@ pub use recipe::{scope, seed, service_key, settings_key};
 pub use state::{BackendState, Inputs, ServiceState, SlotTable, Sources, State};
 pub use step::Step;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 
 use anyhow::{Result, bail};
-use lb_common::state::{BackendId, Health, Service, ServiceKey};
+use lb_common::{
+    net::Be16,
+    state::{BackendId, Health, Service, ServiceKey},
+};
 
 use self::ranges::Places;
 use crate::{
     health::BackendKey,
-    model::{self, Model},
+    model::{self, Model, Ports},
     slots::{self, Member},
 };
 
@@ -49,7 +56,8 @@ pub struct Plan {
 /// A table is too small, or the source addresses changed in a way that connections can't follow.
 pub fn plan(current: &State, model: &Model, inputs: &Inputs) -> Result<Plan> {
     let mut plan = Plan { next: current.clone(), ..Plan::default() };
-    let tables = || model.services.iter().map(|service| (recipe::service_key(service), service.slots));
+    let first = |service| recipe::service_keys(service).next().expect("a service has a port");
+    let tables = || model.services.iter().map(|service| (first(service), service.slots));
     let places = Places::find(current.tables(), model.limits.slots, tables());
     plan.sources(current, inputs)?;
     plan.add_lists(current, model);
@@ -118,8 +126,13 @@ impl Plan {
                 self.steps.push(Step::AddBackend { id, key: key.clone(), recipe: wanted, health });
                 let verb = if current.backends.contains_key(&key) { "replace" } else { "add" };
                 self.changes.push(format!(
-                    "service {}: {verb} backend {} at {}:{}",
-                    service.name, backend.name, backend.address, backend.port
+                    "service {}: {verb} backend {} at {}",
+                    service.name,
+                    backend.name,
+                    match backend.port {
+                        Some(port) => SocketAddr::new(backend.address, port).to_string(),
+                        None => backend.address.to_string(),
+                    }
                 ));
                 id
             }
@@ -137,39 +150,63 @@ impl Plan {
         service: &model::Service,
         places: &Places,
     ) -> Result<()> {
-        let key = recipe::service_key(service);
-        let mut entry = recipe::service_entry(service);
-        entry.access = self.list_number(service);
-        let known = current.services.get(&key);
-        let before = known.and_then(|known| known.table.as_ref());
-        let table = self.slot_table(inputs, service, before);
-        let table_changed = before.is_none_or(|before| before.slots != table.slots);
-        match known {
-            Some(known) if !table_changed => entry.slots_base = known.entry.slots_base,
-            _ => entry.slots_base = places.of(&key, service.slots)?,
-        }
-        let name_changed = known.is_some_and(|known| known.entry.scope != entry.scope);
-        match known {
-            None => self.changes.push(format!("add service {} at {}", service.name, describe(&key))),
-            Some(_) if name_changed => {
-                self.changes.push(format!("service at {} is now {}", describe(&key), service.name));
+        let common = Service { access: self.list_number(service), ..recipe::service_entry(service) };
+        let keys: Vec<_> = recipe::service_keys(service).collect();
+        let own = |key| current.services.get(key).filter(|known| known.entry.scope == common.scope);
+        let before = keys.iter().filter_map(own).find(|known| known.table.is_some());
+        let table = self.slot_table(inputs, service, before.and_then(|known| known.table.as_ref()));
+        let kept = before.filter(|known| known.table.as_ref().is_some_and(|it| it.slots == table.slots));
+        let (slots_base, mut fresh) = match kept {
+            Some(known) => (known.entry.slots_base, None),
+            None => (places.of(&keys[0], service.slots)?, Some(Arc::clone(&table.slots))),
+        };
+        self.service_changes(current, service, &keys, &common);
+        let mut table = Some(table);
+        for key in keys {
+            let entry = Service { port: key.port, slots_base, ..common };
+            if current.services.get(&key).is_none_or(|known| known.entry != entry) {
+                self.steps.push(Step::PutService { key, entry, table: fresh.take() });
             }
-            Some(known) => {
-                let rest = |entry: Service| Service { slots_base: 0, access: 0, ..entry };
-                if rest(known.entry) != rest(entry) {
-                    self.changes.push(format!("service {}: persistence or slots", service.name));
-                }
-                if known.entry.access != entry.access {
-                    self.changes.push(format!("service {}: access list", service.name));
-                }
-            }
+            self.next.services.insert(key, ServiceState { entry, table: table.take() });
         }
-        if table_changed || known.is_some_and(|known| known.entry != entry) {
-            let table = table_changed.then(|| Arc::clone(&table.slots));
-            self.steps.push(Step::PutService { key, entry, table });
-        }
-        self.next.services.insert(key, ServiceState { entry, table: Some(table) });
         Ok(())
+    }
+
+    /// What changes about a service, apart from its backends.
+    fn service_changes(
+        &mut self,
+        current: &State,
+        service: &model::Service,
+        keys: &[ServiceKey],
+        common: &Service,
+    ) {
+        let alike = |entry: Service| {
+            Service { slots_base: 0, port: Be16::default(), access: common.access, ..entry } == *common
+        };
+        let known: Vec<_> = keys.iter().map(|key| (key, current.services.get(key))).collect();
+        let own = |entry: &Service| entry.scope == common.scope;
+        if !known.iter().any(|(_, known)| known.is_some_and(|known| own(&known.entry)))
+            && !current.services.values().any(|known| own(&known.entry))
+        {
+            let at = format!("{}/{}", service.ports.at(service.address), service.protocol);
+            self.changes.push(match known[0].1 {
+                Some(_) => format!("service at {at} is now {}", service.name),
+                None => format!("add service {} at {at}", service.name),
+            });
+            return;
+        }
+        for (key, known) in &known {
+            if known.is_none_or(|known| !own(&known.entry)) {
+                self.changes.push(format!("service {}: add port {}", service.name, port(key)));
+            }
+        }
+        if known.iter().any(|(_, known)| known.is_some_and(|it| own(&it.entry) && !alike(it.entry))) {
+            self.changes.push(format!("service {}: persistence or slots", service.name));
+        }
+        let changes_list = |entry: &Service| own(entry) && entry.access != common.access;
+        if known.iter().any(|(_, known)| known.is_some_and(|it| changes_list(&it.entry))) {
+            self.changes.push(format!("service {}: access list", service.name));
+        }
     }
 
     /// Slots go to the backends that are up; if none is, to all, so that the first that comes back
@@ -211,15 +248,20 @@ impl Plan {
         let mut backends = BTreeSet::new();
         services.extend(recipe::keys_beside(model).into_keys());
         for service in &model.services {
-            services.insert(recipe::service_key(service));
+            services.extend(recipe::service_keys(service));
             backends.extend(service.backends.iter().map(|backend| (&service.name, &backend.name)));
         }
         for key in current.services.keys().filter(|key| !services.contains(key)) {
             self.steps.push(Step::RemoveService { key: *key });
             self.next.services.remove(key);
-            if key.is_service() {
-                self.changes.push(format!("remove service at {}", describe(key)));
+            if !key.is_service() {
+                continue;
             }
+            let scope = current.services[key].entry.scope;
+            self.changes.push(match model.services.iter().find(|it| recipe::scope(&it.name) == scope) {
+                Some(service) => format!("service {}: remove port {}", service.name, port(key)),
+                None => format!("remove service at {}", describe(key)),
+            });
         }
         for id in std::mem::take(&mut self.next.orphans) {
             self.steps.push(Step::RemoveBackend { id });
@@ -241,9 +283,13 @@ impl Plan {
 }
 
 /// A service's address, port and protocol, for people.
-pub fn describe(key: &ServiceKey) -> String {
+fn describe(key: &ServiceKey) -> String {
     let protocol = if key.protocol() == lb_common::net::protocol::UDP { "udp" } else { "tcp" };
-    format!("{}/{protocol}", std::net::SocketAddr::new(key.address.into(), key.port.get()))
+    format!("{}/{protocol}", port(key).at(key.address.into()))
+}
+
+fn port(key: &ServiceKey) -> Ports {
+    Ports::from(vec![key.port.get()])
 }
 
 fn full(table: &str, limit: u32, setting: &str) -> Result<BackendId> {

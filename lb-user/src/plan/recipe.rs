@@ -15,9 +15,10 @@ use lb_common::{
 use siphasher::{sip::SipHasher24, sip128::Hasher128 as _};
 
 use super::Sources;
-use crate::model::{self, Model};
+use crate::model::{self, Model, Ports};
 
-/// A backend's recipe, without generation and next hop.
+/// A backend's recipe, without generation and next hop. The port of a backend that listens where its service's only
+/// port is counts as the one that was called: connections outlive the second port that the service is given.
 pub(super) fn recipe(service: &model::Service, backend: &model::Backend, sources: &Sources) -> Backend {
     let forwarding = match service.forwarding {
         model::Forwarding::Nat { preserve_client: false } => Forwarding::Nat,
@@ -32,8 +33,8 @@ pub(super) fn recipe(service: &model::Service, backend: &model::Backend, sources
     Backend {
         address: Ip::from(backend.address),
         service_address: Ip::from(service.address),
-        port: Be16::new(backend.port),
-        service_port: Be16::new(service.port),
+        port: port(service, backend),
+        service_tag: tag(&service.name),
         forwarding: forwarding as u8,
         source_first: first as u8,
         source_count: count as u8,
@@ -42,20 +43,31 @@ pub(super) fn recipe(service: &model::Service, backend: &model::Backend, sources
     }
 }
 
+/// The port of a backend's recipe.
+pub(super) fn port(service: &model::Service, backend: &model::Backend) -> Be16 {
+    Be16::new(backend.port.filter(|&port| service.ports != Ports::One(port)).unwrap_or_default())
+}
+
 /// True if flows and sessions of one may go on with the other: everything that a packet is rewritten
 /// by is the same, except for the next hop and the choice of sources.
 pub(super) fn same_identity(a: &Backend, b: &Backend) -> bool {
     let identity =
-        |x: &Backend| (x.address, x.port, x.service_address, x.service_port, x.protocol, x.forwarding);
+        |x: &Backend| (x.address, x.port, x.service_address, x.service_tag, x.protocol, x.forwarding);
     identity(a) == identity(b)
 }
 
-/// A service's key.
-pub fn service_key(service: &model::Service) -> ServiceKey {
-    ServiceKey::new(Ip::from(service.address), Be16::new(service.port), number(service.protocol))
+/// The key of a service's entry for `port`; 0: for all ports.
+pub fn service_key(service: &model::Service, port: u16) -> ServiceKey {
+    ServiceKey::new(Ip::from(service.address), Be16::new(port), number(service.protocol))
 }
 
-/// A service's entry, without its slots' place and the number of its access list.
+/// The keys of a service's entries, the first port's first.
+pub(super) fn service_keys(service: &model::Service) -> impl Iterator<Item = ServiceKey> + '_ {
+    service.ports.numbers().iter().map(|&port| service_key(service, port))
+}
+
+/// What a service's entries have in common: all but the port, the slots' place and the number of
+/// the access list.
 pub(super) fn service_entry(service: &model::Service) -> Service {
     let ticks =
         |time: std::time::Duration| Tick::covering(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
@@ -76,7 +88,10 @@ pub(super) fn service_entry(service: &model::Service) -> Service {
         persist_by: persist_by as u32,
         access: 0,
         quic: 0,
+        port: Be16::default(),
+        tag: tag(&service.name),
         flags: 0,
+        reserved: 0,
     }
 }
 
@@ -103,7 +118,7 @@ pub(super) fn beside(
     entry: impl Fn(&ServiceKey) -> Service,
 ) -> Vec<(ServiceKey, Service)> {
     let entry = |(key, service): (ServiceKey, Option<&model::Service>)| match service {
-        Some(service) => (key, entry(&service_key(service))),
+        Some(service) => (key, service_keys(service).next().map_or_else(Service::default, |key| entry(&key))),
         None => {
             let flags = if answered.contains(&key.address.into()) { 0 } else { Service::ECHO };
             (key, Service { flags, ..Service::default() })
@@ -117,6 +132,11 @@ pub fn scope(name: &str) -> u64 {
     let mut hasher = SipHasher24::new();
     hasher.write(name.as_bytes());
     hasher.finish()
+}
+
+/// What a service's entries and backends have in common.
+fn tag(name: &str) -> u16 {
+    scope(name) as u16
 }
 
 /// The hash key that a configured secret stands for.

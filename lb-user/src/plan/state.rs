@@ -61,7 +61,8 @@ pub struct BackendState {
 pub struct ServiceState {
     /// Its entry.
     pub entry: lb_common::state::Service,
-    /// Its slot table; `None` for an entry beside a service's, or if an earlier daemon installed it.
+    /// Its slot table; `None` for an entry beside a service's and all ports but the service's first, or if an earlier daemon
+    /// installed it.
     pub table: Option<SlotTable>,
 }
 
@@ -100,8 +101,8 @@ impl Inputs {
                 addresses.insert(backend.address);
                 let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
                 let same = current.backends.get(&key).is_some_and(|known| {
-                    (known.recipe.address, known.recipe.port.get())
-                        == (Ip::from(backend.address), backend.port)
+                    (known.recipe.address, known.recipe.port)
+                        == (Ip::from(backend.address), recipe::port(service, backend))
                 });
                 if same && service.health.check != Check::None {
                     judged.insert(key);
@@ -169,7 +170,7 @@ impl State {
 
     /// A service's slot table, unless an earlier daemon installed it.
     pub fn slots(&self, service: &Service) -> Option<&[u32]> {
-        Some(&*self.services.get(&recipe::service_key(service))?.table.as_ref()?.slots)
+        Some(&*self.services.get(&recipe::service_keys(service).next()?)?.table.as_ref()?.slots)
     }
 
     /// A free id.

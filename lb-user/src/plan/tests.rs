@@ -17,7 +17,7 @@ use super::{BackendState, Inputs, ServiceState, Sources, State, Step, apply, pla
 use crate::{
     health::BackendKey,
     model::{
-        AttachMode, Backend, Check, Forwarding, Interface, Limits, Model, Nat, PersistBy, Persistence,
+        AttachMode, Backend, Check, Forwarding, Interface, Limits, Model, Nat, PersistBy, Persistence, Ports,
         Protocol, Service,
     },
     neighbour::NextHop,
@@ -39,7 +39,7 @@ fn service(name: &str, port: u16, backends: &[(u8, u32)]) -> Service {
     Service {
         name: name.to_owned(),
         address: "192.0.2.1".parse().unwrap(),
-        port,
+        ports: Ports::One(port),
         protocol: Protocol::Tcp,
         forwarding: Forwarding::Nat { preserve_client: false },
         persistence: Persistence {
@@ -50,6 +50,7 @@ fn service(name: &str, port: u16, backends: &[(u8, u32)]) -> Service {
         access: None,
         health: crate::model::Health {
             check: Check::None,
+            port: None,
             interval: Duration::from_secs(1),
             timeout: Duration::from_secs(1),
             rise: 1,
@@ -61,7 +62,7 @@ fn service(name: &str, port: u16, backends: &[(u8, u32)]) -> Service {
             .map(|&(n, weight)| Backend {
                 name: format!("b{n}"),
                 address: IpAddr::from([10, 0, 0, n]),
-                port: 8080,
+                port: Some(8080),
                 weight,
             })
             .collect(),
@@ -99,11 +100,7 @@ fn assert_sound(tables: &HostTables, step: &Step) {
             let id = tables.slot(entry.slots_base + at).unwrap();
             assert_ne!(tables.health(id), Health::Absent, "slot {at} -> {id:?} after {step:?}");
             let recipe = tables.backends[id.0 as usize];
-            assert_eq!(
-                (recipe.service_address, recipe.service_port, recipe.protocol),
-                (key.address, key.port, key.protocol()),
-                "after {step:?}"
-            );
+            assert!(recipe.serves(entry, key), "{key:?} -> {recipe:?} after {step:?}");
         }
     }
 }
@@ -375,24 +372,119 @@ fn a_service_may_take_anothers_place_in_full_slots() {
     }
 }
 
+/// Up to four ports, in any order, or all.
+fn ports() -> impl Strategy<Value = Ports> {
+    let list = prop::sample::subsequence(vec![80, 81, 82, 83], 1..=4).prop_shuffle();
+    prop_oneof![9 => list.prop_map(Ports::from), 1 => Just(Ports::Any)]
+}
+
+fn with_ports(ports: &[u16]) -> Model {
+    model(vec![Service { ports: Ports::from(ports.to_vec()), ..service("web", 0, &[(1, 1), (2, 1)]) }])
+}
+
+#[test]
+fn several_ports_share_one_slot_table() {
+    let mut tables = tables();
+    let model = with_ports(&[80, 443, 8443]);
+    let plan = plan(&State::default(), &model, &inputs()).unwrap();
+    let written =
+        plan.steps.iter().filter(|step| matches!(step, Step::PutService { table: Some(_), .. })).count();
+    assert_eq!(written, 1);
+    let (state, changes, _) = carry_out(&mut tables, &State::default(), &model, &inputs());
+    assert_eq!(changes[2], "add service web at 192.0.2.1:80,443,8443/tcp");
+    let entries: Vec<_> =
+        tables.services.iter().filter(|(key, _)| key.is_service()).map(|(_, entry)| entry).collect();
+    assert_eq!(entries.len(), 3);
+    assert!(
+        entries
+            .iter()
+            .all(|entry| (entry.slots_base, entry.scope) == (entries[0].slots_base, entries[0].scope))
+    );
+    let (again, changes, steps) = carry_out(&mut tables, &state, &model, &inputs());
+    assert_eq!((changes.len(), steps, again), (0, 0, state));
+}
+
+/// Ports come and go, also the first and the only one: the backends stay what they are, and so do their
+/// connections.
+#[test]
+fn ports_that_change_leave_backends_alone() {
+    let mut tables = tables();
+    let one = |port| {
+        let mut model = with_ports(&[port]);
+        // What the configuration makes of a backend without a port.
+        model.services[0].backends.iter_mut().for_each(|backend| backend.port = Some(port));
+        model
+    };
+    let kept = |ports: &[u16]| {
+        let mut model = with_ports(ports);
+        model.services[0].backends.iter_mut().for_each(|backend| backend.port = None);
+        model
+    };
+    let (mut state, ..) = carry_out(&mut tables, &State::default(), &one(80), &inputs());
+    let backends = |state: &State| state.backends.values().map(|it| (it.id, it.recipe)).collect::<Vec<_>>();
+    let before = backends(&state);
+    for (model, expected) in [
+        (kept(&[80, 443]), &["service web: add port 443"][..]),
+        (kept(&[443, 80]), &[]),
+        (kept(&[443, 8443]), &["service web: add port 8443", "service web: remove port 80"]),
+        (
+            kept(&[0]),
+            &["service web: add port any", "service web: remove port 443", "service web: remove port 8443"],
+        ),
+        (one(443), &["service web: add port 443", "service web: remove port any"]),
+    ] {
+        let (next, changes, _) = carry_out(&mut tables, &state, &model, &inputs());
+        assert_eq!(changes, expected);
+        assert_eq!(backends(&next), before);
+        state = next;
+    }
+    let (_, changes, _) = carry_out(&mut tables, &state, &with_ports(&[443]), &inputs());
+    assert_eq!(changes.len(), 2, "another port of the servers: {changes:?}");
+}
+
+#[test]
+fn a_port_may_go_to_another_service() {
+    let mut tables = tables();
+    let two = |web: &[u16], shop: &[u16]| {
+        let service = |name: &str, ports: &[u16]| Service {
+            ports: Ports::from(ports.to_vec()),
+            ..service(name, 0, &[(1, 1), (2, 1)])
+        };
+        model(vec![service("web", web), service("shop", shop)])
+    };
+    let (state, ..) = carry_out(&mut tables, &State::default(), &two(&[80, 443], &[81]), &inputs());
+    let (_, changes, _) = carry_out(&mut tables, &state, &two(&[80], &[81, 443]), &inputs());
+    assert_eq!(changes, ["service shop: add port 443"]);
+}
+
 proptest! {
     /// From any configuration to any other, with any health: each step leaves a sound state, and
     /// the end is what was asked for.
     #[test]
     fn every_step_is_sound(history in prop::collection::vec(
-        prop::collection::btree_map(0u16..4, prop::collection::btree_map(1u8..6, (1u32..5, any::<bool>()), 1..5), 0..4), 1..6,
+        prop::collection::btree_map(
+            0u16..4,
+            (prop::collection::btree_map(1u8..6, (1u32..5, any::<bool>()), 1..5), ports()),
+            0..4,
+        ),
+        1..6,
     )) {
         let mut tables = tables();
         let mut state = State::default();
         for configuration in history {
             let mut inputs = inputs();
-            let services = configuration.iter().map(|(&n, backends)| {
+            let services = configuration.iter().map(|(&n, (backends, ports))| {
                 let name = format!("s{n}");
                 for (&b, &(_, up)) in backends {
                     inputs.health.insert(key(&name, b), if up { Health::Up } else { Health::Down });
                 }
                 let list: Vec<_> = backends.iter().map(|(&b, &(weight, _))| (b, weight)).collect();
-                service(&name, 80 + n, &list)
+                // Every service has ports of its own, and the first may have all others.
+                let ports = match ports {
+                    Ports::Any if n != 0 => Ports::One(80 + 10 * n),
+                    ports => Ports::from(ports.numbers().iter().map(|port| port + 10 * n).collect::<Vec<_>>()),
+                };
+                Service { ports, ..service(&name, 0, &list) }
             }).collect();
             let model = model(services);
             (state, ..) = carry_out(&mut tables, &state, &model, &inputs);
@@ -400,7 +492,8 @@ proptest! {
                 .filter(|(_, word)| **word != Health::Absent as u32).map(|(id, _)| BackendId(id as u32)).collect();
             let wanted: std::collections::BTreeSet<_> = state.backends.values().map(|backend| backend.id).collect();
             prop_assert_eq!(installed, wanted);
-            prop_assert_eq!(tables.services.keys().filter(|key| key.is_service()).count(), model.services.len());
+            let ports: usize = model.services.iter().map(|service| service.ports.numbers().len()).sum();
+            prop_assert_eq!(tables.services.keys().filter(|key| key.is_service()).count(), ports);
         }
     }
 }

@@ -12,7 +12,10 @@ use super::{
     fates, figure, table,
     words::{bytes, count, percent, plural, time},
 };
-use crate::api::{Access, Backend, BackendState, Service, Status, Table};
+use crate::{
+    api::{Access, Backend, BackendState, Service, Status, Table},
+    model::Ports,
+};
 
 /// Writes the services and their backends, then what was counted, then how full the tables are.
 ///
@@ -42,7 +45,7 @@ fn service_block(service: &Service, out: &mut impl Write) -> io::Result<()> {
         out,
         "\n{}: {} {}, {}, by {}",
         service.name,
-        SocketAddr::new(service.address, service.port),
+        Ports::from(service.ports.clone()).at(service.address),
         service.protocol,
         service.forwarding.name(),
         service.persistence.name()
@@ -69,7 +72,10 @@ fn service_block(service: &Service, out: &mut impl Write) -> io::Result<()> {
     for backend in &service.backends {
         table.add_row([
             Cell::new(&backend.name),
-            Cell::new(SocketAddr::new(backend.address, backend.port)),
+            Cell::new(match backend.port {
+                0 => backend.address.to_string(),
+                port => SocketAddr::new(backend.address, port).to_string(),
+            }),
             Cell::new(backend.state.name()),
             figure(backend.weight),
             figure(percent(backend.share)),

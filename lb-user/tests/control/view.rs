@@ -136,11 +136,11 @@ web: 192.0.2.10:80 tcp, nat, by client-ip
   web-2 is down: connect to 10.0.0.12:8080: connection refused
   web-3 has no next hop: its packets are dropped until its address answers
 
-dns: [2001:db8::10]:53 udp, dsr, by connection
+dns: [2001:db8::10]:53,853 udp, dsr, by connection
   0 sessions, 1 flow, 20 connections
   20 packets (1400 B) in, 0 packets (0 B) back
- backend  address              state     weight  share  sessions  flows  conns       in  back
- dns-1    [2001:db8:1::11]:53  draining     100  50.0%        15     20  25.0k  40.0 MB   0 B
+ backend  address         state     weight  share  sessions  flows  conns       in  back
+ dns-1    2001:db8:1::11  draining     100  50.0%        15     20  25.0k  40.0 MB   0 B
 
 packets: 2.90M sent on, 7 passed, 12 dropped
  fate     reason       count  meaning

@@ -74,7 +74,10 @@ impl Cluster {
             persist_by: by as u32,
             access: 0,
             quic: 0,
+            port: Be16::new(80),
+            tag: 7,
             flags: 0,
+            reserved: 0,
         };
         let mut cluster = Self {
             tables,
@@ -106,7 +109,7 @@ impl Cluster {
             generation: self.generation,
             ifindex: 1,
             port: Be16::new(80),
-            service_port: Be16::new(80),
+            service_tag: 7,
             forwarding: self.forwarding as u8,
             source_first: 0,
             source_count: u8::from(self.forwarding == Forwarding::Nat),
@@ -236,5 +239,6 @@ impl Cluster {
         let service = Ip::from(std::net::IpAddr::from(net::SERVICE));
         let key = ServiceKey::new(service, Be16::new(80), protocol::TCP);
         self.tables.set_service(&key, &self.service).expect("there is room");
+        self.tables.set_service(&ServiceKey::any_port(service), &Service::default()).expect("there is room");
     }
 }

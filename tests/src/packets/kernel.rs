@@ -104,7 +104,7 @@ impl Kernel {
         assert!(added.success(), "ip link add: {added}");
         let sides = ["outside", "inside"].map(|name| if_nametoindex(name).expect("just made"));
         let mut program = load(geometry);
-        let maps = Maps::of(program.both());
+        let maps = Maps::of(program.all());
         Self { program, maps, sides }
     }
 

@@ -73,7 +73,7 @@ impl Maps {
     ///
     /// # Panics
     /// Without root.
-    pub fn of(programs: [&Xdp; 2]) -> Self {
+    pub fn of(programs: [&Xdp; 3]) -> Self {
         let ids = |program: &Xdp| program.info().and_then(|info| info.map_ids()).expect("root may ask");
         let ids: BTreeSet<u32> =
             programs.into_iter().flat_map(|program| ids(program).expect("since Linux 4.15")).collect();

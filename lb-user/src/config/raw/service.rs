@@ -1,6 +1,6 @@
 //! `[[service]]` and the tables in it.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, ops::RangeInclusive, time::Duration};
 
 use crate::{
     config::{
@@ -13,12 +13,16 @@ use crate::{
     model::Protocol,
 };
 
+/// Ports next to each other, or one; 0 alone is every port.
+pub(crate) type PortSpan = RangeInclusive<u16>;
+
 /// `[[service]]`
 pub(crate) struct Service {
     pub(crate) place: Place,
     pub(crate) name: Option<At<String>>,
     pub(crate) address: Option<At<IpAddr>>,
-    pub(crate) port: Option<At<u16>>,
+    /// Of `port` or `ports`.
+    pub(crate) ports: Option<At<Vec<At<PortSpan>>>>,
     pub(crate) protocol: Option<At<Protocol>>,
     pub(crate) forwarding: Option<At<Forwarding>>,
     pub(crate) preserve_client: Option<At<bool>>,
@@ -67,6 +71,7 @@ pub(crate) struct Access {
 /// `[service.health]`
 pub(crate) struct Health {
     pub(crate) check: Option<At<CheckType>>,
+    pub(crate) port: Option<At<u16>>,
     pub(crate) path: Option<At<String>>,
     pub(crate) interval: Option<At<Duration>>,
     pub(crate) timeout: Option<At<Duration>>,
@@ -98,13 +103,15 @@ impl Service {
     }
 
     pub(super) fn read(mut table: Reader<'_>) -> Self {
-        table.require(&["name", "address", "port", "backend"]);
+        table.require(&["name", "address", "backend"]);
+        table.require_either("port", "ports");
         let protocols = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp)];
         let name = table.string("name").given();
         let address = table.parsed("address", values::AN_ADDRESS, values::address).given();
-        let port = table.integer("port", 1..=u16::MAX).given();
+        let port = table.port_or_any("port").given();
+        let ports = table.port_list("ports").given().or(port);
         let protocol = table.one_of("protocol", &protocols).or(defaults::PROTOCOL);
-        let service_port = port.as_ref().map(|port| port.value);
+        let service_port = ports.as_ref().and_then(|ports| only_port(&ports.value));
         // Only read to refuse every other word: there is one so far.
         table.one_of("scheduler", &[("hash", ())]);
         let service = Self {
@@ -126,11 +133,19 @@ impl Service {
                 .map(|it| it.map(|tables| Backend::read_all(tables, service_port))),
             name,
             address,
-            port,
+            ports,
             protocol,
         };
         table.finish();
         service
+    }
+}
+
+/// The port of a service that has only one.
+fn only_port(ports: &[At<PortSpan>]) -> Option<u16> {
+    match ports {
+        [one] if one.value.len() == 1 && *one.value.start() != 0 => Some(*one.value.start()),
+        _ => None,
     }
 }
 
@@ -170,6 +185,7 @@ impl Health {
         let time = &defaults::HEALTH_TIME_RANGE;
         let health = Self {
             check: table.one_of("type", &types).or_maybe(protocol.map(defaults::health_check)),
+            port: table.integer("port", 1..=u16::MAX).given(),
             path: table.string("path").or(defaults::HEALTH_PATH.to_owned()),
             interval: table.duration("interval", time).or(defaults::HEALTH_INTERVAL),
             timeout: table.duration("timeout", time).or(defaults::HEALTH_TIMEOUT),
@@ -186,7 +202,7 @@ impl Backend {
         tables.into_iter().map(|table| Self::read(table, service_port)).collect()
     }
 
-    /// The port's default is the service's.
+    /// The port's default is the service's, where that has only one.
     fn read(mut table: Reader<'_>, service_port: Option<u16>) -> Self {
         table.require(&["name", "address"]);
         let backend = Self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{GOOD, parse};
 use crate::model::{
     AttachMode, Backend, Check, Forwarding, Health, Interface, Limits, Model, Nat, PersistBy, Persistence,
-    Protocol, Service,
+    Ports, Protocol, Service,
 };
 
 #[test]
@@ -81,7 +81,7 @@ fn the_example_of_the_design() {
         services: vec![Service {
             name: "web".into(),
             address: "192.0.2.10".parse().unwrap(),
-            port: 80,
+            ports: Ports::One(80),
             protocol: Protocol::Tcp,
             forwarding: Forwarding::Nat { preserve_client: false },
             persistence: Persistence {
@@ -91,6 +91,7 @@ fn the_example_of_the_design() {
             },
             access: None,
             health: Health {
+                port: None,
                 check: Check::Http { path: "/healthz".into() },
                 interval: seconds(2),
                 timeout: seconds(1),
@@ -101,7 +102,7 @@ fn the_example_of_the_design() {
             backends: vec![Backend {
                 name: "web-1".into(),
                 address: "10.0.0.11".parse().unwrap(),
-                port: 8080,
+                port: Some(8080),
                 weight: 100,
             }],
         }],
@@ -112,7 +113,7 @@ fn the_example_of_the_design() {
 #[test]
 fn a_backend_listens_on_the_port_of_its_service() {
     let text = GOOD.join("\n").replace("port = 8080\n", "");
-    assert_eq!(parse(&text, "f").unwrap().services[0].backends[0].port, 80);
+    assert_eq!(parse(&text, "f").unwrap().services[0].backends[0].port, Some(80));
 }
 
 #[test]

@@ -9,7 +9,12 @@ use std::{
 
 use humantime::format_duration;
 use ipnet::IpNet;
-use proptest::{collection::vec, option, prelude::*, sample::select};
+use proptest::{
+    collection::{btree_set, vec},
+    option,
+    prelude::*,
+    sample::select,
+};
 
 use super::super::defaults;
 use super::{GOOD, parse};
@@ -17,7 +22,7 @@ use crate::{
     access::{AccessList, Admission, Prefix, Rule},
     model::{
         AttachMode, Backend, Check, Forwarding, Health, Interface, Limits, Model, Nat, PersistBy,
-        Persistence, Protocol, Service,
+        Persistence, Ports, Protocol, Service,
     },
 };
 
@@ -104,11 +109,19 @@ fn persistence() -> impl Strategy<Value = Persistence> {
 fn health() -> impl Strategy<Value = Health> {
     let (low, high) = defaults::HEALTH_TIME_RANGE.into_inner();
     let check = prop_oneof![Just(Check::Tcp), "/[!-~]{0,20}".prop_map(|path| Check::Http { path }),];
-    let probed = (check, time(low, high), 1..=100u32, 1..=100u32)
-        .prop_flat_map(move |it| (time(low, it.1), Just(it)))
-        .prop_map(|(timeout, (check, interval, rise, fall))| Health { check, interval, timeout, rise, fall });
+    let probed = (check, 1..=u16::MAX, time(low, high), 1..=100u32, 1..=100u32)
+        .prop_flat_map(move |it| (time(low, it.2), Just(it)))
+        .prop_map(|(timeout, (check, port, interval, rise, fall))| Health {
+            check,
+            port: Some(port),
+            interval,
+            timeout,
+            rise,
+            fall,
+        });
     let unprobed = Health {
         check: Check::None,
+        port: None,
         interval: defaults::HEALTH_INTERVAL,
         timeout: defaults::HEALTH_TIMEOUT,
         rise: defaults::RISE,
@@ -137,6 +150,11 @@ fn access(v6: bool) -> impl Strategy<Value = Option<Arc<AccessList>>> {
     })
 }
 
+fn ports() -> impl Strategy<Value = Ports> {
+    let list = btree_set(1..=u16::MAX, 2..5).prop_map(|ports| Ports::List(ports.into_iter().rev().collect()));
+    prop_oneof![(1..=u16::MAX).prop_map(Ports::One), list, Just(Ports::Any)]
+}
+
 /// A service without name, with backends and addresses numbered by `index` so that none occurs twice.
 fn service(index: u8) -> impl Strategy<Value = Service> {
     let protocol = select(&[Protocol::Tcp, Protocol::Udp][..]);
@@ -146,10 +164,10 @@ fn service(index: u8) -> impl Strategy<Value = Service> {
     ];
     let names = "[A-Za-z0-9._-]{1,60}";
     let backends = vec((names, 1..=u16::MAX, 1..=u32::from(u16::MAX)), 1..8);
-    let head = (any::<bool>(), 1..=u16::MAX, protocol, forwarding, 8..=14u32, names);
+    let head = (any::<bool>(), ports(), protocol, forwarding, 8..=14u32, names);
     let rest = (persistence(), health(), [false, true].map(access), backends);
     (head, rest).prop_map(move |(head, (persistence, health, access, backends))| {
-        let (v6, port, protocol, forwarding, slots, name) = head;
+        let (v6, ports, protocol, forwarding, slots, name) = head;
         let address = |net: u8, host: u8| match v6 {
             true => IpAddr::from(Ipv6Addr::new(0x2001, 0xdb8, 0, net.into(), 0, 0, 0, host.into())),
             false => IpAddr::from(Ipv4Addr::new(10, net, 0, host)),
@@ -157,20 +175,27 @@ fn service(index: u8) -> impl Strategy<Value = Service> {
         let backend = |(host, (name, own_port, weight)): (u8, (String, u16, u32))| Backend {
             name: format!("{name}-{host}"),
             address: address(index, host),
-            port: if forwarding == Forwarding::Dsr { port } else { own_port },
+            port: match (&ports, forwarding) {
+                (Ports::One(port), Forwarding::Dsr) => Some(*port),
+                (Ports::One(_), _) => Some(own_port),
+                (_, Forwarding::Nat { preserve_client: false }) => {
+                    Some(own_port).filter(|port| port % 2 == 0)
+                }
+                _ => None,
+            },
             weight,
         };
         Service {
             name: format!("{name}-{index}"),
             address: address(200, index),
-            port,
+            backends: (1..).zip(backends).map(backend).collect(),
+            ports,
             protocol,
             forwarding,
             persistence,
             access: access[usize::from(v6)].clone(),
             health,
             slots: 1 << slots,
-            backends: (1..).zip(backends).map(backend).collect(),
         }
     })
 }
@@ -252,11 +277,16 @@ fn written(model: &Model) -> String {
 }
 
 fn write_service(text: &mut String, service: &Service) {
-    let Service { name, address, port, protocol, forwarding, persistence, access, health, slots, backends } =
+    let Service { name, address, ports, protocol, forwarding, persistence, access, health, slots, backends } =
         service;
+    let ports = match ports {
+        Ports::One(port) => format!("port = {port}"),
+        Ports::List(ports) => format!("ports = {ports:?}"),
+        Ports::Any => "port = 'any'".to_owned(),
+    };
     writeln!(
         text,
-        "[[service]]\nname = '{name}'\naddress = '{address}'\nport = {port}\nprotocol = '{protocol}'\nslots = {slots}"
+        "[[service]]\nname = '{name}'\naddress = '{address}'\n{ports}\nprotocol = '{protocol}'\nslots = {slots}"
     )
     .unwrap();
     match forwarding {
@@ -289,9 +319,10 @@ fn write_service(text: &mut String, service: &Service) {
         let (allow, deny) = (side(Admission::Allow), side(Admission::Deny));
         writeln!(text, "[service.access]\nallow = {allow:?}\ndeny = {deny:?}").unwrap();
     }
-    let Health { check, interval, timeout, rise, fall } = health;
+    let Health { check, port, interval, timeout, rise, fall } = health;
+    let port = port.map_or_else(String::new, |port| format!("port = {port}\n"));
     let probe = format!(
-        "interval = '{}'\ntimeout = '{}'\nrise = {rise}\nfall = {fall}",
+        "{port}interval = '{}'\ntimeout = '{}'\nrise = {rise}\nfall = {fall}",
         format_duration(*interval),
         format_duration(*timeout)
     );
@@ -302,10 +333,10 @@ fn write_service(text: &mut String, service: &Service) {
     }
     .unwrap();
     for Backend { name, address, port, weight } in backends {
-        writeln!(
-            text,
-            "[[service.backend]]\nname = '{name}'\naddress = '{address}'\nport = {port}\nweight = {weight}"
-        )
-        .unwrap();
+        writeln!(text, "[[service.backend]]\nname = '{name}'\naddress = '{address}'\nweight = {weight}")
+            .unwrap();
+        if let Some(port) = port {
+            writeln!(text, "port = {port}").unwrap();
+        }
     }
 }

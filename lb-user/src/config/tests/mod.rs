@@ -4,6 +4,7 @@ mod accepted;
 mod access;
 mod documented;
 mod generated;
+mod ports;
 mod single;
 mod together;
 

@@ -70,7 +70,7 @@ fn duplicates_name_the_first_line() {
     assert_errors(&second("'dns'", "'web'"), &[("35:8", "already a service named \"web\" at line 14")]);
     assert_errors(
         &second("'192.0.2.11'\nport = 53", "'192.0.2.10'\nport = 80"),
-        &[("37:8", "address 192.0.2.10, port 80 and protocol tcp at line 16")],
+        &[("37:8", "service \"dns\" and service \"web\" at line 13 both have port 80 of 192.0.2.10")],
     );
     // One address with two ports, or one port with two protocols, is fine.
     parse(&second("'192.0.2.11'", "'192.0.2.10'"), "f").unwrap();
@@ -109,7 +109,7 @@ fn a_service_needs_backends_and_an_interface() {
 fn sums_stay_within_limits() {
     let both = |limit: &str| with_line(12, limit) + "\n" + SECOND_SERVICE;
     parse(&both("slots = 16384"), "f").unwrap();
-    assert_errors(&both("services = 1"), &[("34:1", "2 services, and limits.services is 1")]);
+    assert_errors(&both("services = 1"), &[("34:1", "2 ports of services, and limits.services is 1")]);
     assert_errors(&both("backends = 1"), &[("38:1", "2 backends, and limits.backends is 1")]);
     assert_errors(&both("slots = 16383"), &[("34:1", "16384 slots (twice those of each service), and")]);
 }

@@ -18,6 +18,7 @@ fn key(backend: &str) -> BackendKey {
 
 fn target(backend: &str, address: SocketAddr, check: Check, initially_up: bool) -> Target {
     let health = Health {
+        port: None,
         check,
         interval: Duration::from_millis(20),
         timeout: Duration::from_secs(5),

@@ -40,7 +40,7 @@ fn lists(tables: &HostTables) -> BTreeMap<u32, Arc<AccessList>> {
 
 /// The list that a service is under in the tables, if it is there.
 fn in_force(tables: &HostTables, service: &Service) -> Option<Option<Arc<AccessList>>> {
-    let entry = tables.services.get(&service_key(service))?;
+    let entry = tables.services.get(&service_key(service, service.ports.first()?))?;
     Some((entry.access != 0).then(|| Arc::clone(&lists(tables)[&entry.access])))
 }
 
@@ -73,12 +73,14 @@ fn a_changed_list_is_written_swapped_in_and_the_old_one_removed() {
     let [
         Step::AddList { number, list: added },
         Step::PutService { entry, table: None, .. },
+        Step::PutService { key: beside, .. },
         Step::RemoveLists(gone),
     ] = &plan.steps[..]
     else {
         panic!("{:?}", plan.steps)
     };
     assert_eq!((*number, entry.access, &**added), (2, 2, &*list(&[2, 3])));
+    assert!(!beside.is_service(), "fragments go by the same list");
     assert_eq!(gone, &[(1, list(&[1, 2]))]);
     assert_eq!(plan.changes, ["service web: access list"]);
     plan.steps.iter().for_each(|step| apply(step, &mut tables).unwrap());

@@ -91,7 +91,7 @@ impl Bed {
             generation: 1,
             ifindex: LOOPBACK,
             port,
-            service_port: port,
+            service_tag: 0,
             forwarding: forwarding as u8,
             source_first: sources.0,
             source_count: sources.1,
@@ -107,7 +107,10 @@ impl Bed {
             persist_by: PersistBy::ClientIp as u32,
             access: 0,
             quic: 0,
+            port,
+            tag: 0,
             flags: 0,
+            reserved: 0,
         };
         let kernel = &mut self.program.kernel;
         kernel.set_backend(id, &backend)?;

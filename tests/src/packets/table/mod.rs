@@ -19,5 +19,5 @@ pub use conn::Conn;
 pub use datagram::{ACK, Datagram, End, FIN, Port, RST, SYN, Transport};
 pub use host::Host;
 pub use row::{Fate, Frame, Packet, Row, Step};
-pub use site::{A, B, Family, Site, Which, mac};
+pub use site::{A, B, Family, LIST, Ports, Site, Which, mac};
 pub use world::{Action, Geometry, KEY, Ran, Side, World};

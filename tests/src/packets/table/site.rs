@@ -66,6 +66,32 @@ impl Family {
     }
 }
 
+/// Which ports a service has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ports {
+    /// One.
+    One,
+    /// [`LIST`], and backends that listen on the same.
+    List,
+    /// [`LIST`], and backends that listen on one of their own.
+    ListToOne,
+    /// All, and backends that listen on the same.
+    Any,
+}
+
+/// The ports of services that have several.
+pub const LIST: [u16; 3] = [80, 443, 8443];
+
+impl Ports {
+    fn numbers(self, only: u16) -> Vec<u16> {
+        match self {
+            Self::One => vec![only],
+            Self::List | Self::ListToOne => LIST.to_vec(),
+            Self::Any => vec![0],
+        }
+    }
+}
+
 /// A service and how it is configured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Site {
@@ -85,10 +111,14 @@ pub struct Site {
     pub lifetime_ticks: u32,
     /// Sessions' scope.
     pub scope: u64,
-    /// The service's port.
+    /// The service's port, or the one of its ports that a connection calls.
     pub port: u16,
     /// Number of its access list; 0: none.
     pub access: u32,
+    /// Which ports it has.
+    pub ports: Ports,
+    /// At the address of site 0, whatever its number.
+    pub at_first: bool,
 }
 
 impl Site {
@@ -106,6 +136,8 @@ impl Site {
             scope: 0x5c0e,
             port: 80,
             access: 0,
+            ports: Ports::One,
+            at_first: false,
         }
     }
 
@@ -155,7 +187,8 @@ impl Site {
 
     /// The virtual address.
     pub fn address(&self) -> IpAddr {
-        self.ip([192, 0, 2, 10 + self.number], 0x0510 + u16::from(self.number))
+        let number = if self.at_first { 0 } else { self.number };
+        self.ip([192, 0, 2, 10 + number], 0x0510 + u16::from(number))
     }
 
     /// The balancer's own address.
@@ -166,7 +199,10 @@ impl Site {
     /// A backend's address and port.
     pub fn server(&self, which: Which) -> (IpAddr, u16) {
         let last = 11 + self.number * 2 + which as u8;
-        let port = if self.forwarding == Forwarding::Dsr { self.port } else { 8080 + which as u16 };
+        let port = match self.ports {
+            Ports::One | Ports::ListToOne if self.forwarding != Forwarding::Dsr => 8080 + which as u16,
+            _ => self.port,
+        };
         (self.ip([10, 0, 0, last], 0x0b00 + u16::from(last)), port)
     }
 
@@ -201,8 +237,8 @@ impl Site {
             source_mac: Mac::from_bytes(mac::OURS_OUT),
             generation: world.generation(),
             ifindex: world.ifindex(which.side()),
-            port: Be16::new(port),
-            service_port: Be16::new(self.port),
+            port: Be16::new(if self.keeps_port() { 0 } else { port }),
+            service_tag: self.tag(),
             forwarding: self.forwarding as u8,
             source_first,
             source_count,
@@ -210,7 +246,20 @@ impl Site {
         }
     }
 
-    /// Its entry.
+    const fn tag(&self) -> u16 {
+        0x7a60 + self.number as u16
+    }
+
+    /// Does a backend listen on the port that was called?
+    fn keeps_port(&self) -> bool {
+        match self.ports {
+            Ports::One => self.forwarding == Forwarding::Dsr,
+            Ports::ListToOne => false,
+            Ports::List | Ports::Any => true,
+        }
+    }
+
+    /// Its entry for one port.
     pub fn entry(&self) -> Service {
         Service {
             scope: self.scope,
@@ -223,7 +272,10 @@ impl Site {
                 as u32,
             access: self.access,
             quic: 0,
+            port: Be16::new(self.port),
+            tag: self.tag(),
             flags: 0,
+            reserved: 0,
         }
     }
 
@@ -238,7 +290,10 @@ impl Site {
             world.set_health(self.id(which), Health::Up);
         }
         world.set_slots(self.slots_base(), &[self.id(A).0; 2]);
-        world.set_service(&self.key(), &self.entry());
+        for port in self.ports.numbers(self.port) {
+            let one = Self { port, ..*self };
+            world.set_service(&one.key(), &one.entry());
+        }
         world.set_service(&ServiceKey::any_port(self.address().into()), &Service::default());
     }
 

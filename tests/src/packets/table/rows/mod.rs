@@ -7,6 +7,7 @@ mod failure;
 mod forwarding;
 mod passing;
 mod persistence;
+mod ports;
 mod pressure;
 
 use lb_common::state::Forwarding;
@@ -26,6 +27,7 @@ pub fn all() -> Vec<Row> {
         passing::rows(),
         broken::rows(),
         persistence::rows(),
+        ports::rows(),
         failure::rows(),
         pressure::rows(),
         access::rows(),
