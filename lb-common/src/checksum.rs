@@ -104,6 +104,18 @@ mod tests {
         }
     }
 
+    /// Sums whose halves are nearly all ones need every fold; packets bring one about once in 2^32.
+    #[test]
+    fn carries_are_folded_to_the_end() {
+        for high in 0..16u64 {
+            for low in 0..64 {
+                let sum = Delta((high << 32) + 0xffff_0000 - low);
+                let folded = !sum.apply(0);
+                assert_eq!(u64::from(folded) % 0xffff, (sum.0 + 0xffff) % 0xffff, "{sum:?}");
+            }
+        }
+    }
+
     #[test]
     fn udp_zero_means_none() {
         assert_eq!(Delta::NONE.word16(1, 2).apply_udp(0), 0);
