@@ -122,6 +122,18 @@ mod tests {
         }
     }
 
+    /// Sums whose halves are nearly all ones need every fold; packets bring one about once in 2^32.
+    #[test]
+    fn carries_are_folded_to_the_end() {
+        for high in 0..16u64 {
+            for low in 0..64 {
+                let sum = Delta((high << 32) + 0xffff_0000 - low);
+                let folded = !sum.apply(0);
+                assert_eq!(u64::from(folded) % 0xffff, (sum.0 + 0xffff) % 0xffff, "{sum:?}");
+            }
+        }
+    }
+
     #[test]
     fn a_header_holds_with_its_own_checksum_only() {
         let mut words = [0x45, 0x0102_0304, 0x0000_0440, 0xffff_0000, 0xffff_ffff_u32];

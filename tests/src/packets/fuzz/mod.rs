@@ -69,7 +69,9 @@ impl Fuzz {
     pub fn corpus(&mut self) -> Result<(), String> {
         for (name, history) in corpus::read() {
             for (geometry, duel) in &mut self.duels {
-                if let Some((number, what)) = history::replay(duel, &history.sites, &history.steps) {
+                if let Some((number, what)) =
+                    history::replay(duel, &history.sites, &history.steps, history::Look::Always)
+                {
                     let Finding { sites, steps, .. } = history;
                     let found = Finding { sites, steps: steps[..number].to_vec(), what };
                     return Err(format!("corpus {name}:\n{}", tell(duel, found, *geometry, 0)));

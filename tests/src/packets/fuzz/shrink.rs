@@ -1,24 +1,28 @@
 //! A finding, made small: fewer steps, fewer services, a shorter and emptier last packet.
 
+use std::time::{Duration, Instant};
+
 use super::{
     duel::Duel,
-    history::{Finding, replay},
+    history::{Finding, Look, replay},
     step::Step,
 };
 
-/// Replays that are spent on it.
-const REPLAYS: usize = 3_000;
+/// Time that is spent on it.
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Makes a finding small. One that does not come again stays as it is, and says so.
 pub fn shrink(duel: &mut Duel, found: Finding) -> Finding {
     let Finding { sites, steps, what } = found;
-    let Some((number, again)) = replay(duel, &sites, &steps) else {
+    let Some((number, again)) = replay(duel, &sites, &steps, Look::Always) else {
         return Finding { sites, steps, what: format!("{what}\n(It did not come again in a replay.)") };
     };
     let steps = steps[..number].to_vec();
-    let mut shrinker = Shrinker { duel, best: Finding { sites, steps, what: again }, left: REPLAYS };
+    let mut shrinker =
+        Shrinker { duel, best: Finding { sites, steps, what: again }, started: Instant::now() };
     shrinker.fewer_steps();
     shrinker.fewer_sites();
+    shrinker.fewer_steps();
     shrinker.shorter();
     shrinker.emptier();
     shrinker.best
@@ -27,19 +31,17 @@ pub fn shrink(duel: &mut Duel, found: Finding) -> Finding {
 struct Shrinker<'a> {
     duel: &'a mut Duel,
     best: Finding,
-    left: usize,
+    started: Instant,
 }
 
 impl Shrinker<'_> {
     /// Takes the candidate if it still shows a disagreement, at whatever step.
     fn accept(&mut self, mut candidate: Finding) -> bool {
-        if self.left == 0 {
+        if self.started.elapsed() > PATIENCE {
             return false;
         }
-        self.left -= 1;
-        let Some((number, what)) = replay(self.duel, &candidate.sites, &candidate.steps) else {
-            return false;
-        };
+        let replayed = replay(self.duel, &candidate.sites, &candidate.steps, Look::AtLast);
+        let Some((number, what)) = replayed else { return false };
         candidate.steps.truncate(number);
         candidate.what = what;
         self.best = candidate;
@@ -55,7 +57,7 @@ impl Shrinker<'_> {
         let mut size = self.best.steps.len() / 2;
         while size > 0 {
             let mut end = self.best.steps.len().saturating_sub(1);
-            while end > 0 && self.left > 0 {
+            while end > 0 && self.started.elapsed() < PATIENCE {
                 let begin = end.saturating_sub(size);
                 let mut steps = self.best.steps.clone();
                 steps.drain(begin..end);

@@ -181,8 +181,13 @@ impl Frame {
     fn ip_len(&self) -> u64 {
         match self {
             Self::Built(datagram) => datagram.ip_len(),
-            // Raw frames that are sent on have no padding.
-            Self::Raw(bytes) => bytes.len() as u64 - 14,
+            Self::Raw(bytes) => {
+                match etherparse::LaxSlicedPacket::from_ethernet(bytes).ok().and_then(|it| it.net) {
+                    Some(etherparse::LaxNetSlice::Ipv4(ip)) => ip.header().total_len().into(),
+                    Some(etherparse::LaxNetSlice::Ipv6(ip)) => 40 + u64::from(ip.header().payload_length()),
+                    _ => 0,
+                }
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ mod passing;
 mod persistence;
 mod ports;
 mod pressure;
+mod regressions;
 
 use lb_common::state::Forwarding;
 
@@ -31,6 +32,7 @@ pub fn all() -> Vec<Row> {
         failure::rows(),
         pressure::rows(),
         access::rows(),
+        regressions::rows(),
     ]
     .into_iter()
     .flatten()
