@@ -3,13 +3,14 @@
 use crate::{
     frame::Frame,
     hash,
-    net::{V4, V6},
+    net::{V4, V6, protocol},
     packet::Packet,
     parse::{self, Family, Network, Unparsed},
+    quic,
     reason::{Kind, Reason},
     rewrite::{self, Layout},
     stage::{Step, flow, nat, reply},
-    state::{Backend, ServiceKey, Target},
+    state::{Backend, BackendId, ServiceKey, Target},
     tables::Tables,
 };
 
@@ -73,9 +74,16 @@ fn run<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> St
             let index = nat::index(settings, ours, &backend, target.port());
             return answer(frame, tables, &packet, index).ok_or(Reason::NotOurs);
         }
-        Some(known) => known,
-        None => {
-            let target = tables.connect(&packet, hash)?;
+        Some(known) if !known.1.by_connection_id() => known,
+        known => {
+            let mut target = known.map_or(Target::direct(BackendId::NONE), |(target, _)| target);
+            let named = match packet.protocol {
+                protocol::UDP => quic::server(frame, &packet, tables),
+                _ => BackendId::NONE,
+            };
+            if target.backend().is_none() || quic::overrules(tables, named, target.backend()) {
+                target = tables.connect(&packet, hash, named)?;
+            }
             (target, tables.backend(target.backend()).ok_or(Reason::NoBackend)?)
         }
     };

@@ -14,7 +14,8 @@ use crate::{
     reason::Reason,
     settings::Settings,
     state::{
-        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Traffic,
+        Backend, BackendId, Binding, Bucket, CidConfig, Health, Pin, ServerHome, ServerKey, Service,
+        ServiceKey, Session, SessionKey, Traffic,
     },
     tables::{Store, Tables},
     time::Tick,
@@ -132,6 +133,10 @@ pub struct HostTables {
     pub health: Vec<u32>,
     /// `SOURCES`.
     pub sources: Vec<Ip>,
+    /// `QUIC`.
+    pub quic: Vec<CidConfig>,
+    /// `SERVER_IDS`.
+    pub servers: BTreeMap<ServerKey, ServerHome>,
     /// `PINS` and `AFFINITY`, by [`Store`].
     pub sessions: [RefCell<HashMap<SessionKey, Rc<Session>>>; 2],
     /// Entries each of `PINS` and `AFFINITY` takes; neither evicts here.
@@ -227,6 +232,14 @@ impl Tables for HostTables {
 
     fn source(&self, index: u8) -> Option<Ip> {
         self.sources.get(usize::from(index)).copied()
+    }
+
+    fn quic(&self, index: u32) -> Option<HostRef<'_, CidConfig>> {
+        self.quic.get(index as usize).map(HostRef::Borrowed)
+    }
+
+    fn server(&self, key: &ServerKey) -> Option<ServerHome> {
+        self.servers.get(key).copied()
     }
 
     fn session(&self, store: Store, key: &SessionKey) -> Option<HostRef<'_, Session>> {

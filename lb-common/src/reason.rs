@@ -96,6 +96,12 @@ reasons! {
     Event SessionExpired "session_expired";
     /// A proven client's session found no room in `PINS`; it stays among the unproven.
     Event PinsFull "pins_full";
+    /// A connection ID chose the backend, for want of a flow or against it.
+    Event QuicRouted "quic_routed";
+    /// A packet without a flow had no connection ID that names a server: decided by hash.
+    Event QuicUnroutable "quic_unroutable";
+    /// A packet without a flow had a connection ID of a server that is down: decided by hash.
+    Event QuicBackendDown "quic_backend_down";
 }
 
 impl Reason {

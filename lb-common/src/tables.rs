@@ -6,12 +6,13 @@ use core::ops::Deref;
 use crate::{
     net::{Address, Ip},
     packet::Packet,
+    quic,
     reason::Reason,
     settings::Settings,
     stage::{Step, connect, flow},
     state::{
-        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Target,
-        Traffic,
+        Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Health, Pin, ServerHome, ServerKey,
+        Service, ServiceKey, Session, SessionKey, Target, Traffic,
         flow::{Entry, Phase},
     },
     time::Tick,
@@ -60,6 +61,11 @@ pub trait Tables {
     /// An entry of `SOURCES`.
     fn source(&self, index: u8) -> Option<Ip>;
 
+    /// An entry of `QUIC`.
+    fn quic(&self, index: u32) -> Option<Self::Ref<'_, CidConfig>>;
+    /// An entry of `SERVER_IDS`.
+    fn server(&self, key: &ServerKey) -> Option<ServerHome>;
+
     /// A stored session.
     fn session(&self, store: Store, key: &SessionKey) -> Option<Self::Ref<'_, Session>>;
     /// Stores a session; false if the map refuses.
@@ -67,7 +73,7 @@ pub trait Tables {
     /// Forgets a session.
     fn remove_session(&self, store: Store, key: &SessionKey);
 
-    /// [`flow::keep`]. The kernel's tables make this and [`Tables::connect`] functions that the verifier
+    /// [`flow::keep`]. The kernel's tables make this and the two below functions that the verifier
     /// walks by themselves, once, and not again for each way to get there.
     fn keep<A: Address>(&self, packet: &Packet<A>, entry: Entry) -> Option<Phase>
     where
@@ -77,11 +83,19 @@ pub trait Tables {
     }
 
     /// [`connect::connect`].
-    fn connect<A: Address>(&self, packet: &Packet<A>, hash: u64) -> Step<Target>
+    fn connect<A: Address>(&self, packet: &Packet<A>, hash: u64, named: BackendId) -> Step<Target>
     where
         Self: Sized,
     {
-        connect::connect(packet, self, hash)
+        connect::connect(packet, self, hash, named)
+    }
+
+    /// [`quic::read`].
+    fn read_id(&self, config: u32, id: &mut CidOctets) -> bool
+    where
+        Self: Sized,
+    {
+        quic::read(self, config, id)
     }
 
     /// Counts one `reason`.

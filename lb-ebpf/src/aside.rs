@@ -8,10 +8,11 @@
 use lb_common::{
     net::{Address, V4, V6},
     packet::Packet,
+    quic,
     reason::Reason,
     stage::{self, Step},
     state::{
-        Target,
+        BackendId, CidOctets, Target,
         flow::{Entry, Phase},
     },
 };
@@ -23,12 +24,12 @@ const NONE: u64 = 1 << 63;
 
 /// [`stage::connect::connect`].
 #[inline(always)]
-pub(crate) fn connect<A: Address>(packet: &Packet<A>, hash: u64) -> Step<Target> {
+pub(crate) fn connect<A: Address>(packet: &Packet<A>, hash: u64, named: BackendId) -> Step<Target> {
     let packet = core::ptr::from_ref(packet);
     let word = if A::WORDS == V4::WORDS {
-        limpet_connect_v4(packet.cast(), hash)
+        limpet_connect_v4(packet.cast(), hash, named.0)
     } else {
-        limpet_connect_v6(packet.cast(), hash)
+        limpet_connect_v6(packet.cast(), hash, named.0)
     };
     if word & NONE == 0 { Ok(Target::from_raw(word)) } else { Err(Reason::from_index(word as u32)) }
 }
@@ -45,15 +46,29 @@ pub(crate) fn keep<A: Address>(packet: &Packet<A>, entry: Entry) -> Option<Phase
     (word & NONE == 0).then_some(Phase::from_bits(word))
 }
 
+/// [`quic::read`].
+#[inline(always)]
+pub(crate) fn read_id(config: u32, id: &mut CidOctets) -> bool {
+    limpet_read_id(config, core::ptr::from_mut(id)) != 0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn limpet_read_id(config: u32, id: *mut CidOctets) -> u64 {
+    // SAFETY: null, or the live and only reference of `read_id`.
+    let Some(id) = (unsafe { id.as_mut() }) else { return 0 };
+    u64::from(quic::read(&BpfTables, config, id))
+}
+
 /// The global functions of one family.
 macro_rules! family {
     ($family:ty, $connect:ident, $keep:ident) => {
         #[unsafe(no_mangle)]
         #[inline(never)]
-        extern "C" fn $connect(packet: *const Packet<$family>, hash: u64) -> u64 {
+        extern "C" fn $connect(packet: *const Packet<$family>, hash: u64, named: u32) -> u64 {
             // SAFETY: null, or a live reference of `connect`.
             let Some(packet) = (unsafe { packet.as_ref() }) else { return NONE };
-            match stage::connect::connect(packet, &BpfTables, hash) {
+            match stage::connect::connect(packet, &BpfTables, hash, BackendId(named)) {
                 Ok(target) => target.raw(),
                 Err(reason) => NONE | reason as u64,
             }

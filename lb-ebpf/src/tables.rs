@@ -11,8 +11,8 @@ use lb_common::{
     settings::Settings,
     stage::Step,
     state::{
-        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Target,
-        Traffic,
+        Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Health, Pin, ServerHome, ServerKey,
+        Service, ServiceKey, Session, SessionKey, Target, Traffic,
         flow::{Entry, Phase},
     },
     tables::{Store, Tables},
@@ -22,8 +22,8 @@ use lb_common::{
 use crate::{
     aside,
     maps::{
-        AFFINITY, BACKENDS, BINDINGS, COUNTERS, CURSOR, FLOWS, HEALTH, PINS, SERVICES, SETTINGS, SLOTS,
-        SOURCES, TRAFFIC,
+        AFFINITY, BACKENDS, BINDINGS, COUNTERS, CURSOR, FLOWS, HEALTH, PINS, QUIC, SERVER_IDS, SERVICES,
+        SETTINGS, SLOTS, SOURCES, TRAFFIC,
     },
 };
 
@@ -95,6 +95,18 @@ impl Tables for BpfTables {
     }
 
     #[inline(always)]
+    fn quic(&self, index: u32) -> Option<&CidConfig> {
+        QUIC.get(index)
+    }
+
+    #[inline(always)]
+    fn server(&self, key: &ServerKey) -> Option<ServerHome> {
+        // SAFETY: the memory stays mapped for as long as the map lives, and is copied at once. Its content may
+        // be given to another key meanwhile: `quic::server` keeps what it leads to within the service.
+        unsafe { SERVER_IDS.get(key) }.copied()
+    }
+
+    #[inline(always)]
     fn session(&self, store: Store, key: &SessionKey) -> Option<&Session> {
         match store {
             // SAFETY: the memory stays mapped for as long as the map lives, and a session is made of shared
@@ -130,8 +142,13 @@ impl Tables for BpfTables {
     }
 
     #[inline(always)]
-    fn connect<A: Address>(&self, packet: &Packet<A>, hash: u64) -> Step<Target> {
-        aside::connect(packet, hash)
+    fn connect<A: Address>(&self, packet: &Packet<A>, hash: u64, named: BackendId) -> Step<Target> {
+        aside::connect(packet, hash, named)
+    }
+
+    #[inline(always)]
+    fn read_id(&self, config: u32, id: &mut CidOctets) -> bool {
+        aside::read_id(config, id)
     }
 
     #[inline(always)]

@@ -10,27 +10,40 @@ use crate::{
     tables::Tables,
 };
 
-/// Decides where a new connection goes, and remembers it.
+/// Decides where a new connection goes, and remembers it. `named` is what [`crate::quic::server`] says of the
+/// packet.
 ///
 /// # Errors
 /// The reason why it goes nowhere.
 #[inline(always)]
-pub fn connect<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64) -> Step<Target> {
-    let target = decide(packet, tables, hash)?;
+pub fn connect<A: Address, T: Tables>(
+    packet: &Packet<A>,
+    tables: &T,
+    hash: u64,
+    named: BackendId,
+) -> Step<Target> {
+    let target = decide(packet, tables, hash, named)?;
     remember(packet, tables, target, hash);
     Ok(target)
 }
 
 /// Decides where a new connection goes, and takes a source port for it where it needs one.
 #[inline(never)]
-fn decide<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64) -> Step<Target> {
+fn decide<A: Address, T: Tables>(
+    packet: &Packet<A>,
+    tables: &T,
+    hash: u64,
+    named: BackendId,
+) -> Step<Target> {
     let destination = packet.destination;
     let called = ServiceKey::new(destination.address.widen(), destination.port, packet.protocol);
     let service = tables.service(&called).ok_or(Reason::NotOurs)?;
     if packet.protocol == protocol::TCP && !packet.tcp.opens() {
         tables.count(Reason::TcpMidstream);
     }
+    let named = if service.quic == 0 { None } else { by_name(tables, named) };
     let id = match session::key(&service, packet.source.address.widen()) {
+        _ if named.is_some() => named,
         Some(key) => choose(tables, &service, &called, &key),
         None => select::by_hash(tables, &service, hash),
     }
@@ -69,6 +82,18 @@ fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: Targe
     if packet.protocol == protocol::UDP {
         session::keep(packet, tables, target.backend(), &backend, false, now);
     }
+}
+
+/// The backend that the connection id names, if it serves; what comes of it is counted.
+#[inline(always)]
+fn by_name<T: Tables>(tables: &T, named: BackendId) -> Option<BackendId> {
+    let (id, reason) = match tables.health(named) {
+        _ if named.is_none() => (None, Reason::QuicUnroutable),
+        health if health.serves() => (Some(named), Reason::QuicRouted),
+        _ => (None, Reason::QuicBackendDown),
+    };
+    tables.count(reason);
+    id
 }
 
 /// First the promise, then the function.

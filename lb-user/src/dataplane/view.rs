@@ -8,7 +8,8 @@ use lb_common::{
     reason::Reason,
     settings::Settings,
     state::{
-        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Traffic,
+        Backend, BackendId, Binding, Bucket, CidConfig, Health, Pin, ServerHome, ServerKey, Service,
+        ServiceKey, Session, SessionKey, Traffic,
     },
     tables::{Store, Tables},
     time::Tick,
@@ -75,6 +76,14 @@ impl Tables for View<'_> {
 
     fn source(&self, _index: u8) -> Option<Ip> {
         None
+    }
+
+    fn quic(&self, index: u32) -> Option<HostRef<'_, CidConfig>> {
+        self.kernel.cid_config(index).map(owned)
+    }
+
+    fn server(&self, key: &ServerKey) -> Option<ServerHome> {
+        self.kernel.server_home(key)
     }
 
     fn session(&self, store: Store, key: &SessionKey) -> Option<HostRef<'_, Session>> {

@@ -7,7 +7,7 @@ use aya::{
 };
 use lb_common::{
     net::Ip,
-    state::{Backend, BackendId, Health, Service, ServiceKey, Traffic},
+    state::{Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service, ServiceKey, Traffic},
 };
 
 use super::{Dataplane, Kernel, Name, raw::Raw};
@@ -61,6 +61,18 @@ impl Dataplane for Kernel {
 
     fn remove_service(&mut self, key: &ServiceKey) -> Result<()> {
         removed(self.services.remove(&Raw(*key))).context("cannot remove a service")
+    }
+
+    fn set_cid_config(&mut self, index: u32, config: &CidConfig) -> Result<()> {
+        self.quic.set(index, Raw(*config), 0).context("cannot write how connection ids are read")
+    }
+
+    fn set_server(&mut self, key: &ServerKey, home: ServerHome) -> Result<()> {
+        self.servers.insert(Raw(*key), Raw(home), 0).context("cannot write a server id")
+    }
+
+    fn remove_server(&mut self, key: &ServerKey) -> Result<()> {
+        removed(self.servers.remove(&Raw(*key))).context("cannot remove a server id")
     }
 
     fn set_sources(&mut self, sources: &[Ip]) -> Result<()> {

@@ -13,7 +13,7 @@ use aya::{TestRun as _, TestRunOptions, programs::Xdp};
 use lb_common::{
     net::Ip,
     reason::Reason,
-    state::{Backend, BackendId, Health, Service, ServiceKey, Traffic},
+    state::{Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service, ServiceKey, Traffic},
     tables::Store,
     time::Tick,
 };
@@ -117,6 +117,12 @@ impl Kernel {
         for (key, _) in kernel.installed_services().expect("readable") {
             kernel.remove_service(&key).expect("removable");
         }
+        for (key, _) in kernel.installed_servers().expect("readable") {
+            kernel.remove_server(&key).expect("removable");
+        }
+        for (index, _) in kernel.installed_cid_configs().expect("readable") {
+            kernel.set_cid_config(index, &CidConfig::default()).expect("writable");
+        }
         for id in (0..IDS).map(BackendId) {
             kernel.set_health(id, Health::Absent).expect("writable");
         }
@@ -202,6 +208,14 @@ impl World for Kernel {
 
     fn remove_service(&mut self, key: &ServiceKey) {
         self.program.kernel.remove_service(key).expect("writable");
+    }
+
+    fn set_cid_config(&mut self, index: u32, config: &CidConfig) {
+        self.program.kernel.set_cid_config(index, config).expect("writable");
+    }
+
+    fn set_server(&mut self, key: &ServerKey, home: ServerHome) {
+        self.program.kernel.set_server(key, home).expect("writable");
     }
 
     fn set_sources(&mut self, sources: &[Ip]) {

@@ -6,7 +6,9 @@ use lb_common::{
     net::Ip,
     reason::Reason,
     settings::Settings,
-    state::{Backend, BackendId, Health, Service, ServiceKey, Traffic},
+    state::{
+        Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service, ServiceKey, Traffic, quic,
+    },
     time::Tick,
 };
 
@@ -33,6 +35,7 @@ impl Host {
         tables.backends = vec![Backend::default(); 16];
         tables.health = vec![0; 16];
         tables.slots = vec![0; 64];
+        tables.quic = vec![CidConfig::default(); quic::ENTRIES as usize];
         Self { tables, sides: [4, 5], last: Reason::NotIp }
     }
 
@@ -63,6 +66,14 @@ impl World for Host {
 
     fn remove_service(&mut self, key: &ServiceKey) {
         self.tables.services.remove(key);
+    }
+
+    fn set_cid_config(&mut self, index: u32, config: &CidConfig) {
+        self.tables.quic[index as usize] = *config;
+    }
+
+    fn set_server(&mut self, key: &ServerKey, home: ServerHome) {
+        self.tables.servers.insert(*key, home);
     }
 
     fn set_sources(&mut self, sources: &[Ip]) {

@@ -69,6 +69,8 @@ pub struct Site {
     pub forwarding: Forwarding,
     /// Bits of a client's address that count; `None`: by connection.
     pub prefix: Option<u8>,
+    /// Connection ids say where a packet goes.
+    pub by_connection_id: bool,
     /// Sessions end after this many idle ticks.
     pub idle_ticks: u32,
     /// Sessions end after this many ticks; 0: never.
@@ -89,6 +91,7 @@ impl Site {
             udp,
             forwarding,
             prefix,
+            by_connection_id: false,
             idle_ticks: 1700,
             lifetime_ticks: 0,
             scope: 0x5c0e,
@@ -168,7 +171,8 @@ impl Site {
             ifindex: world.ifindex(which.side()),
             port: Be16::new(port),
             service_port: Be16::new(self.port),
-            forwarding: self.forwarding as u8,
+            forwarding: self.forwarding as u8
+                | if self.by_connection_id { Backend::BY_CONNECTION_ID } else { 0 },
             source_first,
             source_count,
             protocol: self.key().protocol(),
@@ -187,9 +191,14 @@ impl Site {
             persist_by: if self.prefix.is_some() { PersistBy::ClientIp } else { PersistBy::Connection }
                 as u32,
             access: 0,
-            quic: 0,
+            quic: if self.by_connection_id { self.quic_number() } else { 0 },
             reserved: 0,
         }
+    }
+
+    /// The number of its connection-id settings.
+    pub const fn quic_number(&self) -> u32 {
+        1 + self.number as u32
     }
 
     /// Puts it in place.

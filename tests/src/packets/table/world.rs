@@ -4,7 +4,7 @@ use lb_common::{
     net::Ip,
     reason::Reason,
     settings::KEY_WORDS,
-    state::{Backend, BackendId, Health, Service, ServiceKey, Traffic},
+    state::{Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service, ServiceKey, Traffic},
 };
 
 /// The hash key of every world.
@@ -82,6 +82,10 @@ pub trait World {
     fn set_service(&mut self, key: &ServiceKey, service: &Service);
     /// Removes a service.
     fn remove_service(&mut self, key: &ServiceKey);
+    /// Says how connection ids are read.
+    fn set_cid_config(&mut self, index: u32, config: &CidConfig);
+    /// Says whose a server id is.
+    fn set_server(&mut self, key: &ServerKey, home: ServerHome);
     /// Writes the source addresses.
     fn set_sources(&mut self, sources: &[Ip]);
 

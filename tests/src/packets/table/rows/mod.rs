@@ -7,6 +7,7 @@ mod forwarding;
 mod passing;
 mod persistence;
 mod pressure;
+mod quic;
 
 use lb_common::state::Forwarding;
 
@@ -27,6 +28,7 @@ pub fn all() -> Vec<Row> {
         persistence::rows(),
         failure::rows(),
         pressure::rows(),
+        quic::rows(),
     ]
     .into_iter()
     .flatten()
