@@ -93,7 +93,7 @@ impl Core {
             port: service.port,
             protocol: service.protocol,
             forwarding: service.forwarding.into(),
-            persistence: service.persistence.by.into(),
+            persistence: (&service.persistence.by).into(),
             sessions: sum(|backend| backend.sessions),
             flows: sum(|backend| backend.flows),
             packets: sum(|backend| backend.packets),

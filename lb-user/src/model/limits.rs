@@ -1,6 +1,6 @@
 //! Rules for `[limits]`: what the file defines must fit into it.
 
-use super::Limits;
+use super::{Limits, quic};
 use crate::config::{
     raw,
     report::{At, Place, Report},
@@ -30,6 +30,7 @@ fn check_limits(raw: &raw::File, report: &Report<'_>) {
     });
     let one = |place| (1, place);
     within("services", raw.limits.services.as_ref(), services.map(|it| one(&it.place)), report);
+    quic::limit(&raw.services, report);
     within("backends", raw.limits.backends.as_ref(), backends.map(|it| one(&it.place)), report);
     within("slots (twice those of each service)", raw.limits.slots.as_ref(), slots, report);
 }

@@ -6,6 +6,7 @@
 mod limits;
 mod nat;
 mod policy;
+mod quic;
 mod rules;
 mod service;
 mod validate;
@@ -16,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use lb_common::quic::scheme::Scheme;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::validate::validate;
@@ -142,7 +144,7 @@ pub enum Forwarding {
 }
 
 /// What keeps a client on its backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Persistence {
     /// What identifies a client.
     pub by: PersistBy,
@@ -153,7 +155,7 @@ pub struct Persistence {
 }
 
 /// What identifies a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PersistBy {
     /// Nothing beyond the connection itself.
     Connection,
@@ -164,6 +166,11 @@ pub enum PersistBy {
         /// 1..=128.
         prefix_v6: u8,
     },
+    /// Nothing beyond the connection itself, which its id tells even when its addresses change.
+    QuicCid(
+        /// At least one; no two with the same rotation bits, all with server ids of one length.
+        Vec<Scheme>,
+    ),
 }
 
 /// How backends are probed.
@@ -206,4 +213,7 @@ pub struct Backend {
     pub port: u16,
     /// Relative share of new clients, 1..=65535.
     pub weight: u32,
+    /// What its connection ids carry; of the length that the service says, unique in it. Empty unless
+    /// [`PersistBy::QuicCid`].
+    pub server_id: Vec<u8>,
 }

@@ -1,6 +1,6 @@
 //! Rules for one `[[service]]` and its backends.
 
-use super::{Backend, Forwarding, Service, policy, rules};
+use super::{Backend, Forwarding, Service, policy, quic, rules};
 use crate::config::{defaults, raw, report::Report};
 
 pub(super) fn service(raw: &raw::Service, report: &Report<'_>) -> Option<Service> {
@@ -15,6 +15,7 @@ pub(super) fn service(raw: &raw::Service, report: &Report<'_>) -> Option<Service
     }
     slots(raw, report);
     backend_set(raw, report);
+    quic::service(raw, report);
     // Each part reports its own errors, so none may keep another from being looked at.
     let backends: Vec<_> =
         raw.backends().iter().map(|raw_backend| backend(raw_backend, raw, report)).collect();
@@ -147,5 +148,6 @@ fn backend(raw: &raw::Backend, service: &raw::Service, report: &Report<'_>) -> O
         address: raw.address.as_ref()?.value,
         port: raw.port.as_ref()?.value,
         weight: raw.weight.as_ref()?.value,
+        server_id: raw.server_id.as_ref().map(|id| id.value.clone()).unwrap_or_default(),
     })
 }

@@ -1,12 +1,13 @@
 //! From what runs to what is wanted: a pure difference, as steps in an order that is safe at each
 //! moment, and their application.
 //!
-//! Order: source addresses, backends that are new or changed, slot tables with their services, then
-//! the reverse: services that go, backends that go. So no slot ever points at an absent backend. A
+//! Order: source addresses, backends that are new or changed, how connection ids are read and whose they are,
+//! slot tables with their services, then the reverse: services that go, backends that go. So no slot ever points at an absent backend. A
 //! slot table is written into a free place first; replacing the service's entry, which is one atomic
 //! write, swaps it in.
 
 mod apply;
+mod quic;
 mod ranges;
 mod recipe;
 mod state;
@@ -15,6 +16,7 @@ mod step;
 mod tests;
 
 pub use apply::apply;
+pub use quic::Quic;
 pub use recipe::{scope, seed, service_key, settings_key};
 pub use state::{BackendState, Inputs, ServiceState, SlotTable, Sources, State};
 pub use step::Step;
@@ -30,7 +32,7 @@ use lb_common::{
     state::{BackendId, Health, Service, ServiceKey},
 };
 
-use self::ranges::Places;
+use self::{quic::Numbers, ranges::Places};
 use crate::{
     health::BackendKey,
     model::{self, Model},
@@ -61,7 +63,10 @@ pub fn plan(current: &State, model: &Model, inputs: &Inputs) -> Result<Plan> {
         for backend in &service.backends {
             plan.backend(current, model, inputs, service, backend)?;
         }
-        plan.service(current, inputs, service, &places)?;
+    }
+    let numbers = plan.quic(current, model);
+    for service in &model.services {
+        plan.service(current, inputs, service, &places, &numbers)?;
     }
     plan.markers(model);
     plan.leave(current, model);
@@ -139,9 +144,11 @@ impl Plan {
         inputs: &Inputs,
         service: &model::Service,
         places: &Places,
+        numbers: &Numbers,
     ) -> Result<()> {
         let key = recipe::service_key(service);
         let mut entry = recipe::service_entry(service);
+        entry.quic = numbers.of(&key);
         let known = current.services.get(&key);
         let before = known.and_then(|known| known.table.as_ref());
         let table = self.slot_table(inputs, service, before);

@@ -7,7 +7,9 @@ mod service;
 
 use std::net::{IpAddr, SocketAddr};
 
-pub(crate) use self::service::{Backend, CheckType, Forwarding, Health, PersistBy, Persistence, Service};
+pub(crate) use self::service::{
+    Backend, CheckType, Forwarding, Health, PersistBy, Persistence, Quic, Service,
+};
 use super::{defaults, reader::Reader, report::At, values};
 use crate::model::AttachMode;
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use humantime::format_duration;
+use lb_common::quic::scheme::{Key, Scheme};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use super::super::defaults;
@@ -112,6 +113,17 @@ fn health() -> impl Strategy<Value = Health> {
     prop_oneof![probed, Just(unprobed)]
 }
 
+/// Schemes with server ids of one length, for a UDP service that asks for connection ids.
+fn schemes() -> impl Strategy<Value = Vec<Scheme>> {
+    let scheme = |server: u8| (4..=19 - server, option::of(any::<[u8; 16]>()));
+    (1..=15u8).prop_flat_map(move |server| (Just(server), vec(scheme(server), 1..=7))).prop_map(
+        |(server, schemes)| {
+            let numbered = (0..).zip(schemes);
+            numbered.map(|(at, (nonce, key))| Scheme::new(at, server, nonce, key.map(Key)).unwrap()).collect()
+        },
+    )
+}
+
 /// A service without name, with backends and addresses numbered by `index` so that none occurs twice.
 fn service(index: u8) -> impl Strategy<Value = Service> {
     let protocol = select(&[Protocol::Tcp, Protocol::Udp][..]);
@@ -122,30 +134,48 @@ fn service(index: u8) -> impl Strategy<Value = Service> {
     let names = "[A-Za-z0-9._-]{1,60}";
     let backends = vec((names, 1..=u16::MAX, 1..=u32::from(u16::MAX)), 1..8);
     let head = (any::<bool>(), 1..=u16::MAX, protocol, forwarding, 8..=14u32, names);
-    (head, persistence(), health(), backends).prop_map(move |(head, persistence, health, backends)| {
-        let (v6, port, protocol, forwarding, slots, name) = head;
-        let address = |net: u8, host: u8| match v6 {
-            true => IpAddr::from(Ipv6Addr::new(0x2001, 0xdb8, 0, net.into(), 0, 0, 0, host.into())),
-            false => IpAddr::from(Ipv4Addr::new(10, net, 0, host)),
-        };
-        let backend = |(host, (name, own_port, weight)): (u8, (String, u16, u32))| Backend {
-            name: format!("{name}-{host}"),
-            address: address(index, host),
-            port: if forwarding == Forwarding::Dsr { port } else { own_port },
-            weight,
-        };
-        Service {
-            name: format!("{name}-{index}"),
-            address: address(200, index),
-            port,
-            protocol,
-            forwarding,
-            persistence,
-            health,
-            slots: 1 << slots,
-            backends: (1..).zip(backends).map(backend).collect(),
-        }
-    })
+    let quic = option::of(schemes());
+    (head, persistence(), health(), backends, quic).prop_map(
+        move |(head, persistence, health, backends, quic)| {
+            let (v6, port, protocol, forwarding, slots, name) = head;
+            let address = |net: u8, host: u8| match v6 {
+                true => IpAddr::from(Ipv6Addr::new(0x2001, 0xdb8, 0, net.into(), 0, 0, 0, host.into())),
+                false => IpAddr::from(Ipv4Addr::new(10, net, 0, host)),
+            };
+            let quic = quic.filter(|_| protocol == Protocol::Udp);
+            let ids = quic.as_ref().map(|schemes| schemes[0].server_length());
+            let persistence = match quic {
+                None => persistence,
+                Some(schemes) => Persistence {
+                    by: PersistBy::QuicCid(schemes),
+                    idle_timeout: defaults::IDLE_TIMEOUT,
+                    max_lifetime: None,
+                },
+            };
+            let backend = |(host, (name, own_port, weight)): (u8, (String, u16, u32))| Backend {
+                name: format!("{name}-{host}"),
+                address: address(index, host),
+                port: if forwarding == Forwarding::Dsr { port } else { own_port },
+                weight,
+                server_id: ids.map_or(Vec::new(), |length| {
+                    let mut id = vec![0; length];
+                    id[length - 1] = host;
+                    id
+                }),
+            };
+            Service {
+                name: format!("{name}-{index}"),
+                address: address(200, index),
+                port,
+                protocol,
+                forwarding,
+                persistence,
+                health,
+                slots: 1 << slots,
+                backends: (1..).zip(backends).map(backend).collect(),
+            }
+        },
+    )
 }
 
 fn model() -> impl Strategy<Value = Model> {
@@ -230,6 +260,19 @@ fn write_service(text: &mut String, service: &Service) {
     writeln!(text, "[service.persistence]").unwrap();
     match by {
         PersistBy::Connection => writeln!(text, "by = 'connection'"),
+        PersistBy::QuicCid(schemes) => {
+            writeln!(text, "by = 'quic-cid'").unwrap();
+            schemes.iter().try_for_each(|scheme| {
+                write!(
+                    text,
+                    "[[service.persistence.quic]]\nconfig = {}\nserver_id_length = {}\nnonce_length = {}\n",
+                    scheme.rotation(),
+                    scheme.server_length(),
+                    scheme.nonce_length()
+                )?;
+                scheme.key().map_or(Ok(()), |key| writeln!(text, "key = '{}'", hex(&key.0)))
+            })
+        }
         PersistBy::ClientIp { prefix_v4, prefix_v6 } => writeln!(
             text,
             "by = 'client-ip'\nprefix_v4 = {prefix_v4}\nprefix_v6 = {prefix_v6}\nidle_timeout = '{}'",
@@ -252,11 +295,18 @@ fn write_service(text: &mut String, service: &Service) {
         Check::Http { path } => writeln!(text, "[service.health]\ntype = 'http'\npath = {path:?}\n{probe}"),
     }
     .unwrap();
-    for Backend { name, address, port, weight } in backends {
+    for Backend { name, address, port, weight, server_id } in backends {
         writeln!(
             text,
             "[[service.backend]]\nname = '{name}'\naddress = '{address}'\nport = {port}\nweight = {weight}"
         )
         .unwrap();
+        if !server_id.is_empty() {
+            writeln!(text, "server_id = '{}'", hex(server_id)).unwrap();
+        }
     }
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }

@@ -3,6 +3,7 @@
 mod accepted;
 mod documented;
 mod generated;
+mod quic;
 mod single;
 mod together;
 
