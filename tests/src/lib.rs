@@ -4,6 +4,7 @@
 
 pub mod bed;
 pub mod packets;
+pub mod quic;
 pub mod raw;
 pub mod transfer;
 pub mod udp;
