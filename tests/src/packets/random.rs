@@ -7,7 +7,7 @@ use lb_common::{
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 
 use super::table::{
-    A, ACK, B, Conn, FIN, Family, Geometry, Port, RST, SYN, Side, Site, Transport, Which, World,
+    A, ACK, B, Conn, FIN, Family, Geometry, Port, RST, SYN, Side, Site, Transport, Which, World, quic,
 };
 
 /// Small tables, so that they fill up. The source ports are the range that a service and the clients'
@@ -88,6 +88,7 @@ impl Source {
             site(2, Family::V4, true, Forwarding::NatPreserve),
             site(3, Family::V6, false, Forwarding::NatPreserve),
             Site { prefix: Some(24), ..site(4, Family::V4, false, Forwarding::Dsr) },
+            Site { prefix: None, by_connection_id: true, ..site(6, Family::V4, true, Forwarding::Nat) },
             Site { prefix: None, port: 2080, ..site(5, Family::V6, false, Forwarding::Nat) },
         ];
         Self { random: StdRng::seed_from_u64(seed), sites, sent: Vec::new() }
@@ -144,6 +145,11 @@ impl Source {
             *[SYN, SYN, ACK, ACK, ACK, SYN | ACK, FIN | ACK, RST, 0].choose(random).expect("not empty");
         let payload: Vec<u8> = (0..random.random_range(0..40)).map(|_| random.random()).collect();
         let mut datagram = conn.says(flags, &payload);
+        if site.by_connection_id && random.random_ratio(3, 4) {
+            let which = *[A, B].choose(random).expect("not empty");
+            let id = quic::id(random.random_range(0..7), which);
+            datagram.payload = if random.random() { quic::short(&id) } else { quic::long(quic::V1, &id) };
+        }
         if site.udp && random.random_ratio(1, 4) {
             datagram.transport = Transport::UdpUnsummed;
         }

@@ -7,7 +7,7 @@ use lb_common::{
     state::{Backend, BackendId, Forwarding, Health, PersistBy, Service, ServiceKey},
 };
 
-use super::{Conn, Side, World};
+use super::{Conn, Side, World, quic};
 
 /// Ethernet addresses.
 pub mod mac {
@@ -212,6 +212,9 @@ impl Site {
             world.set_health(self.id(which), Health::Up);
         }
         world.set_slots(self.slots_base(), &[self.id(A).0; 2]);
+        if self.by_connection_id {
+            quic::install(world, *self);
+        }
         world.set_service(&self.key(), &self.entry());
         world.set_service(&ServiceKey::any_port(self.address().into()), &Service::default());
     }

@@ -1,27 +1,18 @@
 //! Packets that go where their QUIC connection id says.
 
 use lb_common::{
-    quic::scheme::{Key, Scheme, block},
+    quic::scheme::Scheme,
     reason::Reason::{self, FlowBackendDown, QuicBackendDown, QuicRouted, QuicUnroutable},
-    state::{Health, ServerHome, ServerKey, quic::ROTATIONS},
+    state::{CidConfig, Forwarding, Health, quic::ROTATIONS},
 };
 
 use super::{
-    super::{A, B, Conn, Datagram, Row, Site, Which, World},
+    super::{
+        A, B, Conn, Datagram, Family, Row, Site,
+        quic::{KEY, NONCES, SERVER, V1, V2, id, id_by, install, long, set_scheme, set_servers, short},
+    },
     FAMILIES, MODES,
 };
-
-const KEY: Key = Key(*b"sixteen octets!!");
-
-/// Octets of a server id.
-const SERVER: u8 = 9;
-
-/// Octets of the nonce in each configuration: without a key; one block; halves of whole octets and not, with
-/// the server id in the first of them and in both.
-const NONCES: [u8; 7] = [4, 7, 9, 10, 4, 5, 8];
-
-const V1: u32 = 1;
-const V2: u32 = 0x6b33_43cf;
 
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = vec![
@@ -52,70 +43,8 @@ const fn plain(site: Site) -> Site {
 
 const SITE: Site = Site { by_connection_id: true, ..plain(Site { udp: true, ..Site::WEB }) };
 
-fn scheme(rotation: u8) -> Scheme {
-    let key = (rotation != 0).then_some(KEY);
-    Scheme::new(rotation, SERVER, NONCES[usize::from(rotation)], key).expect("within the bounds")
-}
-
-/// A server id: ends differ.
-fn server(which: Which, length: usize) -> Vec<u8> {
-    let mut id = vec![0xa0 + which as u8; length];
-    id[0] = 0x10 + which as u8;
-    id
-}
-
-fn id_by(scheme: &Scheme, which: Which) -> Vec<u8> {
-    let nonce: Vec<u8> = (0..scheme.nonce_length()).map(|at| 0xc5 ^ at as u8).collect();
-    scheme.encode(None, &server(which, scheme.server_length()), &nonce).expect("of the scheme's lengths")
-}
-
-fn id(rotation: u8, which: Which) -> Vec<u8> {
-    id_by(&scheme(rotation), which)
-}
-
-/// A packet with a long header (RFC 8999 section 5.1).
-fn long(version: u32, id: &[u8]) -> Vec<u8> {
-    let mut packet = vec![0xc3];
-    packet.extend(version.to_be_bytes());
-    packet.push(id.len() as u8);
-    packet.extend(id);
-    packet.extend([8, 1, 2, 3, 4, 5, 6, 7, 8]);
-    packet.resize(packet.len() + 40, 0x5a);
-    packet
-}
-
-/// A packet with a short header (RFC 8999 section 5.2), as short as can be.
-fn short(id: &[u8]) -> Vec<u8> {
-    let mut packet = vec![0x43];
-    packet.extend(id);
-    packet.resize(packet.len() + 20, 0x5a);
-    packet
-}
-
 fn says(conn: Conn, payload: Vec<u8>) -> Datagram {
     conn.first().carrying(payload)
-}
-
-fn set_scheme(world: &mut dyn World, site: Site, scheme: &Scheme) {
-    let index = site.quic_number() * ROTATIONS + u32::from(scheme.rotation());
-    world.set_cid_config(index, &scheme.entry());
-}
-
-/// `later`: generations after the backends' own.
-fn set_servers(world: &mut dyn World, site: Site, length: u8, later: u32) {
-    let (length, generation) = (length.into(), world.generation() + later);
-    for which in [A, B] {
-        let key = ServerKey { scope: site.scope, id: block(&server(which, length)) };
-        world.set_server(&key, ServerHome { backend: site.id(which), generation });
-    }
-}
-
-/// With all seven configurations.
-fn row(name: impl Into<String>, site: Site) -> Row {
-    Row::new(name).at(site).change(move |world| {
-        (0..7).for_each(|rotation| set_scheme(world, site, &scheme(rotation)));
-        set_servers(world, site, SERVER, 0);
-    })
 }
 
 /// What a client sends before it knows its server, with an id of its own making.
@@ -126,11 +55,12 @@ fn initial() -> Vec<u8> {
 fn migrates(site: Site) -> Row {
     let first = site.conn(0);
     let elsewhere = Conn { port: 50_000, ..site.conn(1) }.by(match site.family {
-        super::super::Family::V4 => "203.0.113.9",
-        super::super::Family::V6 => "2001:db8:f::9",
+        Family::V4 => "203.0.113.9",
+        Family::V6 => "2001:db8:f::9",
     });
     let other_server = Conn { taken: 2, ..elsewhere };
-    let row = row(format!("{}: a connection id is followed to another client address", site.name()), site)
+    let row = Row::new(format!("{}: a connection id is followed to another client address", site.name()))
+        .at(site)
         .opens(first, A, says(first, initial()), &[QuicUnroutable])
         .goes(first, A, says(first, initial()), &[])
         .goes(first, A, says(first, long(V1, &id(1, A))), &[])
@@ -142,13 +72,13 @@ fn migrates(site: Site) -> Row {
         .opens(other_server, B, says(other_server, short(&id(3, B))), &[QuicRouted])
         .goes(other_server, B, says(other_server, initial()), &[]);
     match site.forwarding {
-        lb_common::state::Forwarding::Dsr => row,
+        Forwarding::Dsr => row,
         _ => row.returns(other_server, B, other_server.answer(B), &[]),
     }
 }
 
 fn headers() -> Row {
-    let mut row = row("long and short headers of all versions have connection ids", SITE);
+    let mut row = Row::new("long and short headers of all versions have connection ids").at(SITE);
     let longer = [&id(4, B)[..], b"more"].concat();
     let packets = [
         short(&id(4, B)),
@@ -166,7 +96,7 @@ fn headers() -> Row {
 }
 
 fn every_configuration() -> Row {
-    let mut row = row("configurations live side by side", SITE);
+    let mut row = Row::new("configurations live side by side").at(SITE);
     for rotation in 0..7 {
         let conn = SITE.conn(rotation.into());
         row = row.opens(conn, B, says(conn, short(&id(rotation, B))), &[QuicRouted]);
@@ -200,8 +130,8 @@ fn unroutable(mut row: Row, packets: Vec<Vec<u8>>) -> Row {
 }
 
 fn not_routable() -> Row {
-    let row = row("what names no server goes where the hash says", SITE).change(|world| {
-        set_scheme_off(world, 6);
+    let row = Row::new("what names no server goes where the hash says").at(SITE).change(|world| {
+        world.set_cid_config(SITE.quic_number() * ROTATIONS + 6, &CidConfig::default());
     });
     let mut unknown = id(0, B);
     unknown[1] ^= 0x40;
@@ -222,12 +152,8 @@ fn not_routable() -> Row {
     unroutable(row, packets)
 }
 
-fn set_scheme_off(world: &mut dyn World, rotation: u32) {
-    world.set_cid_config(SITE.quic_number() * ROTATIONS + rotation, &lb_common::state::CidConfig::default());
-}
-
 fn cut_short() -> Row {
-    let row = row("what is too short for QUIC goes where the hash says", SITE);
+    let row = Row::new("what is too short for QUIC goes where the hash says").at(SITE);
     let (whole, long) = (short(&id(0, B)), long(V1, &id(0, B)));
     let id_end = 1 + usize::from(1 + SERVER + NONCES[0]);
     let lengths = [0, 1, 2, 5, id_end - 1, id_end];
@@ -238,25 +164,21 @@ fn cut_short() -> Row {
 
 fn down() -> Row {
     let conn = SITE.conn(0);
-    let second = SITE.conn(1);
-    row("the id of a server that is down leads elsewhere, until it is back", SITE)
+    Row::new("the id of a server that is down leads elsewhere, until it is back")
+        .at(SITE)
         .health(SITE, B, Health::Down)
         .opens(conn, A, says(conn, short(&id(2, B))), &[QuicBackendDown])
         .goes(conn, A, says(conn, short(&id(2, B))), &[])
         .health(SITE, B, Health::Up)
-        .opens(second_of(conn, second), B, says(conn, short(&id(2, B))), &[QuicRouted])
-}
-
-/// The first connection's tuple with the second's source port.
-const fn second_of(first: Conn, second: Conn) -> Conn {
-    Conn { taken: second.taken, ..first }
+        .opens(Conn { taken: 1, ..conn }, B, says(conn, short(&id(2, B))), &[QuicRouted])
 }
 
 fn down_with_a_flow() -> Row {
     let conn = SITE.conn(0);
     let moved = Conn { taken: 1, ..conn };
     let events: &[Reason] = &[FlowBackendDown, QuicBackendDown];
-    row("a connection whose server goes down moves", SITE)
+    Row::new("a connection whose server goes down moves")
+        .at(SITE)
         .opens(conn, B, says(conn, short(&id(2, B))), &[QuicRouted])
         .health(SITE, B, Health::Down)
         .opens(moved, A, says(conn, short(&id(2, B))), events)
@@ -264,7 +186,8 @@ fn down_with_a_flow() -> Row {
 
 fn draining() -> Row {
     let conn = SITE.conn(0);
-    row("a draining server keeps its connections, wherever their clients go", SITE)
+    Row::new("a draining server keeps its connections, wherever their clients go")
+        .at(SITE)
         .health(SITE, B, Health::Draining)
         .opens(conn, B, says(conn, short(&id(2, B))), &[QuicRouted])
 }
@@ -273,15 +196,18 @@ fn draining() -> Row {
 fn another_service() -> Row {
     let other = Site { number: 1, ..SITE };
     let conn = SITE.conn(0);
-    row("an id never leads to a backend of another service", SITE)
-        .at(other)
-        .change(move |world| set_servers(world, other, SERVER, 0))
-        .opens(conn, A, says(conn, short(&id(2, B))), &[QuicUnroutable])
+    Row::new("an id never leads to a backend of another service").at(SITE).at(other).opens(
+        conn,
+        A,
+        says(conn, short(&id(2, B))),
+        &[QuicUnroutable],
+    )
 }
 
 fn another_generation() -> Row {
     let conn = SITE.conn(0);
-    row("an id never leads to whoever has its backend's place now", SITE)
+    Row::new("an id never leads to whoever has its backend's place now")
+        .at(SITE)
         .change(move |world| set_servers(world, SITE, SERVER, 1))
         .opens(conn, A, says(conn, short(&id(2, B))), &[QuicUnroutable])
 }
@@ -289,10 +215,8 @@ fn another_generation() -> Row {
 fn not_asked() -> Row {
     let site = Site { by_connection_id: false, ..SITE };
     let conn = site.conn(0);
-    row("a service that does not ask for connection ids does not look at them", site).opens(
-        conn,
-        A,
-        says(conn, short(&id(2, B))),
-        &[],
-    )
+    Row::new("a service that does not ask for connection ids does not look at them")
+        .at(site)
+        .change(move |world| install(world, site))
+        .opens(conn, A, says(conn, short(&id(2, B))), &[])
 }
