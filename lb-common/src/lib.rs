@@ -9,7 +9,7 @@
 //! A packet's way through the modules:
 //!
 //! ```text
-//! frame -> parse -> stage::reply | stage::flow -> (miss: stage::connect = service, quic, session, select, nat)
+//! frame -> parse -> stage::reply | stage::flow -> (miss: quic, stage::connect = service, session, select, nat)
 //!       -> rewrite -> verdict
 //! ```
 #![cfg_attr(not(feature = "std"), no_std)]
