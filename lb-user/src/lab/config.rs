@@ -83,8 +83,33 @@ pub enum Ports {
 /// `[service.persistence]`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Persistence {
-    /// `client-ip` or `connection`.
+    /// `client-ip`, `connection` or `quic-cid`.
     pub by: &'static str,
+    /// `[[service.persistence.quic]]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quic: Vec<Quic>,
+}
+
+/// `[[service.persistence.quic]]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Quic {
+    /// 0 to 6.
+    pub config: u8,
+    /// Octets.
+    pub server_id_length: usize,
+    /// Octets.
+    pub nonce_length: usize,
+    /// In hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+impl Persistence {
+    /// By something that needs no further settings.
+    #[must_use]
+    pub const fn by(by: &'static str) -> Self {
+        Self { by, quic: Vec::new() }
+    }
 }
 
 /// `[service.access]`.
@@ -135,6 +160,9 @@ pub struct Backend {
     pub port: Option<u16>,
     /// Its share.
     pub weight: u32,
+    /// In hexadecimal digits, for `by = "quic-cid"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
 }
 
 /// Probes five times a second; a dead backend is found out within half a second.
@@ -163,7 +191,7 @@ impl Service {
             protocol: "tcp",
             forwarding,
             preserve_client: false,
-            persistence: Persistence { by: "client-ip" },
+            persistence: Persistence::by("client-ip"),
             access: None,
             health: Health::None,
             backend: (0..backends).map(|index| Backend::new(family, index, port)).collect(),
@@ -180,6 +208,7 @@ impl Backend {
             address: plan::backend(family, index),
             port: Some(port),
             weight: 100,
+            server_id: None,
         }
     }
 }

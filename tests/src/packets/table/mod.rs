@@ -9,6 +9,7 @@ mod check;
 mod conn;
 mod datagram;
 mod host;
+pub mod quic;
 mod row;
 pub mod rows;
 mod site;

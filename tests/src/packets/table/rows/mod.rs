@@ -9,6 +9,7 @@ mod passing;
 mod persistence;
 mod ports;
 mod pressure;
+mod quic;
 mod regressions;
 
 use lb_common::state::Forwarding;
@@ -33,6 +34,7 @@ pub fn all() -> Vec<Row> {
         pressure::rows(),
         access::rows(),
         regressions::rows(),
+        quic::rows(),
     ]
     .into_iter()
     .flatten()
