@@ -89,11 +89,7 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
         let ours = nat::source(tables, backend, target.source());
         let binding = tables.binding(nat::index(tables.settings(), ours, backend, target.port()))?;
         let bound = binding.read()?;
-        if bound.client != packet.source.address.widen()
-            || bound.client_port != packet.source.port
-            // Other connections of this client may have had the port since: backends share lanes.
-            || bound.backend != target.backend()
-        {
+        if !bound.is_of(target.backend(), packet.source.address.widen(), packet.source.port) {
             return None;
         }
         // On the binding of a connection that is over, another would look ended from the start, and lose
