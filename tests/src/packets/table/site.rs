@@ -87,6 +87,10 @@ pub struct Site {
     pub scope: u64,
     /// The service's port.
     pub port: u16,
+    /// Is it the only one of its address and protocol? Then fragments may find it that have no port.
+    pub only: bool,
+    /// Are pings of its address answered here?
+    pub echo: bool,
 }
 
 impl Site {
@@ -103,6 +107,8 @@ impl Site {
             lifetime_ticks: 0,
             scope: 0x5c0e,
             port: 80,
+            only: false,
+            echo: false,
         }
     }
 
@@ -236,7 +242,13 @@ impl Site {
         }
         world.set_slots(self.slots_base(), &[self.id(A).0; 2]);
         world.set_service(&self.key(), &self.entry());
-        world.set_service(&ServiceKey::any_port(self.address().into()), &Service::default());
+        let flags = if self.echo { Service::ECHO } else { 0 };
+        let mark = Service { flags, ..Service::default() };
+        world.set_service(&ServiceKey::any_port(self.address().into()), &mark);
+        if self.only {
+            let key = ServiceKey::only(self.address().into(), self.key().protocol());
+            world.set_service(&key, &self.entry());
+        }
     }
 
     /// A connection of the usual client; its source port is the row's `taken`-th to be chosen.
