@@ -27,6 +27,8 @@ pub struct Interface {
     pub names: Vec<String>,
     /// `auto`, `driver` or `generic`.
     pub mode: &'static str,
+    /// Does the host take the services' addresses?
+    pub claim: bool,
 }
 
 /// `[[service]]`.
@@ -102,7 +104,7 @@ impl Config {
     /// For the balancer of a lab.
     #[must_use]
     pub fn new(service: Vec<Service>) -> Self {
-        Self { interface: Interface { names: vec!["eth0".to_owned()], mode: "auto" }, service }
+        Self { interface: Interface { names: vec!["eth0".to_owned()], mode: "auto", claim: true }, service }
     }
 }
 
