@@ -153,6 +153,33 @@ pub(super) fn answer_through_balancer() -> String {
     lines
 }
 
+/// A router's address on the links to what is behind it.
+const GATEWAY: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(10, 77, 9, 1)), IpAddr::V6(Ipv6Addr::new(0xfd77, 9, 0, 0, 0, 0, 0, 1))];
+
+/// For a router: a link of this MTU from `port` to the interface `eth0` of `namespace`, which has `addresses`.
+pub(super) fn link_behind(port: &str, namespace: &str, addresses: [IpAddr; 2], mtu: u16) -> String {
+    let mut lines =
+        format!("link add {port} type veth peer name eth0 netns {namespace}\nlink set {port} mtu {mtu} up\n");
+    for (gateway, behind) in GATEWAY.into_iter().zip(addresses) {
+        address(&mut lines, gateway, port);
+        let _ = writeln!(lines, "route add {behind} dev {port}");
+    }
+    lines
+}
+
+/// For the namespace at the other end. Its TCP announces segments as if the link were an ordinary one: others
+/// learn of it by the router's errors only.
+pub(super) fn behind(addresses: [IpAddr; 2], mtu: u16) -> String {
+    let mut lines = format!("link set eth0 mtu {mtu} up\n");
+    for ((own, gateway), segment) in addresses.into_iter().zip(GATEWAY).zip([1460, 1440]) {
+        address(&mut lines, own, "eth0");
+        let _ = writeln!(lines, "route add {gateway} dev eth0");
+        let _ = writeln!(lines, "route add default via {gateway} dev eth0 advmss {segment}");
+    }
+    lines
+}
+
 fn address(lines: &mut String, address: IpAddr, device: &str) {
     let (length, flags) = match address {
         IpAddr::V4(_) => (32, ""),
