@@ -30,6 +30,8 @@ pub struct Interface {
     pub names: Vec<String>,
     /// `auto`, `driver` or `generic`.
     pub mode: &'static str,
+    /// Does the host take the services' addresses?
+    pub claim: bool,
 }
 
 /// `[nat]`.
@@ -173,7 +175,7 @@ impl Config {
     /// For the balancer of a lab.
     #[must_use]
     pub fn new(service: Vec<Service>) -> Self {
-        let interface = Interface { names: vec!["eth0".to_owned()], mode: "auto" };
+        let interface = Interface { names: vec!["eth0".to_owned()], mode: "auto", claim: true };
         Self { interface, nat: None, service }
     }
 }

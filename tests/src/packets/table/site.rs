@@ -121,6 +121,10 @@ pub struct Site {
     pub ports: Ports,
     /// At the address of site 0, whatever its number.
     pub at_first: bool,
+    /// Is it the only one of its address and protocol? Then fragments may find it that have no port.
+    pub only: bool,
+    /// Are pings of its address answered here?
+    pub echo: bool,
 }
 
 impl Site {
@@ -141,6 +145,8 @@ impl Site {
             access: 0,
             ports: Ports::One,
             at_first: false,
+            only: false,
+            echo: false,
         }
     }
 
@@ -306,7 +312,13 @@ impl Site {
             let one = Self { port, ..*self };
             world.set_service(&one.key(), &one.entry());
         }
-        world.set_service(&ServiceKey::any_port(self.address().into()), &Service::default());
+        let flags = if self.echo { Service::ECHO } else { 0 };
+        let mark = Service { flags, ..Service::default() };
+        world.set_service(&ServiceKey::any_port(self.address().into()), &mark);
+        if self.only {
+            let key = ServiceKey::only(self.address().into(), self.key().protocol());
+            world.set_service(&key, &self.entry());
+        }
     }
 
     /// A connection of the usual client; its source port is the row's `taken`-th to be chosen.
