@@ -20,7 +20,7 @@ async fn bed(way: Way, by: &'static str) -> Bed {
     if way.mode == Mode::NatPreservingClient {
         lab.answer_through_balancer(0).unwrap();
     }
-    let service = Service { protocol: "udp", persistence: Persistence { by }, ..way.service(1) };
+    let service = Service { protocol: "udp", persistence: Persistence::by(by), ..way.service(1) };
     Bed::in_lab(lab, Vec::new(), &Config::new(vec![service])).await.unwrap()
 }
 
