@@ -103,7 +103,7 @@ impl Kernel {
             .expect("iproute2 is installed");
         assert!(added.success(), "ip link add: {added}");
         let sides = ["outside", "inside"].map(|name| if_nametoindex(name).expect("just made"));
-        let mut program = load(geometry);
+        let program = load(geometry);
         let maps = Maps::of(program.all());
         Self { program, maps, sides }
     }
@@ -188,7 +188,7 @@ fn load(geometry: Geometry) -> Program {
         flows: buckets * 2,
         affinity: 16_384,
         pins,
-        services: 16,
+        services: 32,
         access: 1024,
         backends: IDS - 1,
         slots: 64,
