@@ -14,8 +14,8 @@ use crate::{
     reason::Reason,
     settings::{Fixed, Settings},
     state::{
-        AccessKey, Admission, Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session,
-        SessionKey, Traffic,
+        AccessKey, Admission, Backend, BackendId, Binding, Bucket, CidConfig, Health, Pin, ServerHome,
+        ServerKey, Service, ServiceKey, Session, SessionKey, Traffic,
     },
     tables::{Cache, Store, Tables},
     time::Tick,
@@ -141,6 +141,10 @@ pub struct HostTables {
     pub sources: Vec<Ip>,
     /// `ACCESS`.
     pub access: BTreeMap<AccessKey, Admission>,
+    /// `QUIC`.
+    pub quic: Vec<CidConfig>,
+    /// `SERVER_IDS`.
+    pub servers: BTreeMap<ServerKey, ServerHome>,
     /// `PINS` and `AFFINITY`, by [`Store`].
     pub sessions: [RefCell<HashMap<SessionKey, Rc<Session>>>; 2],
     /// Entries each of `PINS` and `AFFINITY` takes; neither evicts here.
@@ -253,6 +257,14 @@ impl Tables for HostTables {
             self.access.get(&AccessKey::new(list, first, bits))
         });
         longest == Some(&Admission::Allow)
+    }
+
+    fn quic(&self, index: u32) -> Option<HostRef<'_, CidConfig>> {
+        self.quic.get(index as usize).map(HostRef::Borrowed)
+    }
+
+    fn server(&self, key: &ServerKey) -> Option<ServerHome> {
+        self.servers.get(key).copied()
     }
 
     fn session(&self, store: Store, key: &SessionKey) -> Option<HostRef<'_, Session>> {

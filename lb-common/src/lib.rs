@@ -9,7 +9,7 @@
 //! A packet's way through the modules:
 //!
 //! ```text
-//! frame -> parse -> stage::reply | stage::flow -> (miss: stage::connect = service, session, select, nat)
+//! frame -> parse -> stage::reply | stage::flow -> (miss: quic, stage::connect = service, session, select, nat)
 //!       -> rewrite -> verdict
 //! ```
 //!
@@ -32,6 +32,7 @@ pub mod host;
 pub mod net;
 pub mod packet;
 pub mod parse;
+pub mod quic;
 pub mod reason;
 pub mod rewrite;
 pub mod settings;

@@ -112,6 +112,12 @@ reasons! {
     Event FragmentDisplaced "fragment_displaced";
     /// The service's access list does not let the client in.
     Drop Denied "denied";
+    /// A connection ID chose the backend, for want of a flow or against it.
+    Event QuicRouted "quic_routed";
+    /// A packet without a flow had no connection ID that names a server: decided by hash.
+    Event QuicUnroutable "quic_unroutable";
+    /// A packet without a flow had a connection ID of a server that is down: decided by hash.
+    Event QuicBackendDown "quic_backend_down";
 }
 
 impl Reason {

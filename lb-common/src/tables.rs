@@ -6,11 +6,13 @@ use core::ops::Deref;
 use crate::{
     net::{Address, Ip},
     packet::Packet,
+    quic,
     reason::Reason,
     settings::Settings,
     stage::flow,
     state::{
-        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Traffic,
+        Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Health, Pin, ServerHome, ServerKey,
+        Service, ServiceKey, Session, SessionKey, Traffic,
         flow::{Entry, Phase},
     },
     time::Tick,
@@ -71,6 +73,11 @@ pub trait Tables {
     /// Does the access list of this number let `client` in? See [`crate::state::access`].
     fn allows(&self, list: u32, client: Ip) -> bool;
 
+    /// An entry of `QUIC`.
+    fn quic(&self, index: u32) -> Option<Self::Ref<'_, CidConfig>>;
+    /// An entry of `SERVER_IDS`.
+    fn server(&self, key: &ServerKey) -> Option<ServerHome>;
+
     /// A stored session.
     fn session(&self, store: Store, key: &SessionKey) -> Option<Self::Ref<'_, Session>>;
     /// Stores a session; false if the map refuses.
@@ -93,6 +100,14 @@ pub trait Tables {
         Self: Sized,
     {
         flow::renew(packet, self, old, new)
+    }
+
+    /// [`quic::read`].
+    fn read_id(&self, config: u32, id: &mut CidOctets) -> bool
+    where
+        Self: Sized,
+    {
+        quic::read(self, config, id)
     }
 
     /// Counts one `reason`.

@@ -8,8 +8,11 @@
 use lb_common::{
     net::{Address, V4, V6},
     packet::Packet,
-    stage,
-    state::flow::{Entry, Phase},
+    quic, stage,
+    state::{
+        CidOctets,
+        flow::{Entry, Phase},
+    },
 };
 
 use crate::tables::BpfTables;
@@ -39,6 +42,20 @@ pub(crate) fn renew<A: Address>(packet: &Packet<A>, old: Entry, new: Entry) -> b
         limpet_renew_v6(packet.cast(), old.raw(), new.raw())
     };
     word != NONE
+}
+
+/// [`quic::read`].
+#[inline(always)]
+pub(crate) fn read_id(config: u32, id: &mut CidOctets) -> bool {
+    limpet_read_id(config, core::ptr::from_mut(id)) != 0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn limpet_read_id(config: u32, id: *mut CidOctets) -> u64 {
+    // SAFETY: null, or the live and only reference of `read_id`.
+    let Some(id) = (unsafe { id.as_mut() }) else { return 0 };
+    u64::from(quic::read(&BpfTables, config, id))
 }
 
 /// The global functions of one family.

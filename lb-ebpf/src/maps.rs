@@ -9,7 +9,10 @@ use lb_common::{
     net::Ip,
     reason::Reason,
     settings::Settings,
-    state::{Backend, Binding, Bucket, Service, ServiceKey, Session, SessionKey, Traffic},
+    state::{
+        Backend, Binding, Bucket, CidConfig, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey,
+        Traffic, quic,
+    },
 };
 
 /// The daemon maps the array into its memory (Linux 5.5); its elements then start on a page, so
@@ -60,6 +63,14 @@ pub(crate) static HEALTH: Array<u32, 1> = Array::new();
 /// Index -> a source address of rewritten connections; written by the daemon.
 #[btf_map]
 pub(crate) static SOURCES: Array<Ip, 256> = Array::new();
+
+/// Service and rotation bits -> how connection ids are read; written by the daemon.
+#[btf_map]
+pub(crate) static QUIC: Array<CidConfig, { quic::ENTRIES as usize }> = Array::new();
+
+/// (scope, server id) -> the backend that it names; written by the daemon.
+#[btf_map]
+pub(crate) static SERVER_IDS: HashMap<ServerKey, ServerHome, 1> = HashMap::new();
 
 /// 0 -> this CPU's place in its walk over source ports; written here.
 #[btf_map]

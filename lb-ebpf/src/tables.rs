@@ -11,8 +11,8 @@ use lb_common::{
     reason::Reason,
     settings::Settings,
     state::{
-        AccessKey, Admission, Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session,
-        SessionKey, Traffic,
+        AccessKey, Admission, Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Health, Pin,
+        ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic,
         flow::{Entry, Phase},
     },
     tables::{Cache, Store, Tables},
@@ -22,8 +22,8 @@ use lb_common::{
 use crate::{
     aside,
     maps::{
-        ACCESS, AFFINITY, BACKENDS, BINDINGS, COUNTERS, CURSOR, FLOWS, FRAGMENTS, HEALTH, PINS, SERVICES,
-        SETTINGS, SLOTS, SOURCES, TRAFFIC,
+        ACCESS, AFFINITY, BACKENDS, BINDINGS, COUNTERS, CURSOR, FLOWS, FRAGMENTS, HEALTH, PINS, QUIC,
+        SERVER_IDS, SERVICES, SETTINGS, SLOTS, SOURCES, TRAFFIC,
     },
 };
 
@@ -107,6 +107,18 @@ impl Tables for BpfTables {
     }
 
     #[inline(always)]
+    fn quic(&self, index: u32) -> Option<&CidConfig> {
+        QUIC.get(index)
+    }
+
+    #[inline(always)]
+    fn server(&self, key: &ServerKey) -> Option<ServerHome> {
+        // SAFETY: the memory stays mapped for as long as the map lives, and is copied at once. Its content may
+        // be given to another key meanwhile: `quic::server` keeps what it leads to within the service.
+        unsafe { SERVER_IDS.get(key) }.copied()
+    }
+
+    #[inline(always)]
     fn session(&self, store: Store, key: &SessionKey) -> Option<&Session> {
         match store {
             // SAFETY: the memory stays mapped for as long as the map lives, and a session is made of shared
@@ -144,6 +156,11 @@ impl Tables for BpfTables {
     #[inline(always)]
     fn renew<A: Address>(&self, packet: &Packet<A>, old: Entry, new: Entry) -> bool {
         aside::renew(packet, old, new)
+    }
+
+    #[inline(always)]
+    fn read_id(&self, config: u32, id: &mut CidOctets) -> bool {
+        aside::read_id(config, id)
     }
 
     #[inline(always)]

@@ -1,5 +1,7 @@
 //! What can be typed: the commands, their options and their help.
 
+mod quic_id;
+
 use std::{
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
@@ -11,6 +13,8 @@ use clap::{Args, Parser, Subcommand, value_parser};
 use ipnet::IpNet;
 
 use crate::model::AttachMode;
+
+pub use quic_id::{DecodeArgs, EncodeArgs, QuicIdAction, QuicIdArgs};
 
 /// Where the daemon listens for commands unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/limpet/limpet.sock";
@@ -83,6 +87,12 @@ pub enum Command {
                             limpet decap --iface eth0 --from 10.0.0.2 --json | jq .drops"
     )]
     Decap(DecapArgs),
+    /// Make and read QUIC connection IDs
+    ///
+    /// As the servers of a service with `by = "quic-cid"` must make them, and as the packet program reads them.
+    /// Needs no rights and no daemon. A key on the command line is seen by every user of the host: better name
+    /// the configuration file, or set LIMPET_QUIC_KEY.
+    QuicId(QuicIdArgs),
     /// Show it all in a network of namespaces
     ///
     /// Builds clients, a balancer and backends on this host without touching its own interfaces, and sends real

@@ -5,6 +5,7 @@
 pub mod bed;
 pub mod decap;
 pub mod packets;
+pub mod quic;
 pub mod raw;
 pub mod transfer;
 pub mod udp;

@@ -19,6 +19,20 @@ pub fn send_ipv4(namespace: &Netns, destination: Ipv4Addr, packet: &[u8]) -> io:
     })
 }
 
+/// Sends a whole packet of either family, IP header included, as it is.
+pub fn send(namespace: &Netns, destination: IpAddr, packet: &[u8]) -> io::Result<()> {
+    if let IpAddr::V4(destination) = destination {
+        return send_ipv4(namespace, destination, packet);
+    }
+    namespace.run(|| {
+        // A raw IPv6 socket of this protocol takes headers, too.
+        let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::from(RAW)))?;
+        let sent = socket.send_to(packet, &SocketAddr::from((destination, 0)).into())?;
+        assert_eq!(sent, packet.len());
+        Ok(())
+    })
+}
+
 /// `IPPROTO_RAW`: the sender brings the IP header.
 const RAW: i32 = 255;
 

@@ -144,11 +144,22 @@ impl Drop for Download {
 
 /// PUTs `file` as `/name` from `source`.
 pub fn upload(clients: &Netns, source: IpAddr, target: SocketAddr, file: &Path, name: &str) -> Result<()> {
-    let mut command = curl(source);
-    command.arg("--upload-file").arg(file).arg(format!("http://{target}/{name}")).stdout(Stdio::null());
-    let status = clients.spawn(&mut command)?.wait()?;
+    let status = start_upload(clients, source, target, file, name)?.wait()?;
     ensure!(status.success(), "curl: {status}");
     Ok(())
+}
+
+/// The same, and does not wait.
+pub fn start_upload(
+    clients: &Netns,
+    source: IpAddr,
+    target: SocketAddr,
+    file: &Path,
+    name: &str,
+) -> Result<Child> {
+    let mut command = curl(source);
+    command.arg("--upload-file").arg(file).arg(format!("http://{target}/{name}")).stdout(Stdio::null());
+    Ok(clients.spawn(&mut command)?)
 }
 
 fn curl(source: IpAddr) -> Command {

@@ -84,8 +84,8 @@ pub fn ask(socket: &UdpSocket, datagram: &[u8]) -> io::Result<Vec<u8>> {
     Ok(buffer)
 }
 
-/// With room for bursts: what is lost in a socket's queue is not what these tests are after.
-fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
+/// A socket bound to `address`, with room for bursts: what is lost in a socket's queue is not what these tests are after.
+pub fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_recv_buffer_size(4 << 20)?;
     socket.bind(&address.into())?;

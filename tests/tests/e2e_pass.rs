@@ -6,7 +6,7 @@ use std::{
 };
 
 use etherparse::{IpNumber, Ipv4Header, Ipv4Options};
-use lb_user::lab::{Family, Size, Way, client::get, plan};
+use lb_user::lab::{Family, Lab, Size, Way, client::get, config::Config, plan};
 use limpet_tests::{
     Bed,
     raw::{self, Observer, ping},
@@ -40,6 +40,31 @@ async fn address_resolution_and_pings_pass() {
         }
     }
     assert_eq!(drops(&bed), before);
+    assert_eq!(bed.daemon.status().unwrap().forwards["echo_reply"], 0, "the kernel has answered");
+}
+
+/// Where routing brings the traffic, and the host does not have the services' addresses, the packet program answers.
+#[tokio::test]
+async fn pings_of_addresses_that_nobody_has_are_answered() {
+    let [v4, v6, ..] = Way::PLAIN;
+    let lab = Lab::new(Size { clients: 1, backends: 2 }).unwrap();
+    for family in Family::BOTH {
+        let (address, via) = (plan::vip(family), plan::balancer(family));
+        lab.clients().ip_batch(&format!("route add {address} via {via} dev eth0\n")).unwrap();
+    }
+    let mut config = Config::new(vec![v4.service(2), v6.service(2)]);
+    config.interface.claim = false;
+    let bed = Bed::in_lab(lab, Vec::new(), &config).await.unwrap();
+    for family in Family::BOTH {
+        for target in [plan::vip(family), plan::balancer(family)] {
+            for _ in 0..3 {
+                ping(bed.lab.clients(), plan::client(family, 0), target)
+                    .unwrap_or_else(|error| panic!("{target}: {error}"));
+            }
+        }
+    }
+    // Three each of the two service addresses; the host's own it answers itself.
+    assert_eq!(bed.daemon.status().unwrap().forwards["echo_reply"], 6);
 }
 
 /// The host's own address on any port, and the virtual address on ports that are nobody's.

@@ -52,7 +52,7 @@ async fn clients_stay_on_their_backend() {
 #[tokio::test]
 async fn without_persistence_connections_spread() {
     let [way, ..] = Way::PLAIN;
-    let service = Service { persistence: Persistence { by: "connection" }, ..way.service(3) };
+    let service = Service { persistence: Persistence::by("connection"), ..way.service(3) };
     let bed = Bed::new(Size { clients: 1, backends: 3 }, vec![service]).await.unwrap();
     let mut used = BTreeMap::new();
     for _ in 0..60 {

@@ -4,14 +4,15 @@ use super::{Fate, Sent, forward, refuse};
 use crate::{
     frame::Frame,
     hash,
-    net::{V4, V6},
+    net::{V4, V6, protocol},
     packet::Packet,
     parse::{self, Family, Network, Part},
+    quic,
     reason::Reason,
     rewrite::Layout,
-    stage::{Packed, Step, connect, fragment},
-    state::Target,
-    tables::Tables,
+    stage::{Packed, Step, connect, flow, fragment},
+    state::{BackendId, Target},
+    tables::{Cache, Tables},
 };
 
 /// Decides the fate of a TCP or UDP packet, or its first fragment, that no connection is known for.
@@ -28,7 +29,12 @@ pub fn fresh<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
 // Each step reads the headers again, and in turn keeps nothing of the others on the stack.
 #[inline(always)]
 fn begin<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
-    match Packed(frame.forget(choose::<A, F, T>(frame, tables).0)).unpack() {
+    let named = BackendId(frame.forget(named::<A, F, T>(frame, tables).into()) as u32);
+    let known = Packed(frame.forget(known::<A, F, T>(frame, tables, named).0));
+    if let Ok(target) = known.unpack() {
+        return send::<A, F, T>(frame, tables, target);
+    }
+    match Packed(frame.forget(choose::<A, F, T>(frame, tables, named).0)).unpack() {
         Ok(target) => {
             remember::<A, F, T>(frame, tables, target);
             send::<A, F, T>(frame, tables, target)
@@ -37,10 +43,45 @@ fn begin<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> 
     }
 }
 
+/// The backend that the packet's connection id names, where ids are looked at.
 #[inline(never)]
-fn choose<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T) -> Packed {
+fn named<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T) -> u32 {
     match packet::<A, F, T>(frame, tables) {
-        Ok(packet) => connect::connect(&packet, tables, hash::of(&packet, tables.settings())).into(),
+        Ok(packet) if packet.protocol == protocol::UDP => quic::server(frame, &packet, tables).0,
+        _ => BackendId::NONE.0,
+    }
+}
+
+/// The flow of a packet that is here for its connection id only, unless that names another backend.
+#[inline(never)]
+fn known<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, named: BackendId) -> Packed {
+    match packet::<A, F, T>(frame, tables) {
+        Ok(packet) => flow_beside_id(&packet, tables, named).ok_or(Reason::NotOurs).into(),
+        Err(reason) => Err(reason).into(),
+    }
+}
+
+#[inline(always)]
+fn flow_beside_id<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, named: BackendId) -> Option<Target> {
+    let (entry, backend) = flow::known(tables, Cache::Flows, hash::of(packet, tables.settings()))?;
+    let target = entry.target();
+    // It was renewed on the way here, in this tick or the last.
+    let is_live = entry.idle(tables.now()) <= 1 && tables.health(target.backend()).serves();
+    let goes_on = packet.protocol == protocol::UDP
+        && backend.by_connection_id()
+        && !target.is_reply()
+        && is_live
+        && !quic::overrules(tables, named, target.backend());
+    goes_on.then_some(target)
+}
+
+#[inline(never)]
+fn choose<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, named: BackendId) -> Packed {
+    match packet::<A, F, T>(frame, tables) {
+        Ok(packet) => {
+            let hash = hash::of(&packet, tables.settings());
+            connect::connect(&packet, tables, hash, named).into()
+        }
         Err(reason) => Err(reason).into(),
     }
 }

@@ -85,6 +85,10 @@ fn carry<A: Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T, packet: &Pac
         let index = nat::index(settings, ours, &backend, packet.source.port, target.port());
         return answer(frame, tables, packet, index).ok_or(Reason::NotOurs).into();
     }
+    if backend.by_connection_id() {
+        // Its connection id may name another backend than the flow's.
+        return Fate::NEW;
+    }
     forward(frame, tables, packet, target, &backend).into()
 }
 

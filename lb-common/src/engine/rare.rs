@@ -29,9 +29,11 @@ fn any<A: Family + Echo, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate
         Ok(datagram) => (datagram.protocol, datagram.part),
         Err(unparsed) => return Err(refuse(tables, unparsed)).into(),
     };
-    if part == Part::Later {
+    let has_ports = protocol == protocol::TCP || protocol == protocol::UDP;
+    // Which protocol a later fragment is of can't be told where its part of the packet begins with extension headers.
+    if part == Part::Later && (has_ports || A::extends(protocol)) {
         apart(frame, tables, later::<A, F, T>)
-    } else if protocol == protocol::TCP || protocol == protocol::UDP {
+    } else if has_ports {
         ported::<A, F, T>(frame, tables)
     } else if protocol == A::ICMP && part == Part::Whole {
         control::<A, F, T>(frame, tables)
@@ -95,7 +97,7 @@ fn later<A: Family + Layout, F: Frame, T: Tables>(
     datagram: Datagram<A>,
 ) -> Step<Sent> {
     let target = Packed(frame.forget(first(&datagram, tables).0)).unpack()?;
-    let packet = datagram.without_ports(frame).ok_or(Reason::NotOurs)?;
+    let packet = datagram.without_ports(frame).ok_or(Reason::Malformed)?;
     let (reason, route) = stage::along(&packet, tables, target)?;
     rewrite::fragment(frame, &packet, &route).ok_or(Reason::Malformed)?;
     Ok((reason, route.ifindex))
@@ -134,7 +136,10 @@ fn ping<A: Family + Echo, F: Frame, T: Tables>(
     datagram: Datagram<A>,
 ) -> Step<Sent> {
     let kind = frame.read(usize::from(datagram.transport));
-    if kind == Some(A::REQUEST) && icmp::answers(datagram.ip.destination, tables) {
+    if kind == Some(A::REQUEST)
+        && datagram.reaches(frame, parse::ICMP)
+        && icmp::answers(datagram.ip.destination, tables)
+    {
         rewrite::echo(frame, &datagram).ok_or(Reason::Malformed)?;
         return Ok((Reason::EchoReply, frame.ingress()));
     }

@@ -90,7 +90,7 @@ unsafe impl Wire for Extension {}
 
 /// Is this the type of an extension header?
 #[inline(always)]
-const fn extends(protocol: u8) -> bool {
+pub(super) const fn extends(protocol: u8) -> bool {
     matches!(
         protocol,
         HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION | AUTHENTICATION | MOBILITY | HOST_IDENTITY | SHIM6

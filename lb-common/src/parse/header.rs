@@ -33,6 +33,9 @@ pub trait Family: Address {
     /// The number of its control messages' protocol.
     const ICMP: u8;
 
+    /// Is this the number of an extension header, and not of a transport protocol?
+    fn extends(protocol: u8) -> bool;
+
     /// Reads and checks the IP header at offset `at`.
     ///
     /// # Errors
@@ -91,6 +94,11 @@ impl Family for V4 {
     const ICMP: u8 = protocol::ICMP;
 
     #[inline(always)]
+    fn extends(_protocol: u8) -> bool {
+        false
+    }
+
+    #[inline(always)]
     fn header<F: Frame>(frame: &F, at: usize) -> Result<IpHeader<Self>, Unparsed<Self>> {
         let ip: &Ipv4 = frame.view(at).ok_or(Unparsed::NoAddress)?;
         let Pair { first: source, second: destination } = ip.addresses;
@@ -126,6 +134,11 @@ impl Family for V4 {
 
 impl Family for V6 {
     const ICMP: u8 = protocol::ICMPV6;
+
+    #[inline(always)]
+    fn extends(protocol: u8) -> bool {
+        extension::extends(protocol)
+    }
 
     #[inline(always)]
     fn header<F: Frame>(frame: &F, at: usize) -> Result<IpHeader<Self>, Unparsed<Self>> {

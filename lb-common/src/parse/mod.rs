@@ -18,7 +18,7 @@ pub(crate) use self::{
 pub use self::{
     extension::Upper,
     header::{Family, IpHeader},
-    quote::{Quote, quote},
+    quote::{ICMP, Quote, quote},
 };
 
 use crate::{
@@ -174,9 +174,20 @@ impl<A: Family> Datagram<A> {
         }
     }
 
-    /// The packet as far as a later fragment knows it: without ports, flags and transport header.
+    /// Is the packet all there, with at least so many bytes behind its last extension header?
+    #[inline(always)]
+    pub fn reaches<F: Frame>(&self, frame: &F, bytes: usize) -> bool {
+        let end = ETHERNET + self.ip.total;
+        usize::from(self.transport) + bytes <= end && frame.holds(end)
+    }
+
+    /// The packet as far as a later fragment knows it: without ports, flags and transport header. `None` if
+    /// it is not all there.
     #[inline(always)]
     pub fn without_ports<F: Frame>(&self, frame: &F) -> Option<Packet<A>> {
+        if !self.reaches(frame, 0) {
+            return None;
+        }
         let (destination_mac, source_mac) = frame.macs()?;
         let port = Be16::new(0);
         Some(Packet {

@@ -149,5 +149,11 @@ pub fn echo<A: Echo, F: Frame>(frame: &mut F, request: &Datagram<A>) -> Option<(
     }
     frame.write(A::SOURCE, Pair { first: request.ip.destination, second: request.ip.source })?;
     frame.write(icmp, A::REPLY)?;
-    frame.write(icmp + CHECKSUM, Delta::NONE.word16(A::REQUEST.raw(), A::REPLY.raw()).apply(sum))
+    // An IPv4 reply may be all zeros, and then the sum of its words is zero and not 0xffff, as that of any others
+    // is that sum up to nothing (RFC 1624 section 3). Both are right where others do.
+    let sum = match Delta::NONE.word16(A::REQUEST.raw(), A::REPLY.raw()).apply(sum) {
+        0 => 0xffff,
+        sum => sum,
+    };
+    frame.write(icmp + CHECKSUM, sum)
 }

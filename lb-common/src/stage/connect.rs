@@ -10,12 +10,18 @@ use crate::{
     tables::Tables,
 };
 
-/// Decides where a new connection goes, and takes a source port for it where it needs one.
+/// Decides where a new connection goes, and takes a source port for it where it needs one. `named` is what
+/// [`crate::quic::server`] says of the packet.
 ///
 /// # Errors
 /// The reason why it goes nowhere.
 #[inline(always)]
-pub fn connect<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64) -> Step<Target> {
+pub fn connect<A: Address, T: Tables>(
+    packet: &Packet<A>,
+    tables: &T,
+    hash: u64,
+    named: BackendId,
+) -> Step<Target> {
     let mut called = service::called(packet);
     // Other people's packets cost this one look-up.
     if !service::has_address(tables, &called.address) {
@@ -28,7 +34,9 @@ pub fn connect<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64)
     if packet.protocol == protocol::TCP && !packet.tcp.opens() {
         tables.count(Reason::TcpMidstream);
     }
+    let named = if service.quic == 0 { None } else { by_name(tables, named) };
     let id = match session::key(&service, packet.source.address.widen()) {
+        _ if named.is_some() => named,
         Some(key) => choose(tables, &service, &key),
         None => select::by_hash(tables, &service, hash),
     }
@@ -85,6 +93,18 @@ pub fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: T
     if packet.protocol == protocol::UDP {
         session::keep(packet, tables, target.backend(), &backend, false, now);
     }
+}
+
+/// The backend that the connection id names, if it serves; what comes of it is counted.
+#[inline(always)]
+fn by_name<T: Tables>(tables: &T, named: BackendId) -> Option<BackendId> {
+    let (id, reason) = match tables.health(named) {
+        _ if named.is_none() => (None, Reason::QuicUnroutable),
+        health if health.serves() => (Some(named), Reason::QuicRouted),
+        _ => (None, Reason::QuicBackendDown),
+    };
+    tables.count(reason);
+    id
 }
 
 /// First the promise, then the function.

@@ -93,11 +93,8 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
         let port = backend.port_for(packet.destination.port);
         let binding = tables.binding(nat::index(tables.settings(), ours, backend, port, target.port()))?;
         let bound = binding.read()?;
-        if bound.client != packet.source.address.widen()
-            || bound.client_port != packet.source.port
+        if !bound.is_of(target.backend(), packet.source.address.widen(), packet.source.port)
             || bound.called != packet.destination.port
-            // Other connections of this client may have had the port since: backends share lanes.
-            || bound.backend != target.backend()
         {
             return None;
         }

@@ -84,12 +84,22 @@ pub fn target<A: Address, T: Tables>(packet: &Packet<A>, tables: &T) -> Option<T
     }
     let (entry, backend) = flow::known(tables, Cache::Flows, hash::of(packet, tables.settings()))?;
     let target = entry.target();
-    if !target.is_reply() {
+    if backend.forwarding() == Forwarding::Dsr {
         return Some(target);
     }
+    // The flow must still own its source port: else the answer would go to the connection that has it now.
+    let (client, port) = if target.is_reply() {
+        (packet.destination, packet.source.port)
+    } else {
+        (packet.source, backend.port_for(packet.destination.port))
+    };
     let ours = nat::source(tables, &backend, target.source());
-    let index = nat::index(tables.settings(), ours, &backend, packet.source.port, target.port());
-    Target::answer(target.backend(), index)
+    let index = nat::index(tables.settings(), ours, &backend, port, target.port());
+    let bound = tables.binding(index)?.read()?;
+    if !bound.is_of(target.backend(), client.address.widen(), client.port) {
+        return None;
+    }
+    if target.is_reply() { Target::answer(target.backend(), index) } else { Some(target) }
 }
 
 /// The route back to the client of the binding at `index`, for a packet without ports, or one that only quotes

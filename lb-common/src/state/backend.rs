@@ -42,7 +42,7 @@ pub struct Backend {
     pub port: Be16,
     /// That of the service it belongs to, see [`Service::tag`].
     pub service_tag: u16,
-    /// A [`Forwarding`] as a number.
+    /// A [`Forwarding`] as a number, and perhaps [`Backend::BY_CONNECTION_ID`].
     pub forwarding: u8,
     /// Index in `SOURCES` of the first source address of this family.
     pub source_first: u8,
@@ -68,6 +68,16 @@ pub enum Forwarding {
 }
 
 impl Backend {
+    /// Bit of `forwarding`: connection ids of the service's packets are looked at even where the flow is
+    /// known. Here, as the established path has it at hand.
+    pub const BY_CONNECTION_ID: u8 = 0x80;
+
+    /// See [`Backend::BY_CONNECTION_ID`].
+    #[inline(always)]
+    pub const fn by_connection_id(&self) -> bool {
+        self.forwarding & Self::BY_CONNECTION_ID != 0
+    }
+
     /// Does it belong to the service that has this entry under this key? It may not where the entry was given
     /// to another key while it was read.
     #[inline(always)]
@@ -87,7 +97,7 @@ impl Backend {
     /// The forwarding mode; the daemon writes no other numbers than those of [`Forwarding`].
     #[inline(always)]
     pub const fn forwarding(&self) -> Forwarding {
-        match self.forwarding {
+        match self.forwarding & !Self::BY_CONNECTION_ID {
             0 => Forwarding::Nat,
             1 => Forwarding::NatPreserve,
             _ => Forwarding::Dsr,

@@ -209,6 +209,13 @@ const fn fold(words: &[u64; 6]) -> u64 {
 }
 
 impl Bound {
+    /// Is it the connection of this client to this backend? Others of the client may have the port: backends
+    /// share lanes.
+    #[inline(always)]
+    pub fn is_of(&self, backend: BackendId, client: Ip, port: Be16) -> bool {
+        self.client == client && self.client_port == port && self.backend == backend
+    }
+
     #[inline(always)]
     fn words(&self) -> [u64; 6] {
         let Self {

@@ -8,6 +8,7 @@ pub mod access;
 pub mod backend;
 pub mod binding;
 pub mod flow;
+pub mod quic;
 pub mod service;
 pub mod session;
 
@@ -15,6 +16,7 @@ pub use access::{AccessKey, Admission};
 pub use backend::{Backend, BackendId, Forwarding, Health, Traffic};
 pub use binding::{Binding, Bound};
 pub use flow::{Bucket, Phase, Target};
+pub use quic::{CidConfig, CidOctets, ServerHome, ServerKey};
 pub use service::{PersistBy, Service, ServiceKey};
 pub use session::{Pin, Session, SessionKey};
 

@@ -4,6 +4,7 @@
 mod table;
 
 mod documented;
+mod sums;
 
 use std::collections::HashSet;
 

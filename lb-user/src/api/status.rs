@@ -166,6 +166,8 @@ pub enum Persistence {
     Connection,
     /// Its address, or a prefix of it.
     ClientIp,
+    /// The connection, by its QUIC connection id.
+    QuicCid,
 }
 
 impl Persistence {
@@ -175,15 +177,17 @@ impl Persistence {
         match self {
             Self::Connection => "connection",
             Self::ClientIp => "client-ip",
+            Self::QuicCid => "quic-cid",
         }
     }
 }
 
-impl From<PersistBy> for Persistence {
-    fn from(by: PersistBy) -> Self {
+impl From<&PersistBy> for Persistence {
+    fn from(by: &PersistBy) -> Self {
         match by {
             PersistBy::Connection => Self::Connection,
             PersistBy::ClientIp { .. } => Self::ClientIp,
+            PersistBy::QuicCid(_) => Self::QuicCid,
         }
     }
 }

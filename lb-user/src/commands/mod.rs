@@ -5,6 +5,7 @@ pub mod decap;
 pub mod demo;
 pub mod explain;
 mod log;
+pub mod quic_id;
 pub mod reload;
 pub mod run;
 pub mod status;

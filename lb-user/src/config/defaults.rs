@@ -3,6 +3,8 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
+use lb_common::quic::scheme::Scheme;
+
 use super::raw::{CheckType, Forwarding, PersistBy};
 use crate::model::{AttachMode, Limits, Protocol};
 
@@ -84,6 +86,9 @@ pub(crate) const IDLE_TIMEOUT: Duration = seconds(30 * 60);
 pub(crate) const IDLE_TIMEOUT_RANGE: RangeInclusive<Duration> = seconds(1)..=seconds(30 * DAY);
 /// `service.persistence.max_lifetime`; no bound by default.
 pub(crate) const MAX_LIFETIME_RANGE: RangeInclusive<Duration> = seconds(1)..=seconds(365 * DAY);
+
+/// `service.persistence.quic.nonce_length`: what the shortest server id leaves of the longest id.
+pub(crate) const NONCE_LENGTH_RANGE: RangeInclusive<u8> = Scheme::SHORTEST_NONCE..=Scheme::LONGEST - 1;
 
 /// `service.health.type` of a protocol: a UDP server need not listen on TCP.
 pub(crate) const fn health_check(protocol: Protocol) -> CheckType {

@@ -21,6 +21,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 pub use self::errors::{Error, Errors};
+pub(crate) use self::values::hex;
 use self::{
     reader::Reader,
     report::{Place, Report},

@@ -8,6 +8,7 @@ use std::{
 
 use humantime::{format_duration, parse_duration};
 use ipnet::IpNet;
+use lb_common::quic::scheme::{Key, Scheme};
 use toml::de::DeValue;
 
 use super::words::did_you_mean;
@@ -132,6 +133,38 @@ pub(super) fn port_span(key: &str, value: &DeValue<'_>) -> Result<RangeInclusive
 }
 
 const PORTS: RangeInclusive<i128> = 1..=65_535;
+
+/// What [`key`] reads, for errors.
+pub(super) const A_KEY: &str = "16 octets as 32 hexadecimal digits in quotes";
+
+/// A key; errors don't repeat it.
+pub(super) fn key(text: &str) -> Result<Key, String> {
+    let octets = hex(text).ok_or("key has characters that are no hexadecimal digits, or half an octet")?;
+    let length = octets.len();
+    octets.try_into().map(Key).map_err(|_| format!("key has {length} octets, and AES-128 takes 16"))
+}
+
+/// What [`server_id`] reads, for errors.
+pub(super) const A_SERVER_ID: &str =
+    r#"1 to 15 octets as hexadecimal digits in quotes such as "01" or "00a7""#;
+
+pub(super) fn server_id(text: &str) -> Result<Vec<u8>, String> {
+    let octets = hex(text).ok_or_else(|| format!("server_id {text:?} is not in hexadecimal digits"))?;
+    let length = octets.len();
+    if (1..=usize::from(Scheme::LONGEST_SERVER_ID)).contains(&length) {
+        Ok(octets)
+    } else {
+        Err(format!("server_id {text:?} has {length} octets"))
+    }
+}
+
+/// Octets from their hexadecimal digits, two each.
+pub(crate) fn hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (pairs, rest) = text.as_bytes().as_chunks();
+    rest.is_empty().then_some(())?;
+    pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
+}
 
 /// What [`ports`] reads, for errors.
 pub(super) const A_PORT_RANGE: &str = r#"the first and the last port in quotes such as "1024-32767""#;

@@ -10,7 +10,7 @@ const LATER: &[(&str, &str, &[&str])] = &[
     ("[[service]]", "protocol", &["http"]),
     ("[[service]]", "forwarding", &["ipip", "gue"]),
     ("[[service]]", "scheduler", &["least-sessions"]),
-    ("[service.persistence]", "by", &["quic-cid", "cookie", "header", "query"]),
+    ("[service.persistence]", "by", &["cookie", "header", "query"]),
     ("[service.persistence]", "on_down", &["lend", "refuse", "hold"]),
     ("[service.persistence]", "group", &[]),
     ("[service.persistence]", "hold", &[]),

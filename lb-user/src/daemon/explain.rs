@@ -81,7 +81,7 @@ impl Core {
         };
         let name = |id: BackendId| self.backend_name(id);
         let hash_backend = hash.and_then(name);
-        let persistence = service.persistence;
+        let persistence = &service.persistence;
         let left = |limit: std::time::Duration, since: Tick| {
             (limit.as_secs_f64() - Tick::seconds(now.since(since))).max(0.0)
         };
@@ -181,6 +181,8 @@ fn sentences(explanation: &Explanation, service: &model::Service) -> Vec<String>
     if explanation.denied {
         return vec![denial(explanation, service)];
     }
+    let by_connection_id = matches!(service.persistence.by, PersistBy::QuicCid(_));
+    let by_connection = by_connection_id || service.persistence.by == PersistBy::Connection;
     let mut text = Vec::new();
     let backend = explanation.backend.as_deref().unwrap_or("nobody");
     text.push(match explanation.reason {
@@ -191,11 +193,16 @@ fn sentences(explanation: &Explanation, service: &model::Service) -> Vec<String>
         Why::Hash => {
             format!("A new connection of this client goes to {backend}: it has no session, the hash decides.")
         }
-        Why::None if service.persistence.by == PersistBy::Connection && explanation.port.is_none() => {
+        Why::None if by_connection && explanation.port.is_none() => {
             "Each connection is hashed by itself: name a port to ask about one.".to_owned()
         }
         Why::None => "No backend is up: packets of this client are dropped.".to_owned(),
     });
+    if by_connection_id {
+        text.push(
+            "A packet whose connection ID names a server goes there instead, if that one is up.".to_owned(),
+        );
+    }
     if let Some(session) = &explanation.session {
         let home = session.backend.as_deref().unwrap_or("a backend that is gone");
         let kind = if session.proven { "proven: it can't be evicted" } else { "not proven yet" };

@@ -111,7 +111,7 @@ impl Core {
             ports: service.ports.first().map_or(&[][..], |_| service.ports.numbers()).to_vec(),
             protocol: service.protocol,
             forwarding: service.forwarding.into(),
-            persistence: service.persistence.by.into(),
+            persistence: (&service.persistence.by).into(),
             access: service.access.as_ref().map(|list| access(list, service.address)),
             sessions: sum(|backend| backend.sessions),
             flows: sum(|backend| backend.flows),

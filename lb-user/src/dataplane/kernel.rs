@@ -10,7 +10,7 @@ use aya::{
 };
 use lb_common::{
     net::Ip,
-    state::{Backend, Binding, Service, ServiceKey, SessionKey, Traffic},
+    state::{Backend, Binding, CidConfig, ServerHome, ServerKey, Service, ServiceKey, SessionKey, Traffic},
 };
 
 use super::{
@@ -40,6 +40,8 @@ pub struct Kernel {
     pub(super) backends: Table<Backend>,
     pub(super) health: Table<u32>,
     pub(super) sources: Table<Ip>,
+    pub(super) quic: Table<CidConfig>,
+    pub(super) servers: Hash<ServerKey, ServerHome>,
     pub(super) counters: PerCpuArray<MapData, u64>,
     pub(super) traffic: PerCpuArray<MapData, Raw<Traffic>>,
     pub(super) names: Table<Name>,
@@ -71,6 +73,8 @@ impl Kernel {
             backends: map("BACKENDS")?.try_into()?,
             health: map("HEALTH")?.try_into()?,
             sources: map("SOURCES")?.try_into()?,
+            quic: map("QUIC")?.try_into()?,
+            servers: map("SERVER_IDS")?.try_into()?,
             counters: map("COUNTERS")?.try_into()?,
             traffic: map("TRAFFIC")?.try_into()?,
             names: Map::Array(names).try_into()?,

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use lb_common::{
     host::HostTables,
     net::Ip,
-    state::{Backend, BackendId, Health, Service, ServiceKey},
+    state::{Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service, ServiceKey},
 };
 
 use super::{Dataplane, Name};
@@ -56,6 +56,21 @@ impl Dataplane for HostTables {
 
     fn remove_lists(&mut self, lists: &[(u32, Arc<AccessList>)]) -> Result<()> {
         self.access.retain(|key, _| lists.iter().all(|(number, _)| key.list() != *number));
+        Ok(())
+    }
+
+    fn set_cid_config(&mut self, index: u32, config: &CidConfig) -> Result<()> {
+        *self.quic.get_mut(index as usize).context("beyond QUIC")? = *config;
+        Ok(())
+    }
+
+    fn set_server(&mut self, key: &ServerKey, home: ServerHome) -> Result<()> {
+        self.servers.insert(*key, home);
+        Ok(())
+    }
+
+    fn remove_server(&mut self, key: &ServerKey) -> Result<()> {
+        self.servers.remove(key);
         Ok(())
     }
 

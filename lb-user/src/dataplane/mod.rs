@@ -37,7 +37,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use lb_common::{
     net::Ip,
-    state::{Backend, BackendId, Health, Service, ServiceKey},
+    state::{Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service, ServiceKey},
 };
 
 use crate::access::AccessList;
@@ -100,6 +100,25 @@ pub trait Dataplane {
     /// # Errors
     /// The system call failed; a part of a list may be left then.
     fn remove_lists(&mut self, lists: &[(u32, Arc<AccessList>)]) -> Result<()>;
+
+    /// How connection ids are read; see [`CidConfig`] for the index. Not written in one go: a packet in
+    /// between has an id that names no server.
+    ///
+    /// # Errors
+    /// The index is beyond the table, or the system call failed.
+    fn set_cid_config(&mut self, index: u32, config: &CidConfig) -> Result<()>;
+
+    /// Whose a server id is.
+    ///
+    /// # Errors
+    /// The table is full, or the system call failed.
+    fn set_server(&mut self, key: &ServerKey, home: ServerHome) -> Result<()>;
+
+    /// Removes a server id. One that is not there is no error.
+    ///
+    /// # Errors
+    /// The system call failed.
+    fn remove_server(&mut self, key: &ServerKey) -> Result<()>;
 
     /// Writes the source addresses of rewritten connections from index 0 on.
     ///

@@ -7,7 +7,10 @@ use aya::maps::{IterableMap as _, MapError, lpm_trie::Key};
 use lb_common::{
     net::Ip,
     reason::Reason,
-    state::{AccessKey, Backend, BackendId, Bucket, Health, Pin, Service, ServiceKey, SessionKey, Traffic},
+    state::{
+        AccessKey, Backend, BackendId, Bucket, CidConfig, Health, Pin, ServerHome, ServerKey, Service,
+        ServiceKey, SessionKey, Traffic,
+    },
     tables::Store,
     time::Tick,
 };
@@ -96,6 +99,32 @@ impl Kernel {
         let used = sources.iter().rposition(|ip| *ip != Ip::default()).map_or(0, |last| last + 1);
         sources.truncate(used);
         Ok(sources)
+    }
+
+    /// How connection ids are read, where they are: index and entry.
+    ///
+    /// # Errors
+    /// A system call failed.
+    pub fn installed_cid_configs(&self) -> Result<Vec<(u32, CidConfig)>> {
+        let mut found = Vec::new();
+        for index in 0..self.quic.len() {
+            let config = self.quic.get(&index, 0)?.0;
+            if config != CidConfig::default() {
+                found.push((index, config));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Every server id and whose it is.
+    ///
+    /// # Errors
+    /// A system call failed.
+    pub fn installed_servers(&self) -> Result<Vec<(ServerKey, ServerHome)>> {
+        self.servers
+            .iter()
+            .map(|entry| entry.map(|(key, home)| (key.0, home.0)).map_err(Into::into))
+            .collect()
     }
 
     /// One counter, summed over the CPUs.
@@ -223,6 +252,14 @@ impl Kernel {
 
     pub(super) fn slot_entry(&self, index: u32) -> Option<BackendId> {
         self.slots.get(&index, 0).ok().map(|slot| BackendId(slot.0))
+    }
+
+    pub(super) fn cid_config(&self, index: u32) -> Option<CidConfig> {
+        self.quic.get(&index, 0).ok().map(|config| config.0)
+    }
+
+    pub(super) fn server_home(&self, key: &ServerKey) -> Option<ServerHome> {
+        self.servers.get(&Raw(*key), 0).ok().map(|home| home.0)
     }
 
     pub(super) fn health_entry(&self, id: BackendId) -> Health {

@@ -8,8 +8,8 @@ use lb_common::{
     reason::Reason,
     settings::Settings,
     state::{
-        Admission, Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session,
-        SessionKey, Traffic,
+        Admission, Backend, BackendId, Binding, Bucket, CidConfig, Health, Pin, ServerHome, ServerKey,
+        Service, ServiceKey, Session, SessionKey, Traffic,
     },
     tables::{Cache, Store, Tables},
     time::Tick,
@@ -84,6 +84,14 @@ impl Tables for View<'_> {
 
     fn allows(&self, list: u32, client: Ip) -> bool {
         self.kernel.admission(list, client) == Admission::Allow
+    }
+
+    fn quic(&self, index: u32) -> Option<HostRef<'_, CidConfig>> {
+        self.kernel.cid_config(index).map(owned)
+    }
+
+    fn server(&self, key: &ServerKey) -> Option<ServerHome> {
+        self.kernel.server_home(key)
     }
 
     fn session(&self, store: Store, key: &SessionKey) -> Option<HostRef<'_, Session>> {

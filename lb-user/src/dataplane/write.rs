@@ -9,7 +9,7 @@ use aya::{
 };
 use lb_common::{
     net::Ip,
-    state::{Backend, BackendId, Health, Service, ServiceKey, Traffic},
+    state::{Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service, ServiceKey, Traffic},
 };
 
 use super::{Dataplane, Kernel, Name, batch, grace, raw::Raw};
@@ -85,6 +85,18 @@ impl Dataplane for Kernel {
             batch::delete(self.access.map().fd().as_fd(), &keys).context("cannot remove an access list")?;
         }
         Ok(())
+    }
+
+    fn set_cid_config(&mut self, index: u32, config: &CidConfig) -> Result<()> {
+        self.quic.set(index, Raw(*config), 0).context("cannot write how connection ids are read")
+    }
+
+    fn set_server(&mut self, key: &ServerKey, home: ServerHome) -> Result<()> {
+        self.servers.insert(Raw(*key), Raw(home), 0).context("cannot write a server id")
+    }
+
+    fn remove_server(&mut self, key: &ServerKey) -> Result<()> {
+        removed(self.servers.remove(&Raw(*key))).context("cannot remove a server id")
     }
 
     fn set_sources(&mut self, sources: &[Ip]) -> Result<()> {

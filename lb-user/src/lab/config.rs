@@ -30,6 +30,8 @@ pub struct Interface {
     pub names: Vec<String>,
     /// `auto`, `driver` or `generic`.
     pub mode: &'static str,
+    /// Does the host take the services' addresses?
+    pub claim: bool,
 }
 
 /// `[nat]`.
@@ -83,8 +85,33 @@ pub enum Ports {
 /// `[service.persistence]`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Persistence {
-    /// `client-ip` or `connection`.
+    /// `client-ip`, `connection` or `quic-cid`.
     pub by: &'static str,
+    /// `[[service.persistence.quic]]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quic: Vec<Quic>,
+}
+
+/// `[[service.persistence.quic]]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Quic {
+    /// 0 to 6.
+    pub config: u8,
+    /// Octets.
+    pub server_id_length: usize,
+    /// Octets.
+    pub nonce_length: usize,
+    /// In hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+impl Persistence {
+    /// By something that needs no further settings.
+    #[must_use]
+    pub const fn by(by: &'static str) -> Self {
+        Self { by, quic: Vec::new() }
+    }
 }
 
 /// `[service.access]`.
@@ -135,6 +162,9 @@ pub struct Backend {
     pub port: Option<u16>,
     /// Its share.
     pub weight: u32,
+    /// In hexadecimal digits, for `by = "quic-cid"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_id: Option<String>,
 }
 
 /// Probes five times a second; a dead backend is found out within half a second.
@@ -145,7 +175,7 @@ impl Config {
     /// For the balancer of a lab.
     #[must_use]
     pub fn new(service: Vec<Service>) -> Self {
-        let interface = Interface { names: vec!["eth0".to_owned()], mode: "auto" };
+        let interface = Interface { names: vec!["eth0".to_owned()], mode: "auto", claim: true };
         Self { interface, nat: None, service }
     }
 }
@@ -163,7 +193,7 @@ impl Service {
             protocol: "tcp",
             forwarding,
             preserve_client: false,
-            persistence: Persistence { by: "client-ip" },
+            persistence: Persistence::by("client-ip"),
             access: None,
             health: Health::None,
             backend: (0..backends).map(|index| Backend::new(family, index, port)).collect(),
@@ -180,6 +210,7 @@ impl Backend {
             address: plan::backend(family, index),
             port: Some(port),
             weight: 100,
+            server_id: None,
         }
     }
 }

@@ -153,6 +153,17 @@ impl Lab {
         self.claim.pins()
     }
 
+    /// Makes a namespace that `router`, a namespace of this lab, forwards to by a link of this MTU. It has
+    /// `addresses`, of IPv4 and IPv6; the others of the lab don't know yet where those are.
+    pub fn behind(&self, router: &Netns, role: &str, addresses: [IpAddr; 2], mtu: u16) -> Result<Netns> {
+        let namespace = Netns::create(self.claim.namespace(role))?;
+        router.set_sysctl("net/ipv4/ip_forward", "1")?;
+        router.set_sysctl("net/ipv6/conf/all/forwarding", "1")?;
+        router.ip_batch(&plan::link_behind(role, namespace.name(), addresses, mtu))?;
+        namespace.ip_batch(&plan::behind(addresses, mtu))?;
+        Ok(namespace)
+    }
+
     /// Makes backend `index` route its answers to clients through the balancer, which `nat` with
     /// `preserve_client` asks of its backends (and `dsr` must not have).
     pub fn answer_through_balancer(&self, index: u8) -> Result<()> {

@@ -175,12 +175,39 @@ pub(super) fn second_switch(balancer: &str, clients: &str, backends: &[String]) 
     lines
 }
 
+/// A router's address on the links to what is behind it.
+const GATEWAY: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(10, 77, 9, 1)), IpAddr::V6(Ipv6Addr::new(0xfd77, 9, 0, 0, 0, 0, 0, 1))];
+
+/// For a router: a link of this MTU from `port` to the interface `eth0` of `namespace`, which has `addresses`.
+pub(super) fn link_behind(port: &str, namespace: &str, addresses: [IpAddr; 2], mtu: u16) -> String {
+    let mut lines =
+        format!("link add {port} type veth peer name eth0 netns {namespace}\nlink set {port} mtu {mtu} up\n");
+    for (gateway, behind) in GATEWAY.into_iter().zip(addresses) {
+        address(&mut lines, gateway, port);
+        let _ = writeln!(lines, "route add {behind} dev {port}");
+    }
+    lines
+}
+
 /// For the clients' namespace: the first client is on both segments.
 pub(super) fn second_arm_of_clients() -> String {
     let mut lines = String::from("link set eth1 up\n");
     for family in Family::BOTH {
         address(&mut lines, client(family, 0), "eth1");
         let _ = writeln!(lines, "route add {} dev eth1", second_leg(family));
+    }
+    lines
+}
+
+/// For the namespace at the other end. Its TCP announces segments as if the link were an ordinary one: others
+/// learn of it by the router's errors only.
+pub(super) fn behind(addresses: [IpAddr; 2], mtu: u16) -> String {
+    let mut lines = format!("link set eth0 mtu {mtu} up\n");
+    for ((own, gateway), segment) in addresses.into_iter().zip(GATEWAY).zip([1460, 1440]) {
+        address(&mut lines, own, "eth0");
+        let _ = writeln!(lines, "route add {gateway} dev eth0");
+        let _ = writeln!(lines, "route add default via {gateway} dev eth0 advmss {segment}");
     }
     lines
 }

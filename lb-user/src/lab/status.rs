@@ -12,8 +12,12 @@ pub struct Status {
     pub interfaces: Vec<Interface>,
     /// What it serves.
     pub services: Vec<Service>,
-    /// Packets dropped since the maps were made, by reason.
+    /// Packets sent on since the maps were made, by reason.
+    pub forwards: BTreeMap<String, u64>,
+    /// Packets dropped, the same.
     pub drops: BTreeMap<String, u64>,
+    /// What else was counted.
+    pub events: BTreeMap<String, u64>,
     /// The maps.
     pub tables: Vec<Table>,
 }

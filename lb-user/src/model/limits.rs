@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Limits;
+use super::{Limits, quic};
 use crate::{
     access::AccessList,
     config::{
@@ -42,6 +42,7 @@ fn check_limits(raw: &raw::File, report: &Report<'_>) {
     });
     within("ports of services", raw.limits.services.as_ref(), ports, report);
     within("backends", raw.limits.backends.as_ref(), backends.map(|it| (1, &it.place)), report);
+    quic::limit(&raw.services, report);
     within("slots (twice those of each service)", raw.limits.slots.as_ref(), slots, report);
 }
 

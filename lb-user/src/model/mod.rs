@@ -8,6 +8,7 @@ mod limits;
 mod nat;
 mod policy;
 mod ports;
+mod quic;
 mod rules;
 mod service;
 mod validate;
@@ -19,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use lb_common::quic::scheme::Scheme;
 use serde::{Deserialize, Serialize};
 
 pub use self::ports::Ports;
@@ -153,7 +155,7 @@ pub enum Forwarding {
 }
 
 /// What keeps a client on its backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Persistence {
     /// What identifies a client.
     pub by: PersistBy,
@@ -164,7 +166,7 @@ pub struct Persistence {
 }
 
 /// What identifies a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PersistBy {
     /// Nothing beyond the connection itself.
     Connection,
@@ -175,6 +177,11 @@ pub enum PersistBy {
         /// 1..=128.
         prefix_v6: u8,
     },
+    /// Nothing beyond the connection itself, which its id tells even when its addresses change.
+    QuicCid(
+        /// At least one; no two with the same rotation bits, all with server ids of one length.
+        Vec<Scheme>,
+    ),
 }
 
 /// How backends are probed.
@@ -219,4 +226,7 @@ pub struct Backend {
     pub port: Option<u16>,
     /// Relative share of new clients, 1..=65535.
     pub weight: u32,
+    /// What its connection ids carry; of the length that the service says, unique in it. Empty unless
+    /// [`PersistBy::QuicCid`].
+    pub server_id: Vec<u8>,
 }

@@ -2,7 +2,7 @@
 
 use humantime::format_duration;
 
-use super::{Check, Health, PersistBy, Persistence, rules::no_effect};
+use super::{Check, Health, PersistBy, Persistence, quic, rules::no_effect};
 use crate::config::{
     raw::{self, CheckType},
     report::{At, Report},
@@ -10,8 +10,12 @@ use crate::config::{
 
 pub(super) fn persistence(raw: &raw::Persistence, report: &Report<'_>) -> Option<Persistence> {
     let by = raw.by.as_ref().map(|by| by.value);
-    if by == Some(raw::PersistBy::Connection) {
-        let because = r#"by = "connection""#;
+    let without_sessions = match by {
+        Some(raw::PersistBy::Connection) => Some(r#"by = "connection""#),
+        Some(raw::PersistBy::QuicCid) => Some(r#"by = "quic-cid""#),
+        Some(raw::PersistBy::ClientIp) | None => None,
+    };
+    if let Some(because) = without_sessions {
         no_effect(raw.prefix_v4.as_ref(), because, report);
         no_effect(raw.prefix_v6.as_ref(), because, report);
         no_effect(raw.idle_timeout.as_ref(), because, report);
@@ -31,8 +35,10 @@ pub(super) fn persistence(raw: &raw::Persistence, report: &Report<'_>) -> Option
             "raise max_lifetime or lower idle_timeout",
         );
     }
+    let schemes = quic::schemes(raw, report);
     Some(Persistence {
         by: match by? {
+            raw::PersistBy::QuicCid => PersistBy::QuicCid(schemes?),
             raw::PersistBy::Connection => PersistBy::Connection,
             raw::PersistBy::ClientIp => PersistBy::ClientIp {
                 prefix_v4: raw.prefix_v4.as_ref()?.value,

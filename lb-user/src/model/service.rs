@@ -1,6 +1,6 @@
 //! Rules for one `[[service]]` and its backends.
 
-use super::{Backend, Check, Forwarding, Ports, Service, access, policy, ports, rules};
+use super::{Backend, Check, Forwarding, Ports, Service, access, policy, ports, quic, rules};
 use crate::config::{
     defaults, raw,
     report::{At, Report},
@@ -19,6 +19,7 @@ pub(super) fn service(raw: &raw::Service, report: &Report<'_>) -> Option<Service
     let ports = ports::ports(raw, report);
     slots(raw, report);
     backend_set(raw, report);
+    quic::service(raw, report);
     // Each part reports its own errors, so none may keep another from being looked at.
     let backends: Vec<_> =
         raw.backends().iter().map(|raw_backend| backend(raw_backend, raw, ports.as_ref(), report)).collect();
@@ -193,5 +194,6 @@ fn backend(
         address: raw.address.as_ref()?.value,
         port: raw.port.as_ref().map(|port| port.value),
         weight: raw.weight.as_ref()?.value,
+        server_id: raw.server_id.as_ref().map(|id| id.value.clone()).unwrap_or_default(),
     })
 }

@@ -34,6 +34,9 @@ pub fn apply(step: &Step, dataplane: &mut impl Dataplane) -> Result<()> {
             }
             dataplane.set_service(key, entry)
         }
+        Step::SetCidConfig { index, config } => dataplane.set_cid_config(*index, config),
+        Step::SetServer { key, home } => dataplane.set_server(key, *home),
+        Step::RemoveServer { key } => dataplane.remove_server(key),
         Step::RemoveService { key } => dataplane.remove_service(key),
         Step::RemoveBackend { id } => dataplane.set_health(*id, Health::Absent),
     }

@@ -1,7 +1,8 @@
 //! From what runs to what is wanted: a pure difference, as steps in an order that is safe at each
 //! moment, and their application.
 //!
-//! Order: source addresses, backends that are new or changed, access lists, slot tables with their services,
+//! Order: source addresses, backends that are new or changed, access lists, how connection ids are read and whose
+//! they are, slot tables with their services,
 //! then the reverse: services that go, backends that go, lists that go. So no slot ever points at an absent
 //! backend, and no service at a list that is not whole. A slot table is written into a free place first, and a
 //! list under a free number; replacing the service's entry, which is one atomic write, swaps both in.
@@ -12,6 +13,7 @@
 
 mod apply;
 mod lists;
+mod quic;
 mod ranges;
 mod recipe;
 mod state;
@@ -20,6 +22,7 @@ mod step;
 mod tests;
 
 pub use apply::apply;
+pub use quic::Quic;
 pub use recipe::{scope, seed, service_key, settings_key};
 pub use state::{BackendState, Inputs, ServiceState, SlotTable, Sources, State};
 pub use step::Step;
@@ -32,7 +35,7 @@ use lb_common::{
     state::{BackendId, Health, Service, ServiceKey},
 };
 
-use self::ranges::Places;
+use self::{quic::Numbers, ranges::Places};
 use crate::{
     health::BackendKey,
     model::{self, Model, Ports},
@@ -65,7 +68,10 @@ pub fn plan(current: &State, model: &Model, inputs: &Inputs) -> Result<Plan> {
         for backend in &service.backends {
             plan.backend(current, model, inputs, service, backend)?;
         }
-        plan.service(current, inputs, service, &places)?;
+    }
+    let numbers = plan.quic(current, model);
+    for service in &model.services {
+        plan.service(current, inputs, service, &places, &numbers)?;
     }
     plan.beside(current, model, inputs);
     plan.leave(current, model);
@@ -149,8 +155,13 @@ impl Plan {
         inputs: &Inputs,
         service: &model::Service,
         places: &Places,
+        numbers: &Numbers,
     ) -> Result<()> {
-        let common = Service { access: self.list_number(service), ..recipe::service_entry(service) };
+        let common = Service {
+            access: self.list_number(service),
+            quic: numbers.of_service(service),
+            ..recipe::service_entry(service)
+        };
         let keys: Vec<_> = recipe::service_keys(service).collect();
         let own = |key| current.services.get(key).filter(|known| known.entry.scope == common.scope);
         let before = keys.iter().filter_map(own).find(|known| known.table.is_some());

@@ -30,12 +30,16 @@ pub(super) fn recipe(service: &model::Service, backend: &model::Backend, sources
         (Forwarding::Nat, false) => (Sources::HALF, sources.v6.len()),
         _ => (0, 0),
     };
+    let by_connection_id = match service.persistence.by {
+        model::PersistBy::QuicCid(_) => Backend::BY_CONNECTION_ID,
+        model::PersistBy::Connection | model::PersistBy::ClientIp { .. } => 0,
+    };
     Backend {
         address: Ip::from(backend.address),
         service_address: Ip::from(service.address),
         port: port(service, backend),
         service_tag: tag(&service.name),
-        forwarding: forwarding as u8,
+        forwarding: forwarding as u8 | by_connection_id,
         source_first: first as u8,
         source_count: count as u8,
         protocol: number(service.protocol),
@@ -52,7 +56,7 @@ pub(super) fn port(service: &model::Service, backend: &model::Backend) -> Be16 {
 /// by is the same, except for the next hop and the choice of sources.
 pub(super) fn same_identity(a: &Backend, b: &Backend) -> bool {
     let identity =
-        |x: &Backend| (x.address, x.port, x.service_address, x.service_tag, x.protocol, x.forwarding);
+        |x: &Backend| (x.address, x.port, x.service_address, x.service_tag, x.protocol, x.forwarding());
     identity(a) == identity(b)
 }
 
@@ -72,7 +76,7 @@ pub(super) fn service_entry(service: &model::Service) -> Service {
     let ticks =
         |time: std::time::Duration| Tick::covering(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     let (persist_by, prefix) = match service.persistence.by {
-        model::PersistBy::Connection => (PersistBy::Connection, 0),
+        model::PersistBy::Connection | model::PersistBy::QuicCid(_) => (PersistBy::Connection, 0),
         model::PersistBy::ClientIp { prefix_v4, .. } if service.address.is_ipv4() => {
             (PersistBy::ClientIp, prefix_v4)
         }

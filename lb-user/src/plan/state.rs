@@ -12,7 +12,7 @@ use lb_common::{
     state::{Backend, BackendId, Health, ServiceKey},
 };
 
-use super::{full, recipe};
+use super::{full, quic::Quic, recipe};
 use crate::{
     access::AccessList,
     dataplane::Kernel,
@@ -32,6 +32,8 @@ pub struct State {
     pub lists: BTreeMap<u32, Arc<AccessList>>,
     /// Source addresses.
     pub sources: Sources,
+    /// How connection ids are read, and whose they are.
+    pub quic: Quic,
     /// The last generation of every id that was ever used.
     generations: BTreeMap<BackendId, u32>,
     /// Backends whose name another id has: an earlier daemon was replacing them when it ended.
@@ -156,6 +158,10 @@ impl State {
             state.adopt_backend(key, BackendState { id, recipe, health, weight: None });
         }
         state.lists = kernel.installed_lists()?;
+        state.quic = Quic {
+            configs: kernel.installed_cid_configs()?.into_iter().collect(),
+            servers: kernel.installed_servers()?.into_iter().collect(),
+        };
         for (key, entry) in kernel.installed_services()? {
             state.services.insert(key, ServiceState { entry, table: None });
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lb_common::{
     net::Ip,
-    state::{Backend, BackendId, Health, Service, ServiceKey},
+    state::{Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service, ServiceKey},
 };
 
 use crate::{access::AccessList, health::BackendKey};
@@ -56,6 +56,25 @@ pub enum Step {
         entry: Service,
         /// The new table; `None`: the one that is there stays.
         table: Option<Arc<[u32]>>,
+    },
+    /// How connection ids of one service and rotation are read.
+    SetCidConfig {
+        /// See [`CidConfig`].
+        index: u32,
+        /// How; all zero: not any more.
+        config: Box<CidConfig>,
+    },
+    /// A server id.
+    SetServer {
+        /// Of which service.
+        key: ServerKey,
+        /// Whose it is.
+        home: ServerHome,
+    },
+    /// A server id that nobody has any more.
+    RemoveServer {
+        /// Of which service.
+        key: ServerKey,
     },
     /// A service that goes.
     RemoveService {

@@ -7,8 +7,9 @@ use std::{collections::HashMap, net::IpAddr, time::Duration};
 use lb_common::{
     host::HostTables,
     net::Ip,
+    quic::scheme::{self, Key, Scheme},
     settings::Settings,
-    state::{BackendId, Health},
+    state::{BackendId, CidConfig, Health, ServerKey, quic},
     tables::Tables as _,
 };
 use proptest::prelude::*;
@@ -61,6 +62,7 @@ fn service(name: &str, port: u16, backends: &[(u8, u32)]) -> Service {
             .iter()
             .map(|&(n, weight)| Backend {
                 name: format!("b{n}"),
+                server_id: Vec::new(),
                 address: IpAddr::from([10, 0, 0, n]),
                 port: Some(8080),
                 weight,
@@ -90,6 +92,7 @@ fn tables() -> HostTables {
     tables.backends = vec![lb_common::state::Backend::default(); LIMITS.backends as usize + 1];
     tables.health = vec![0; LIMITS.backends as usize + 1];
     tables.slots = vec![0; LIMITS.slots as usize];
+    tables.quic = vec![CidConfig::default(); quic::ENTRIES as usize];
     tables
 }
 
@@ -496,4 +499,70 @@ proptest! {
             prop_assert_eq!(tables.services.keys().filter(|key| key.is_service()).count(), ports);
         }
     }
+}
+
+/// A UDP service with these schemes, whose backends' numbers are their server ids.
+fn asking(name: &str, port: u16, schemes: &[Scheme], backends: &[(u8, u32)]) -> Service {
+    let mut service = service(name, port, backends);
+    service.protocol = Protocol::Udp;
+    service.persistence.by = PersistBy::QuicCid(schemes.to_vec());
+    for (backend, (number, _)) in service.backends.iter_mut().zip(backends) {
+        backend.server_id = vec![*number];
+    }
+    service
+}
+
+#[test]
+fn connection_ids_follow_the_file() {
+    let old = Scheme::new(0, 1, 6, None).unwrap();
+    let new = Scheme::new(1, 1, 6, Some(Key([7; 16]))).unwrap();
+    let mut tables = tables();
+    let rounds: &[(Vec<Service>, &[&str])] = &[
+        (vec![asking("h3", 443, &[old], &[(1, 1), (2, 1)])], &[]),
+        // Another key beside the old one, and another service.
+        (
+            vec![asking("dns", 53, &[new], &[(1, 1)]), asking("h3", 443, &[old, new], &[(1, 1), (2, 1)])],
+            &["service h3: connection ids"],
+        ),
+        (vec![asking("h3", 443, &[new], &[(2, 1), (3, 1)])], &["service h3: connection ids"]),
+        (vec![service("h3", 443, &[(1, 1)])], &[]),
+    ];
+    let mut state = State::default();
+    for (services, told) in rounds {
+        let model = model(services.clone());
+        let (next, changes, _) = carry_out(&mut tables, &state, &model, &inputs());
+        let changes: Vec<_> = changes.iter().filter(|change| change.ends_with("connection ids")).collect();
+        assert_eq!(changes, *told);
+        assert_connection_ids(&tables, &next, services);
+        assert_eq!(carry_out(&mut tables, &next, &model, &inputs()).2, 0);
+        state = next;
+    }
+}
+
+/// Both tables hold what the services say and nothing else.
+fn assert_connection_ids(tables: &HostTables, state: &State, services: &[Service]) {
+    let (mut configs, mut servers) = (0, 0);
+    for service in services {
+        let entry = tables.services[&super::recipe::service_keys(service).next().unwrap()];
+        let PersistBy::QuicCid(schemes) = &service.persistence.by else {
+            assert_eq!(entry.quic, 0);
+            continue;
+        };
+        for scheme in schemes {
+            let index = entry.quic * quic::ROTATIONS + u32::from(scheme.rotation());
+            assert_eq!(tables.quic[index as usize], scheme.entry());
+            configs += 1;
+        }
+        for backend in &service.backends {
+            let known =
+                &state.backends[&BackendKey { service: service.name.clone(), backend: backend.name.clone() }];
+            let key = ServerKey { scope: entry.scope, id: scheme::block(&backend.server_id) };
+            let home = tables.servers[&key];
+            assert_eq!((home.backend, home.generation), (known.id, known.recipe.generation));
+            assert!(known.recipe.by_connection_id());
+            servers += 1;
+        }
+    }
+    let installed = tables.quic.iter().filter(|config| **config != CidConfig::default()).count();
+    assert_eq!((installed, tables.servers.len()), (configs, servers));
 }

@@ -13,7 +13,10 @@ use aya::{TestRun as _, TestRunOptions, programs::Xdp};
 use lb_common::{
     net::Ip,
     reason::Reason,
-    state::{AccessKey, Admission, Backend, BackendId, Health, Service, ServiceKey, Traffic},
+    state::{
+        AccessKey, Admission, Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service,
+        ServiceKey, Traffic,
+    },
     tables::Store,
     time::Tick,
 };
@@ -225,6 +228,14 @@ impl World for Kernel {
         let rule = |(key, admission): &_| Rule { prefix: Prefix::from_key(key), admission: *admission };
         let list = AccessList::new(rules.iter().map(rule).collect());
         self.program.kernel.add_list(number, &list).expect("writable");
+    }
+
+    fn set_cid_config(&mut self, index: u32, config: &CidConfig) {
+        self.program.kernel.set_cid_config(index, config).expect("writable");
+    }
+
+    fn set_server(&mut self, key: &ServerKey, home: ServerHome) {
+        self.program.kernel.set_server(key, home).expect("writable");
     }
 
     fn set_sources(&mut self, sources: &[Ip]) {

@@ -8,7 +8,7 @@ mod service;
 use std::net::{IpAddr, SocketAddr};
 
 pub(crate) use self::service::{
-    Access, Backend, CheckType, Forwarding, Health, PersistBy, Persistence, PortSpan, Service,
+    Access, Backend, CheckType, Forwarding, Health, PersistBy, Persistence, PortSpan, Quic, Service,
 };
 use super::{defaults, reader::Reader, report::At, values};
 use crate::model::AttachMode;

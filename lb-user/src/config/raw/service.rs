@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, ops::RangeInclusive, time::Duration};
 
+use lb_common::quic::scheme::{Key, Scheme};
+
 use crate::{
     config::{
         defaults,
@@ -47,6 +49,7 @@ pub(crate) struct Persistence {
     pub(crate) prefix_v6: Option<At<u8>>,
     pub(crate) idle_timeout: Option<At<Duration>>,
     pub(crate) max_lifetime: Option<At<Duration>>,
+    pub(crate) quic: Option<At<Vec<Quic>>>,
     /// There is only one so far.
     pub(crate) on_down: Option<At<()>>,
 }
@@ -56,6 +59,17 @@ pub(crate) struct Persistence {
 pub(crate) enum PersistBy {
     Connection,
     ClientIp,
+    QuicCid,
+}
+
+/// `[[service.persistence.quic]]`
+pub(crate) struct Quic {
+    pub(crate) config: Option<At<u8>>,
+    pub(crate) server_id_length: Option<At<u8>>,
+    pub(crate) nonce_length: Option<At<u8>>,
+    /// The file has a key, be it good or bad.
+    pub(crate) has_key: bool,
+    pub(crate) key: Option<At<Key>>,
 }
 
 /// `[service.access]`
@@ -94,6 +108,9 @@ pub(crate) struct Backend {
     pub(crate) address: Option<At<IpAddr>>,
     pub(crate) port: Option<At<u16>>,
     pub(crate) weight: Option<At<u32>>,
+    /// The file has a server id, be it good or bad.
+    pub(crate) has_server_id: bool,
+    pub(crate) server_id: Option<At<Vec<u8>>>,
 }
 
 impl Service {
@@ -153,7 +170,14 @@ impl Persistence {
     fn read(mut table: Reader<'_>) -> Self {
         let persistence = Self {
             by: table
-                .one_of("by", &[("client-ip", PersistBy::ClientIp), ("connection", PersistBy::Connection)])
+                .one_of(
+                    "by",
+                    &[
+                        ("client-ip", PersistBy::ClientIp),
+                        ("connection", PersistBy::Connection),
+                        ("quic-cid", PersistBy::QuicCid),
+                    ],
+                )
                 .or(defaults::BY),
             prefix_v4: table.integer("prefix_v4", 1..=32).or(defaults::PREFIX_V4),
             prefix_v6: table.integer("prefix_v6", 1..=128).or(defaults::PREFIX_V6),
@@ -161,6 +185,10 @@ impl Persistence {
                 .duration("idle_timeout", &defaults::IDLE_TIMEOUT_RANGE)
                 .or(defaults::IDLE_TIMEOUT),
             max_lifetime: table.duration("max_lifetime", &defaults::MAX_LIFETIME_RANGE).given(),
+            quic: table
+                .tables("quic", "[[service.persistence.quic]]")
+                .given()
+                .map(|it| it.map(|tables| tables.into_iter().map(Quic::read).collect())),
             on_down: table.one_of("on_down", &[("repin", ())]).given(),
         };
         table.finish();
@@ -175,6 +203,21 @@ impl Access {
         let access = Self { place: table.place().clone(), allow, allow_file, deny };
         table.finish();
         access
+    }
+}
+
+impl Quic {
+    fn read(mut table: Reader<'_>) -> Self {
+        table.require(&["config", "server_id_length", "nonce_length"]);
+        let quic = Self {
+            config: table.integer("config", 0..=Scheme::LAST_ROTATION).given(),
+            server_id_length: table.integer("server_id_length", 1..=Scheme::LONGEST_SERVER_ID).given(),
+            nonce_length: table.integer("nonce_length", defaults::NONCE_LENGTH_RANGE).given(),
+            has_key: table.has("key"),
+            key: table.parsed("key", values::A_KEY, values::key).given(),
+        };
+        table.finish();
+        quic
     }
 }
 
@@ -211,6 +254,8 @@ impl Backend {
             address: table.parsed("address", values::AN_ADDRESS, values::address).given(),
             port: table.integer("port", 1..=u16::MAX).or_maybe(service_port),
             weight: table.integer("weight", 0..=defaults::MAX_WEIGHT).or(defaults::WEIGHT),
+            has_server_id: table.has("server_id"),
+            server_id: table.parsed("server_id", values::A_SERVER_ID, values::server_id).given(),
         };
         table.finish();
         backend

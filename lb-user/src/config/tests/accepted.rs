@@ -104,6 +104,7 @@ fn the_example_of_the_design() {
                 address: "10.0.0.11".parse().unwrap(),
                 port: Some(8080),
                 weight: 100,
+                server_id: Vec::new(),
             }],
         }],
     };
@@ -127,6 +128,6 @@ fn udp_servers_are_not_probed_unless_asked() {
 #[test]
 fn connections_alone() {
     let text = [&GOOD[..20], &["by = 'connection'"], &GOOD[23..]].concat().join("\n");
-    let persistence = parse(&text, "f").unwrap().services[0].persistence;
+    let persistence = parse(&text, "f").unwrap().services.remove(0).persistence;
     assert_eq!((persistence.by, persistence.max_lifetime), (PersistBy::Connection, None));
 }

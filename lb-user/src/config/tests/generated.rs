@@ -9,6 +9,7 @@ use std::{
 
 use humantime::format_duration;
 use ipnet::IpNet;
+use lb_common::quic::scheme::{Key, Scheme};
 use proptest::{
     collection::{btree_set, vec},
     option,
@@ -155,6 +156,17 @@ fn ports() -> impl Strategy<Value = Ports> {
     prop_oneof![(1..=u16::MAX).prop_map(Ports::One), list, Just(Ports::Any)]
 }
 
+/// Schemes with server ids of one length, for a UDP service that asks for connection ids.
+fn schemes() -> impl Strategy<Value = Vec<Scheme>> {
+    let scheme = |server: u8| (4..=19 - server, option::of(any::<[u8; 16]>()));
+    (1..=15u8).prop_flat_map(move |server| (Just(server), vec(scheme(server), 1..=7))).prop_map(
+        |(server, schemes)| {
+            let numbered = (0..).zip(schemes);
+            numbered.map(|(at, (nonce, key))| Scheme::new(at, server, nonce, key.map(Key)).unwrap()).collect()
+        },
+    )
+}
+
 /// A service without name, with backends and addresses numbered by `index` so that none occurs twice.
 fn service(index: u8) -> impl Strategy<Value = Service> {
     let protocol = select(&[Protocol::Tcp, Protocol::Udp][..]);
@@ -165,12 +177,23 @@ fn service(index: u8) -> impl Strategy<Value = Service> {
     let names = "[A-Za-z0-9._-]{1,60}";
     let backends = vec((names, 1..=u16::MAX, 1..=u32::from(u16::MAX)), 1..8);
     let head = (any::<bool>(), ports(), protocol, forwarding, 8..=14u32, names);
-    let rest = (persistence(), health(), [false, true].map(access), backends);
-    (head, rest).prop_map(move |(head, (persistence, health, access, backends))| {
+    let quic = option::of(schemes());
+    let rest = (persistence(), health(), [false, true].map(access), backends, quic);
+    (head, rest).prop_map(move |(head, (persistence, health, access, backends, quic))| {
         let (v6, ports, protocol, forwarding, slots, name) = head;
         let address = |net: u8, host: u8| match v6 {
             true => IpAddr::from(Ipv6Addr::new(0x2001, 0xdb8, 0, net.into(), 0, 0, 0, host.into())),
             false => IpAddr::from(Ipv4Addr::new(10, net, 0, host)),
+        };
+        let quic = quic.filter(|_| protocol == Protocol::Udp);
+        let ids = quic.as_ref().map(|schemes| schemes[0].server_length());
+        let persistence = match quic {
+            None => persistence,
+            Some(schemes) => Persistence {
+                by: PersistBy::QuicCid(schemes),
+                idle_timeout: defaults::IDLE_TIMEOUT,
+                max_lifetime: None,
+            },
         };
         let backend = |(host, (name, own_port, weight)): (u8, (String, u16, u32))| Backend {
             name: format!("{name}-{host}"),
@@ -184,6 +207,11 @@ fn service(index: u8) -> impl Strategy<Value = Service> {
                 _ => None,
             },
             weight,
+            server_id: ids.map_or(Vec::new(), |length| {
+                let mut id = vec![0; length];
+                id[length - 1] = host;
+                id
+            }),
         };
         Service {
             name: format!("{name}-{index}"),
@@ -300,6 +328,19 @@ fn write_service(text: &mut String, service: &Service) {
     writeln!(text, "[service.persistence]").unwrap();
     match by {
         PersistBy::Connection => writeln!(text, "by = 'connection'"),
+        PersistBy::QuicCid(schemes) => {
+            writeln!(text, "by = 'quic-cid'").unwrap();
+            schemes.iter().try_for_each(|scheme| {
+                write!(
+                    text,
+                    "[[service.persistence.quic]]\nconfig = {}\nserver_id_length = {}\nnonce_length = {}\n",
+                    scheme.rotation(),
+                    scheme.server_length(),
+                    scheme.nonce_length()
+                )?;
+                scheme.key().map_or(Ok(()), |key| writeln!(text, "key = '{}'", hex(&key.0)))
+            })
+        }
         PersistBy::ClientIp { prefix_v4, prefix_v6 } => writeln!(
             text,
             "by = 'client-ip'\nprefix_v4 = {prefix_v4}\nprefix_v6 = {prefix_v6}\nidle_timeout = '{}'",
@@ -332,11 +373,18 @@ fn write_service(text: &mut String, service: &Service) {
         Check::Http { path } => writeln!(text, "[service.health]\ntype = 'http'\npath = {path:?}\n{probe}"),
     }
     .unwrap();
-    for Backend { name, address, port, weight } in backends {
+    for Backend { name, address, port, weight, server_id } in backends {
         writeln!(text, "[[service.backend]]\nname = '{name}'\naddress = '{address}'\nweight = {weight}")
             .unwrap();
         if let Some(port) = port {
             writeln!(text, "port = {port}").unwrap();
         }
+        if !server_id.is_empty() {
+            writeln!(text, "server_id = '{}'", hex(server_id)).unwrap();
+        }
     }
+}
+
+fn hex(octets: &[u8]) -> String {
+    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }

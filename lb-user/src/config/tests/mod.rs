@@ -5,6 +5,7 @@ mod access;
 mod documented;
 mod generated;
 mod ports;
+mod quic;
 mod single;
 mod together;
 

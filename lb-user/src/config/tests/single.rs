@@ -143,7 +143,6 @@ fn what_a_later_version_is_to_have() {
         (18, "forwarding = 'ipip'", "18:14"),
         (18, "forwarding = 'gue'", "18:14"),
         (18, "scheduler = 'least-sessions'", "18:13"),
-        (21, "by = 'quic-cid'", "21:6"),
         (21, "by = 'cookie'", "21:6"),
         (22, "group = 'shop'", "22:1"),
         (22, "on_down = 'lend'", "22:11"),

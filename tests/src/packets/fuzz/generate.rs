@@ -6,7 +6,7 @@ use lb_common::state::{Forwarding, Health};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
 use super::{
-    super::table::{A, ACK, Action, B, FIN, Family, LIST, Ports, RST, Ran, SYN, Side, Site, mac},
+    super::table::{A, ACK, Action, B, FIN, Family, LIST, Ports, RST, Ran, SYN, Side, Site, mac, quic},
     lists,
     mutate::{decorate, mutate},
     pick,
@@ -167,6 +167,15 @@ impl Generator {
 
     fn payload(&mut self, site: Site, most: usize) -> Vec<u8> {
         let random = &mut self.random;
+        if site.by_connection_id && random.random_ratio(2, 3) {
+            let id = quic::id(random.random_range(0..7), pick(random, &[A, B]));
+            return match random.random_range(0..4) {
+                0 => quic::long(pick(random, &[quic::V1, quic::V2, 0]), &id),
+                // Cut anywhere, behind the id mostly.
+                1 => quic::short(&id)[..random.random_range(1..=21 + id.len())].to_vec(),
+                _ => quic::short(&id),
+            };
+        }
         if site.udp && random.random_ratio(1, 3) {
             return strange::quic(random);
         }
@@ -345,6 +354,7 @@ fn sites(random: &mut StdRng) -> Vec<Site> {
                     access: if random.random_ratio(1, 3) { access(random) } else { 0 },
                     only: prefix.is_some() && random.random_ratio(2, 3),
                     echo: random.random(),
+                    by_connection_id: udp && random.random_ratio(2, 3),
                     ..site
                 });
             }

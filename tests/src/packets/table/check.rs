@@ -94,8 +94,8 @@ fn run(
             (action, frame)
         }
         Fate::ToBackend { id, opens, out, side: to } => {
-            if let (Frame::Built(Datagram { source, .. }), true) = (out, ran.action != Action::Drop) {
-                learn(geometry, taken, source.port, &ran.bytes)?;
+            if let (Frame::Built(datagram), true) = (out, ran.action != Action::Drop) {
+                learn(geometry, taken, datagram, &ran.bytes)?;
             }
             counters.add(Reason::ToBackend);
             let traffic = &mut counters.traffic[id.0 as usize];
@@ -112,6 +112,10 @@ fn run(
             traffic.reply_packets += 1;
             traffic.reply_bytes += frame.ip_len();
             (leaves(*side, Side::Outside), out)
+        }
+        Fate::Answered { out } => {
+            counters.add(Reason::EchoReply);
+            (Action::Tx, out)
         }
     };
     for event in events {
@@ -150,18 +154,14 @@ const fn leaves(from: Side, to: Side) -> Action {
 }
 
 /// Notes the source port of a new connection; it must be in the range and nobody else's.
-fn learn(geometry: Geometry, taken: &mut Vec<u16>, port: Port, out: &[u8]) -> Result<(), String> {
-    let Port::Taken(nth) = port else { return Ok(()) };
-    if nth < taken.len() {
+fn learn(geometry: Geometry, taken: &mut Vec<u16>, expected: &Datagram, out: &[u8]) -> Result<(), String> {
+    let Port::Taken(nth) = expected.source.port else { return Ok(()) };
+    if nth < taken.len() || !expected.has_ports() {
         return Ok(());
     }
     assert_eq!(nth, taken.len(), "connections open in the order of their source ports");
-    let sliced = etherparse::SlicedPacket::from_ethernet(out).map_err(|error| error.to_string())?;
-    let port = match sliced.transport {
-        Some(etherparse::TransportSlice::Tcp(tcp)) => tcp.source_port(),
-        Some(etherparse::TransportSlice::Udp(udp)) => udp.source_port(),
-        other => return Err(format!("neither TCP nor UDP left: {other:?}")),
-    };
+    let ports = out.get(expected.transport_offset()..).and_then(|transport| transport.first_chunk());
+    let port = u16::from_be_bytes(*ports.ok_or("what left has no ports")?);
     let (first, last) = geometry.ports;
     if !(first..=last).contains(&port) || taken.contains(&port) {
         return Err(format!("source port {port} is outside {first}..={last} or one of {taken:?}"));
@@ -174,6 +174,7 @@ impl Frame {
     fn bytes(&self, taken: &[u16]) -> Vec<u8> {
         match self {
             Self::Built(datagram) => datagram.build(taken),
+            Self::Error(error) => error.build(taken),
             Self::Raw(bytes) => bytes.clone(),
         }
     }
@@ -181,6 +182,7 @@ impl Frame {
     fn ip_len(&self) -> u64 {
         match self {
             Self::Built(datagram) => datagram.ip_len(),
+            Self::Error(error) => error.ip_len(),
             Self::Raw(bytes) => {
                 match etherparse::LaxSlicedPacket::from_ethernet(bytes).ok().and_then(|it| it.net) {
                     Some(etherparse::LaxNetSlice::Ipv4(ip)) => ip.header().total_len().into(),

@@ -38,6 +38,9 @@ impl Conn {
             ip_options: Vec::new(),
             timestamps: false,
             padding: 0,
+            tags: Vec::new(),
+            extensions: Vec::new(),
+            piece: None,
         }
     }
 

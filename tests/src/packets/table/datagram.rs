@@ -7,6 +7,8 @@ use etherparse::{
     TcpOptionElement,
 };
 
+use super::wrap::{Piece, Tag};
+
 /// TCP flags.
 pub const FIN: u8 = 0x01;
 /// See [`FIN`].
@@ -66,6 +68,12 @@ pub struct Datagram {
     pub timestamps: bool,
     /// Bytes after the IP packet, as on short Ethernet frames.
     pub padding: usize,
+    /// VLAN tags, outermost first.
+    pub tags: Vec<Tag>,
+    /// IPv6 extension headers: the type of each, and all of it behind its first byte.
+    pub extensions: Vec<(u8, Vec<u8>)>,
+    /// Only this part of it.
+    pub piece: Option<Piece>,
 }
 
 impl Datagram {
@@ -85,9 +93,10 @@ impl Datagram {
                 .expect("a Vec takes everything"),
         }
         if self.transport == Transport::UdpUnsummed {
-            let at = self.transport_offset() + 6;
+            let at = self.plain_offset() + 6;
             frame[at..at + 2].fill(0);
         }
+        let mut frame = self.wrap(&frame);
         frame.resize(frame.len() + self.padding, 0xee);
         frame
     }
@@ -95,12 +104,29 @@ impl Datagram {
     /// Bytes of the IP packet.
     pub fn ip_len(&self) -> u64 {
         // Ports don't change the length.
-        (self.build(&[0; 16]).len() - self.padding - 14) as u64
+        (self.build(&[0; 16]).len() - self.padding - 14 - 4 * self.tags.len()) as u64
     }
 
-    /// Where the transport header begins in the frame.
+    /// IPv4, or IPv6?
+    pub const fn is_v4(&self) -> bool {
+        self.source.address.is_ipv4()
+    }
+
+    /// Where the transport header begins in the frame; of a later fragment, its payload.
     pub fn transport_offset(&self) -> usize {
-        14 + if self.source.address.is_ipv4() { 20 + self.ip_options.len() } else { 40 }
+        let extensions: usize = self.extensions.iter().map(|(_, rest)| 1 + rest.len()).sum();
+        let fragment = if self.is_v4() || self.piece.is_none() { 0 } else { 8 };
+        self.plain_offset() + 4 * self.tags.len() + extensions + fragment
+    }
+
+    /// The same with nothing else around it.
+    fn plain_offset(&self) -> usize {
+        14 + if self.is_v4() { 20 + self.ip_options.len() } else { 40 }
+    }
+
+    /// Has it a transport header?
+    pub fn has_ports(&self) -> bool {
+        self.piece.is_none_or(|piece| piece.at == 0)
     }
 
     /// The transport's checksum, in host order.
@@ -163,7 +189,8 @@ impl Port {
     fn get(self, taken: &[u16]) -> u16 {
         match self {
             Self::Is(port) => port,
-            Self::Taken(nth) => taken[nth],
+            // A fragment without ports may come before its port is known.
+            Self::Taken(nth) => taken.get(nth).copied().unwrap_or_default(),
         }
     }
 }

@@ -6,7 +6,10 @@ use lb_common::{
     net::Ip,
     reason::Reason,
     settings::Settings,
-    state::{AccessKey, Admission, Backend, BackendId, Health, Service, ServiceKey, Traffic},
+    state::{
+        AccessKey, Admission, Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service,
+        ServiceKey, Traffic, quic,
+    },
     time::Tick,
 };
 
@@ -43,6 +46,7 @@ impl Host {
         self.tables.backends = vec![Backend::default(); 32];
         self.tables.health = vec![0; 32];
         self.tables.slots = vec![0; 64];
+        self.tables.quic = vec![CidConfig::default(); quic::ENTRIES as usize];
     }
 
     /// Passes a frame that came in by interface `ingress`: the reason, the verdict, the bytes.
@@ -76,6 +80,14 @@ impl World for Host {
 
     fn add_list(&mut self, _number: u32, rules: &[(AccessKey, Admission)]) {
         self.tables.access.extend(rules.iter().copied());
+    }
+
+    fn set_cid_config(&mut self, index: u32, config: &CidConfig) {
+        self.tables.quic[index as usize] = *config;
+    }
+
+    fn set_server(&mut self, key: &ServerKey, home: ServerHome) {
+        self.tables.servers.insert(*key, home);
     }
 
     fn set_sources(&mut self, sources: &[Ip]) {

@@ -7,15 +7,23 @@ use lb_common::{
     state::{Backend, BackendId, Health},
 };
 
-use super::{Conn, Datagram, Geometry, Side, Site, Which, World};
+use super::{Conn, Datagram, Geometry, IcmpError, Side, Site, Which, World};
 
 /// A frame that comes in.
 #[derive(Clone, Debug)]
 pub enum Frame {
     /// From fields, once the ports in it are known.
     Built(Datagram),
+    /// An ICMP error, the same.
+    Error(IcmpError),
     /// These bytes.
     Raw(Vec<u8>),
+}
+
+impl From<IcmpError> for Frame {
+    fn from(error: IcmpError) -> Self {
+        Self::Error(error)
+    }
 }
 
 impl From<Datagram> for Frame {
@@ -54,6 +62,11 @@ pub enum Fate {
         /// The backend it came from.
         id: BackendId,
         /// The frame that leaves.
+        out: Frame,
+    },
+    /// A ping, answered.
+    Answered {
+        /// The frame that goes back.
         out: Frame,
     },
 }
@@ -131,6 +144,7 @@ impl Row {
                 Fate::ToBackend { opens: true, .. } => all.extend([Reason::ToBackend, Reason::FlowNew]),
                 Fate::ToBackend { .. } => all.extend([Reason::ToBackend]),
                 Fate::ToClient { .. } => all.extend([Reason::ToClient]),
+                Fate::Answered { .. } => all.extend([Reason::EchoReply]),
             }
         }
         all

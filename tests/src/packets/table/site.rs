@@ -7,7 +7,7 @@ use lb_common::{
     state::{Backend, BackendId, Forwarding, Health, PersistBy, Service, ServiceKey},
 };
 
-use super::{Conn, Side, World};
+use super::{Conn, Side, World, quic};
 
 /// Ethernet addresses.
 pub mod mac {
@@ -106,6 +106,8 @@ pub struct Site {
     pub forwarding: Forwarding,
     /// Bits of a client's address that count; `None`: by connection.
     pub prefix: Option<u8>,
+    /// Connection ids say where a packet goes.
+    pub by_connection_id: bool,
     /// Sessions end after this many idle ticks.
     pub idle_ticks: u32,
     /// Sessions end after this many ticks; 0: never.
@@ -136,6 +138,7 @@ impl Site {
             udp,
             forwarding,
             prefix,
+            by_connection_id: false,
             idle_ticks: 1700,
             lifetime_ticks: 0,
             scope: 0x5c0e,
@@ -246,7 +249,8 @@ impl Site {
             ifindex: world.ifindex(which.side()),
             port: Be16::new(if self.keeps_port() { 0 } else { port }),
             service_tag: self.tag(),
-            forwarding: self.forwarding as u8,
+            forwarding: self.forwarding as u8
+                | if self.by_connection_id { Backend::BY_CONNECTION_ID } else { 0 },
             source_first,
             source_count,
             protocol: self.key().protocol(),
@@ -278,12 +282,17 @@ impl Site {
             persist_by: if self.prefix.is_some() { PersistBy::ClientIp } else { PersistBy::Connection }
                 as u32,
             access: self.access,
-            quic: 0,
+            quic: if self.by_connection_id { self.quic_number() } else { 0 },
             port: Be16::new(self.port),
             tag: self.tag(),
             flags: 0,
             reserved: 0,
         }
+    }
+
+    /// The number of its connection-id settings.
+    pub const fn quic_number(&self) -> u32 {
+        1 + self.number as u32
     }
 
     /// Puts it in place.
@@ -297,6 +306,9 @@ impl Site {
             world.set_health(self.id(which), Health::Up);
         }
         world.set_slots(self.slots_base(), &[self.id(A).0; 2]);
+        if self.by_connection_id {
+            quic::install(world, *self);
+        }
         self.open(world);
         let flags = if self.echo { Service::ECHO } else { 0 };
         let mark = Service { flags, ..Service::default() };

@@ -4,7 +4,10 @@ use lb_common::{
     net::Ip,
     reason::Reason,
     settings::KEY_WORDS,
-    state::{AccessKey, Admission, Backend, BackendId, Health, Service, ServiceKey, Traffic},
+    state::{
+        AccessKey, Admission, Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service,
+        ServiceKey, Traffic,
+    },
 };
 
 /// The hash key of every world.
@@ -86,6 +89,10 @@ pub trait World {
     fn remove_service(&mut self, key: &ServiceKey);
     /// Writes an access list.
     fn add_list(&mut self, number: u32, rules: &[(AccessKey, Admission)]);
+    /// Says how connection ids are read.
+    fn set_cid_config(&mut self, index: u32, config: &CidConfig);
+    /// Says whose a server id is.
+    fn set_server(&mut self, key: &ServerKey, home: ServerHome);
     /// Writes the source addresses.
     fn set_sources(&mut self, sources: &[Ip]);
 

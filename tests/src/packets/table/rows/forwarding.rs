@@ -4,7 +4,7 @@ use lb_common::{reason::Reason, state::Forwarding};
 
 use super::{
     super::{A, ACK, B, Conn, Family, RST, Row, Side, Site},
-    sites,
+    on_first, on_proof, on_second, sites,
 };
 
 pub(super) fn rows() -> Vec<Row> {
@@ -28,21 +28,6 @@ pub(super) fn rows() -> Vec<Row> {
 
 fn row(site: Site, what: &str) -> Row {
     Row::new(format!("{}: {what}", site.name())).proves(site.row()).at(site)
-}
-
-/// A datagram's session is stored at once, a TCP client's when it comes back.
-fn on_first(site: Site) -> &'static [Reason] {
-    if site.udp { &[Reason::SessionNew] } else { &[] }
-}
-
-/// The client comes back before the backend has answered.
-fn on_second(site: Site) -> &'static [Reason] {
-    if site.udp { &[] } else { &[Reason::SessionNew] }
-}
-
-/// The client comes back after the backend has answered.
-fn on_proof(site: Site) -> &'static [Reason] {
-    if site.udp { &[Reason::SessionProven] } else { &[Reason::SessionNew, Reason::SessionProven] }
 }
 
 fn first(site: Site) -> Row {
