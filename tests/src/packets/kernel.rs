@@ -191,7 +191,7 @@ fn load(geometry: Geometry) -> Program {
         flows: buckets * 2,
         affinity: 16_384,
         pins,
-        services: 16,
+        services: 32,
         access: 1024,
         backends: IDS - 1,
         slots: 64,

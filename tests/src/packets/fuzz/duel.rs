@@ -18,6 +18,7 @@ use super::{
         table::{Action, Geometry, Host, Ran, Side, Site, World as _},
     },
     judge::judge,
+    lists,
     step::Step,
 };
 
@@ -69,6 +70,8 @@ impl Duel {
         self.patience = self.true_for.0 / 2;
         self.packets = 0;
         self.sites = sites.to_vec();
+        lists::install(&mut self.kernel);
+        lists::install(&mut self.host);
         for site in sites {
             site.install(&mut self.kernel);
             site.install(&mut self.host);

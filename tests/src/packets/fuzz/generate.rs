@@ -6,7 +6,8 @@ use lb_common::state::{Forwarding, Health};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
 use super::{
-    super::table::{A, ACK, B, FIN, Family, RST, SYN, Side, Site, mac},
+    super::table::{A, ACK, Action, B, FIN, Family, LIST, Ports, RST, Ran, SYN, Side, Site, mac, quic},
+    lists,
     mutate::{decorate, mutate},
     pick,
     step::{Change, Step},
@@ -40,13 +41,12 @@ impl Generator {
     }
 
     /// Notes a frame that left.
-    pub fn note(&mut self, out: Vec<u8>) {
-        // Byte 5 of a backend's Ethernet address says which it is; what goes to clients leaves outside.
-        let side = if out[5] == mac::B[5] { Side::Inside } else { Side::Outside };
+    pub fn note(&mut self, ran: &Ran, came: Side) {
+        let side = if let Action::Redirect(Some(to)) = ran.action { to } else { came };
         if self.sent.len() == MEMORY {
             self.sent.pop_front();
         }
-        self.sent.push_back((out, side));
+        self.sent.push_back((ran.bytes.clone(), side));
     }
 
     /// The next step.
@@ -73,13 +73,13 @@ impl Generator {
 
     fn fresh(&mut self) -> (Vec<u8>, Side) {
         let (mut frame, side) = match self.random.random_range(0..100) {
-            0..44 => (self.request(), Side::Outside),
-            44..68 => self.reply(),
-            68..76 => self.error(),
-            76..78 => (self.echo(), Side::Outside),
-            78..82 => self.fragments(),
-            82..90 => self.chained(),
-            90..94 => (self.tunnelled(), Side::Outside),
+            0..40 => self.called(),
+            40..60 => self.reply(),
+            60..73 => self.error(),
+            73..75 => (self.echo(), self.way_in()),
+            75..82 => self.fragments(),
+            82..91 => self.chained(),
+            91..94 => (self.tunnelled(), Side::Outside),
             94..96 => (strange::frame(&mut self.random), Side::Outside),
             _ => self.again(),
         };
@@ -93,12 +93,13 @@ impl Generator {
         let which = pick(random, &[A, B]);
         let owners = [[A, A], [A, B], [B, A], [B, B]];
         let states = [Health::Up, Health::Up, Health::Up, Health::Draining, Health::Down, Health::Absent];
-        match random.random_range(0..10) {
+        match random.random_range(0..12) {
             0..4 => Change::Health(site, which, pick(random, &states)),
             4..7 => Change::Slots(site, pick(random, &owners)),
             7 => Change::Replace(site, which, random.random_range(0..3)),
             8 => Change::NextHop(site, which, random.random_ratio(2, 3)),
-            _ => Change::Service(site, random.random_ratio(9, 10)),
+            9 => Change::Service(site, random.random_ratio(9, 10)),
+            _ => Change::Access(site, access(random)),
         }
     }
 
@@ -114,6 +115,15 @@ impl Generator {
             Family::V4 => [198, 51, 100 + net, host].into(),
             Family::V6 => [0x2001, 0xdb8, 0xc, net.into(), 0, 0, 0, host.into()].into(),
         }
+    }
+
+    /// Where clients come from: now and then by the other way.
+    fn way_in(&mut self) -> Side {
+        if self.random.random_ratio(1, 8) { Side::Inside } else { Side::Outside }
+    }
+
+    fn called(&mut self) -> (Vec<u8>, Side) {
+        (self.request(), self.way_in())
     }
 
     /// A packet of one of a few connections to a service, or nearly to one.
@@ -136,7 +146,11 @@ impl Generator {
         let port = first + random.random_range(0..3);
         let called = match random.random_range(0..24) {
             0 => random.random_range(2_000..2_300),
-            _ => site.port,
+            _ => match site.ports {
+                Ports::One => site.port,
+                Ports::List | Ports::ListToOne => pick(random, &LIST),
+                Ports::Any => pick(random, &[80, 443, 8_443, 2_080, 1]),
+            },
         };
         let payload = self.payload(site, most);
         let random = &mut self.random;
@@ -153,6 +167,15 @@ impl Generator {
 
     fn payload(&mut self, site: Site, most: usize) -> Vec<u8> {
         let random = &mut self.random;
+        if site.by_connection_id && random.random_ratio(2, 3) {
+            let id = quic::id(random.random_range(0..7), pick(random, &[A, B]));
+            return match random.random_range(0..4) {
+                0 => quic::long(pick(random, &[quic::V1, quic::V2, 0]), &id),
+                // Cut anywhere, behind the id mostly.
+                1 => quic::short(&id)[..random.random_range(1..=21 + id.len())].to_vec(),
+                _ => quic::short(&id),
+            };
+        }
         if site.udp && random.random_ratio(1, 3) {
             return strange::quic(random);
         }
@@ -210,16 +233,32 @@ impl Generator {
         let family = if ours.is_ipv4() { Family::V4 } else { Family::V6 };
         let random = &mut self.random;
         // Of every length from nothing on, mostly around the headers' ends.
-        let most = packet.len().min(if random.random() { 64 } else { 1_232 });
-        let quote = &packet[..random.random_range(0..=most)];
+        let most = packet.len().min(if random.random() { 80 } else { 1_232 });
+        let least = if random.random_ratio(1, 4) { 0 } else { most.min(28) };
+        let mut quote = packet[..random.random_range(least..=most)].to_vec();
+        // What a backend answered directly was never seen here.
+        let turned = random.random_ratio(1, 4) && wire::turn(&mut quote).is_some();
+        let (ours, theirs) = if turned { (theirs, ours) } else { (ours, theirs) };
+        if random.random_ratio(1, 12) {
+            let at = random.random_range(0..quote.len().max(1));
+            if let Some(byte) = quote.get_mut(at) {
+                *byte ^= 1 << random.random_range(0..8);
+            }
+        }
         let from = if random.random() { theirs } else { self.client(family) };
         let random = &mut self.random;
         let (kind, code) = match family {
-            Family::V4 => pick(random, &[(3, 0), (3, 1), (3, 3), (3, 4), (4, 0), (5, 0), (11, 0), (12, 0)]),
-            Family::V6 => pick(random, &[(1, 0), (1, 4), (2, 0), (3, 0), (4, 0), (4, 1), (137, 0)]),
+            Family::V4 => {
+                pick(random, &[(3, 0), (3, 1), (3, 3), (3, 4), (3, 4), (4, 0), (5, 0), (11, 0), (12, 0)])
+            }
+            Family::V6 => pick(random, &[(1, 0), (1, 4), (2, 0), (2, 0), (3, 0), (4, 0), (4, 1), (137, 0)]),
         };
         let rest = [0, 0, 5, random.random()];
-        let packet = Ip::new(from, ours).icmp(kind, code, rest, quote);
+        let mut ip = Ip::new(from, ours);
+        if family == Family::V4 && random.random_ratio(1, 12) {
+            ip.options = vec![1; 4 * random.random_range(1..=10)];
+        }
+        let packet = ip.icmp(kind, code, rest, &quote);
         (wire::frame(mac::OURS, mac::ROUTER, &packet), side)
     }
 
@@ -232,20 +271,28 @@ impl Generator {
         let kinds: [u8; 2] = if site.family == Family::V4 { [8, 0] } else { [128, 129] };
         let kind = pick(random, &kinds);
         let length = random.random_range(0..100);
-        let payload: Vec<u8> = (0..length).map(|_| random.random()).collect();
-        let packet = Ip::new(client, to).icmp(kind, 0, random.random(), &payload);
+        let empty = random.random_ratio(1, 4);
+        let payload: Vec<u8> = (0..length).map(|_| if empty { 0 } else { random.random() }).collect();
+        let rest = if empty { [0; 4] } else { random.random() };
+        let mut ip = Ip::new(client, to);
+        ip.hops = random.random();
+        let packet = ip.icmp(kind, 0, rest, &payload);
         wire::frame(mac::OURS, mac::ROUTER, &packet)
     }
 
     /// The first of a burst of fragments, in some order; the rest is under way.
     fn fragments(&mut self) -> (Vec<u8>, Side) {
-        let (whole, side) = if self.random.random_ratio(1, 3) {
-            self.reply()
-        } else {
-            let site = self.site();
-            let client = self.client(site.family);
-            let packet = self.between(site, client, site.address(), 3_000);
-            (wire::frame(mac::OURS, mac::ROUTER, &packet), Side::Outside)
+        let (whole, side) = match self.random.random_range(0..24) {
+            0..6 => self.reply(),
+            6 => (self.echo(), Side::Outside),
+            7 => self.error(),
+            8..10 => self.chained(),
+            _ => {
+                let site = self.site();
+                let client = self.client(site.family);
+                let packet = self.between(site, client, site.address(), 3_000);
+                (wire::frame(mac::OURS, mac::ROUTER, &packet), self.way_in())
+            }
         };
         let mut parts = strange::fragments(&mut self.random, &whole);
         let first = parts.pop().unwrap_or(whole);
@@ -255,8 +302,11 @@ impl Generator {
 
     /// A packet behind extension headers.
     fn chained(&mut self) -> (Vec<u8>, Side) {
-        let (mut frame, side) =
-            if self.random.random_ratio(1, 4) { self.reply() } else { (self.request(), Side::Outside) };
+        let (mut frame, side) = match self.random.random_range(0..8) {
+            0..2 => self.reply(),
+            2 => self.error(),
+            _ => self.called(),
+        };
         strange::chain(&mut self.random, &mut frame);
         (frame, side)
     }
@@ -277,6 +327,11 @@ impl Generator {
     }
 }
 
+/// The number of an access list, or none.
+fn access(random: &mut StdRng) -> u32 {
+    if random.random() { 0 } else { random.random_range(1..=lists::LAST) }
+}
+
 /// A site of every kind, with settings drawn by lot.
 fn sites(random: &mut StdRng) -> Vec<Site> {
     let mut sites = Vec::new();
@@ -286,14 +341,20 @@ fn sites(random: &mut StdRng) -> Vec<Site> {
                 let site = Site::new(family, udp, forwarding);
                 let number = sites.len() as u8;
                 let part = if family == Family::V4 { 24 } else { 64 };
+                let prefix = pick(random, &[None, Some(part), site.prefix, site.prefix]);
                 sites.push(Site {
                     number,
-                    prefix: pick(random, &[None, Some(part), site.prefix, site.prefix]),
+                    prefix,
                     idle_ticks: pick(random, &[0, 1, 60, 1_700, 1_700]),
                     lifetime_ticks: pick(random, &[0, 0, 0, 3, 100]),
                     scope: if random.random_ratio(1, 4) { 7 } else { 8 + u64::from(number) },
                     // 2080 lies in the range of source ports.
                     port: pick(random, &[80, 80, 443, 2_080]),
+                    ports: pick(random, &[Ports::One, Ports::One, Ports::List, Ports::ListToOne, Ports::Any]),
+                    access: if random.random_ratio(1, 3) { access(random) } else { 0 },
+                    only: prefix.is_some() && random.random_ratio(2, 3),
+                    echo: random.random(),
+                    by_connection_id: udp && random.random_ratio(2, 3),
                     ..site
                 });
             }

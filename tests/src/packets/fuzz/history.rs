@@ -1,6 +1,6 @@
 //! A history: so many steps from one seed, played in both worlds; and what went wrong in it, made small.
 
-use lb_common::reason::Reason;
+use lb_common::reason::{Kind, Reason};
 
 use super::{
     super::table::Site,
@@ -56,10 +56,13 @@ fn run(
     for number in 1..=length {
         let step = generator.step();
         let result = duel.step(&step);
-        steps.push(step);
-        if let Some((Reason::ToBackend | Reason::ToClient, ran)) = result? {
-            generator.note(ran.bytes);
+        if let (Step::Packet(_, side), Ok(Some((reason, ran)))) = (&step, &result)
+            && reason.kind() == Kind::Forward
+        {
+            generator.note(ran, *side);
         }
+        steps.push(step);
+        result?;
         if number % LOOK == 0 {
             duel.compare_counters().map_err(Halt::Disagreement)?;
         }

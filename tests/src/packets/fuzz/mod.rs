@@ -15,6 +15,7 @@ mod duel;
 mod generate;
 mod history;
 mod judge;
+mod lists;
 mod mutate;
 mod report;
 mod shrink;
@@ -34,6 +35,7 @@ use rand::{Rng as _, rngs::StdRng};
 pub use self::{
     duel::{Duel, Halt},
     history::Finding,
+    lists::install as install_lists,
     step::{Change, Step},
 };
 use super::table::Geometry;

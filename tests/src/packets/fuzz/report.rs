@@ -33,6 +33,8 @@ pub fn row(finding: &Finding, geometry: Geometry, seed: u64) -> String {
         text,
         "        .sized(Geometry {{ buckets: {buckets}, pins: {pins}, ports: {ports:?}, fragments: {fragments} }})"
     );
+    let _ = writeln!(text, "        .change(fuzz::install_lists)");
+    super::lists::install(&mut host);
     for site in &finding.sites {
         let _ = writeln!(text, "        .at({})", name(site));
     }
@@ -72,10 +74,13 @@ fn change(change: Change) -> String {
             format!(".recipe({}, {which:?}, |recipe| recipe.target_mac = Mac::default())", name(&site))
         }
         Change::Service(site, true) => {
-            format!(".change(move |world| world.set_service(&{0}.key(), &{0}.entry()))", name(&site))
+            format!(".change(move |world| {}.open(world))", name(&site))
         }
         Change::Service(site, false) => {
-            format!(".change(move |world| world.remove_service(&{}.key()))", name(&site))
+            format!(".change(move |world| {}.close(world))", name(&site))
+        }
+        Change::Access(site, access) => {
+            format!(".change(move |world| Site {{ access: {access}, ..{} }}.open(world))", name(&site))
         }
     }
 }

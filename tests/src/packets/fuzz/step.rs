@@ -31,6 +31,8 @@ pub enum Change {
     NextHop(Site, Which, bool),
     /// A service is removed, or put back.
     Service(Site, bool),
+    /// A service has this access list from now on ([`super::lists`]).
+    Access(Site, u32),
 }
 
 impl Change {
@@ -53,8 +55,9 @@ impl Change {
                 }
                 world.set_backend(site.id(which), &recipe);
             }
-            Self::Service(site, true) => world.set_service(&site.key(), &site.entry()),
-            Self::Service(site, false) => world.remove_service(&site.key()),
+            Self::Service(site, true) => site.open(world),
+            Self::Service(site, false) => site.close(world),
+            Self::Access(site, access) => Site { access, ..site }.open(world),
         }
     }
 }

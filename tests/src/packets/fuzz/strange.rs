@@ -11,6 +11,9 @@ use super::{
 /// IPv6 extension headers, and two that end a chain (IANA "IPv6 Extension Header Types").
 const EXTENSIONS: [u8; 8] = [0, 60, 43, proto::FRAGMENT, proto::AUTHENTICATION, 135, 139, 140];
 
+/// Those that lead to a transport header.
+const FOLLOWED: [u8; 5] = [0, 60, 60, 43, proto::FRAGMENT];
+
 /// The longest chain.
 const CHAIN: usize = 12;
 
@@ -65,8 +68,12 @@ pub fn tunnel(random: &mut StdRng, outer: &Ip, inner: &[u8]) -> Vec<u8> {
 /// The packet of a frame in several fragments, in some order; whole if it can't be split.
 pub fn fragments(random: &mut StdRng, frame: &[u8]) -> Vec<Vec<u8>> {
     let at = wire::network(frame);
-    let Some((_, _, transport)) = frame.get(at..).and_then(wire::layout) else { return vec![frame.to_vec()] };
-    let (head, payload) = frame.split_at(at + transport);
+    let layout = frame.get(at..).and_then(wire::layout);
+    let Some(layout) = layout.filter(|layout| !layout.later) else { return vec![frame.to_vec()] };
+    // Behind the extension headers, as if all were for the routers on the way (RFC 8200 section 4.5), or before
+    // them.
+    let split = if random.random() || frame[at] >> 4 == 4 { layout.transport } else { 40 };
+    let (head, payload) = frame.split_at(at + split);
     // Two parts mostly; eight bytes each at least.
     let size = 8 * (payload.len() / pick(random, &[16, 16, 24, 40, 100])).max(1);
     let id: u32 = random.random_range(0..8);
@@ -104,14 +111,24 @@ fn fragment(head: &[u8], at: usize, part: &[u8], word: u16, id: u32) -> Vec<u8> 
         bytes[at + 6..at + 8].copy_from_slice(&flags.to_be_bytes());
         wire::seal(&mut bytes[at..]);
     } else {
-        bytes[at + 4..at + 6].copy_from_slice(&((8 + part.len()) as u16).to_be_bytes());
-        let next = std::mem::replace(&mut bytes[at + 6], proto::FRAGMENT);
+        let length = (head.len() - at - 40 + 8 + part.len()) as u16;
+        bytes[at + 4..at + 6].copy_from_slice(&length.to_be_bytes());
+        let next = std::mem::replace(&mut bytes[last_next(&head[at..])], proto::FRAGMENT);
         bytes.extend([next, 0]);
         bytes.extend(word.to_be_bytes());
         bytes.extend(id.to_be_bytes());
     }
     bytes.extend(part);
     bytes
+}
+
+/// Where the last of an IPv6 packet's headers, all of which are there, says what follows.
+fn last_next(headers: &[u8]) -> usize {
+    let (mut at, mut next) = (40, 6);
+    while at < headers.len() {
+        (next, at) = (at, at + 8 + 8 * usize::from(headers[at + 1]));
+    }
+    next
 }
 
 /// Puts a chain of extension headers into an IPv6 frame; an IPv4 frame stays as it is.
@@ -121,9 +138,10 @@ pub fn chain(random: &mut StdRng, frame: &mut Vec<u8>) {
         return;
     }
     let longest = pick(random, &[1, 1, 2, 3, CHAIN]);
+    let kinds = if random.random_ratio(2, 3) { &FOLLOWED[..] } else { &EXTENSIONS };
     for _ in 0..random.random_range(1..=longest) {
-        let kind = pick(random, &EXTENSIONS);
-        let words: u8 = pick(random, &[0, 0, 1, 2, 31]);
+        let kind = pick(random, kinds);
+        let words: u8 = pick(random, &[0, 0, 0, 0, 1, 2, 31]);
         let next = std::mem::replace(&mut frame[at + 6], kind);
         let mut header = vec![next, words];
         match kind {
@@ -141,7 +159,7 @@ pub fn chain(random: &mut StdRng, frame: &mut Vec<u8>) {
             }
             _ => {
                 // A routing header's type and segments left; elsewhere the beginning of an option.
-                header.extend([random.random_range(0..5), random.random_range(0..2)]);
+                header.extend([random.random_range(0..5), u8::from(random.random_ratio(1, 4))]);
                 header.resize(8 * (usize::from(words) + 1), 0);
             }
         }

@@ -174,26 +174,48 @@ pub fn network(frame: &[u8]) -> usize {
     at + 2
 }
 
-/// Where addresses and transport begin in an IP packet without extension headers, and how long an
-/// address is; `None` if that is beyond its end.
-pub fn layout(packet: &[u8]) -> Option<(usize, usize, usize)> {
-    let (addresses, size, transport) = match packet.first()? >> 4 {
-        4 => (12, 4, usize::from(packet[0] & 15) * 4),
-        6 => (8, 16, 40),
-        _ => return None,
-    };
-    (packet.len() >= transport + 8 && transport >= addresses + 2 * size)
-        .then_some((addresses, size, transport))
+/// Where things are in an IP packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// Where the source address begins; the destination follows it.
+    pub addresses: usize,
+    /// How long an address is.
+    pub size: usize,
+    /// What follows the last extension header.
+    pub protocol: u8,
+    /// Where that begins.
+    pub transport: usize,
+    /// A later fragment: what is there are no ports.
+    pub later: bool,
 }
 
-/// The protocol that an IP packet's own header names.
-pub fn protocol(packet: &[u8]) -> u8 {
-    packet[if packet[0] >> 4 == 4 { 9 } else { 6 }]
+/// The layout of an IP packet that has at least eight bytes behind its headers; `None` for others.
+pub fn layout(packet: &[u8]) -> Option<Layout> {
+    let mut layout = match packet.first()? >> 4 {
+        4 => Layout {
+            addresses: 12,
+            size: 4,
+            protocol: *packet.get(9)?,
+            transport: usize::from(packet[0] & 15) * 4,
+            later: packet[6] & 0x1f != 0 || packet[7] != 0,
+        },
+        6 => Layout { addresses: 8, size: 16, protocol: *packet.get(6)?, transport: 40, later: false },
+        _ => return None,
+    };
+    while layout.size == 16 && matches!(layout.protocol, 0 | 43 | 60 | proto::FRAGMENT) && !layout.later {
+        let header = packet.get(layout.transport..layout.transport + 4)?;
+        let fragment = layout.protocol == proto::FRAGMENT;
+        layout.later = fragment && (header[2] != 0 || header[3] & 0xf8 != 0);
+        layout.transport += 8 + if fragment { 0 } else { 8 * usize::from(header[1]) };
+        layout.protocol = header[0];
+    }
+    (packet.len() >= layout.transport + 8 && layout.transport >= layout.addresses + 2 * layout.size)
+        .then_some(layout)
 }
 
 /// The two addresses of an IP packet.
 pub fn ends(packet: &[u8]) -> Option<(IpAddr, IpAddr)> {
-    let (at, size, _) = layout(packet)?;
+    let Layout { addresses, size, .. } = layout(packet)?;
     let read = |at: usize| -> Option<IpAddr> {
         let bytes = packet.get(at..at + size)?;
         Some(match size {
@@ -201,13 +223,14 @@ pub fn ends(packet: &[u8]) -> Option<(IpAddr, IpAddr)> {
             _ => <[u8; 16]>::try_from(bytes).ok()?.into(),
         })
     };
-    Some((read(at)?, read(at + size)?))
+    Some((read(addresses)?, read(addresses + size)?))
 }
 
-/// Exchanges the two addresses and the two ports.
+/// Exchanges the two addresses, and the two ports where there are any.
 pub fn turn(packet: &mut [u8]) -> Option<()> {
-    let (at, size, transport) = layout(packet)?;
-    for (from, length) in [(at, size), (transport, 2)] {
+    let Layout { addresses, size, transport, later, .. } = layout(packet)?;
+    let ports = if later { None } else { Some((transport, 2)) };
+    for (from, length) in [Some((addresses, size)), ports].into_iter().flatten() {
         let (first, second) = packet.split_at_mut(from + length);
         first[from..].swap_with_slice(&mut second[..length]);
     }
@@ -216,8 +239,8 @@ pub fn turn(packet: &mut [u8]) -> Option<()> {
 
 /// Changes the flags of a TCP segment, and its checksum by as much.
 pub fn set_flags(packet: &mut [u8], flags: u8) {
-    let Some((_, _, transport)) = layout(packet) else { return };
-    if protocol(packet) != proto::TCP || packet.len() < transport + 20 {
+    let Some(Layout { protocol, transport, later, .. }) = layout(packet) else { return };
+    if protocol != proto::TCP || later || packet.len() < transport + 20 {
         return;
     }
     let old = [packet[transport + 12], packet[transport + 13]];

@@ -83,7 +83,8 @@ pub enum Ports {
 pub const LIST: [u16; 3] = [80, 443, 8443];
 
 impl Ports {
-    fn numbers(self, only: u16) -> Vec<u16> {
+    /// Port numbers of the service's entries; `only` is that of a service of one port.
+    pub fn numbers(self, only: u16) -> Vec<u16> {
         match self {
             Self::One => vec![only],
             Self::List | Self::ListToOne => LIST.to_vec(),
@@ -308,17 +309,34 @@ impl Site {
         if self.by_connection_id {
             quic::install(world, *self);
         }
-        for port in self.ports.numbers(self.port) {
-            let one = Self { port, ..*self };
-            world.set_service(&one.key(), &one.entry());
-        }
+        self.open(world);
         let flags = if self.echo { Service::ECHO } else { 0 };
         let mark = Service { flags, ..Service::default() };
         world.set_service(&ServiceKey::any_port(self.address().into()), &mark);
+    }
+
+    /// Puts its entries in place, which all say the same but for the port.
+    pub fn open(&self, world: &mut dyn World) {
+        for (key, entry) in self.entries() {
+            world.set_service(&key, &entry);
+        }
+    }
+
+    /// Takes its entries away.
+    pub fn close(&self, world: &mut dyn World) {
+        for (key, _) in self.entries() {
+            world.remove_service(&key);
+        }
+    }
+
+    fn entries(&self) -> Vec<(ServiceKey, Service)> {
+        let ports = self.ports.numbers(self.port).into_iter().map(|port| Self { port, ..*self });
+        let mut entries: Vec<_> = ports.map(|one| (one.key(), one.entry())).collect();
         if self.only {
             let key = ServiceKey::only(self.address().into(), self.key().protocol());
-            world.set_service(&key, &self.entry());
+            entries.push((key, entries[0].1));
         }
+        entries
     }
 
     /// A connection of the usual client; its source port is the row's `taken`-th to be chosen.
