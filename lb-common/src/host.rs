@@ -14,7 +14,8 @@ use crate::{
     reason::Reason,
     settings::Settings,
     state::{
-        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Traffic,
+        Backend, BackendId, Binding, Bucket, Budget, Expense, Health, Pin, Service, ServiceKey, Session,
+        SessionKey, Traffic,
     },
     tables::{Store, Tables},
     time::Tick,
@@ -122,6 +123,8 @@ pub struct HostTables {
     pub bindings: Vec<Binding>,
     /// Where the next walk over ports begins.
     pub cursor: Cell<u32>,
+    /// `BUDGET`.
+    pub budget: Cell<Budget>,
     /// `SERVICES`.
     pub services: BTreeMap<ServiceKey, Service>,
     /// `SLOTS`.
@@ -207,6 +210,13 @@ impl Tables for HostTables {
         let next = self.cursor.get();
         self.cursor.set(next.wrapping_add(1));
         next
+    }
+
+    fn spend(&self, expense: Expense) -> bool {
+        let mut budget = self.budget.get();
+        let left = budget.spend(expense, self.now(), &self.settings);
+        self.budget.set(budget);
+        left
     }
 
     fn service(&self, key: &ServiceKey) -> Option<HostRef<'_, Service>> {

@@ -16,8 +16,18 @@ use network_types::{
 
 /// Length of a TCP header without options.
 const TCP: usize = 20;
-/// Offset of the flags in a TCP header.
-const TCP_FLAGS: usize = 13;
+
+/// A TCP header up to its flags (RFC 9293 section 3.1).
+#[derive(Clone, Copy)]
+#[repr(C, packed)]
+struct Tcp {
+    _ports: Pair<Be16>,
+    sequence: u32,
+    acknowledged: u32,
+    flags: Be16,
+}
+// SAFETY: packed integers.
+unsafe impl Wire for Tcp {}
 
 /// Network layer of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -189,10 +199,11 @@ pub fn packet<A: Family, F: Frame>(frame: &F) -> Result<Packet<A>, Unparsed<A>> 
     }
     let transport = ETHERNET + ip.header;
     let ports = *frame.view::<Pair<Be16>>(transport).ok_or(fail(Reason::Malformed))?;
-    let tcp = if ip.protocol == protocol::TCP {
-        TcpFlags(frame.read(transport + TCP_FLAGS).ok_or(fail(Reason::Malformed))?)
+    let (tcp, sequence, acknowledged) = if ip.protocol == protocol::TCP {
+        let tcp: &Tcp = frame.view(transport).ok_or(fail(Reason::Malformed))?;
+        (TcpFlags({ tcp.flags }.get()), u32::from_be(tcp.sequence), u32::from_be(tcp.acknowledged))
     } else {
-        TcpFlags::default()
+        (TcpFlags::default(), 0, 0)
     };
     let (destination_mac, source_mac) = frame.macs().ok_or(Unparsed::NoAddress)?;
     Ok(Packet {
@@ -202,6 +213,8 @@ pub fn packet<A: Family, F: Frame>(frame: &F) -> Result<Packet<A>, Unparsed<A>> 
         destination_mac,
         protocol: ip.protocol,
         tcp,
+        sequence,
+        acknowledged,
         transport: transport as u8,
         bytes: ip.total as u32,
         ingress: frame.ingress(),

@@ -10,8 +10,8 @@ use crate::{
     settings::Settings,
     stage::{Step, connect, flow},
     state::{
-        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Target,
-        Traffic,
+        Backend, BackendId, Binding, Bucket, Expense, Health, Pin, Service, ServiceKey, Session, SessionKey,
+        Target, Traffic,
         flow::{Entry, Phase},
     },
     time::Tick,
@@ -48,6 +48,9 @@ pub trait Tables {
     /// The next port to try in this CPU's walk over a port range: a number that goes up by one with
     /// each call on a CPU and starts at a different place on each.
     fn next_port(&self) -> u32;
+
+    /// Spends one of this CPU's budget of this tick; false if nothing is left of it.
+    fn spend(&self, expense: Expense) -> bool;
 
     /// An entry of `SERVICES`.
     fn service(&self, key: &ServiceKey) -> Option<Self::Ref<'_, Service>>;

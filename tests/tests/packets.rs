@@ -36,13 +36,11 @@ fn every_row_in_the_kernel() {
     assert_eq!(
         skipped,
         [
+            "a datagram flow that was silent for 3 minutes is over",
             "a source port is free again 4 ticks after it was reset",
-            "a source port is free again 4 ticks after it was reset out of nowhere",
             "a source port is free again 4 ticks after it was closed by both sides",
             "a source port is free again 112 ticks after it was closed by one side",
-            "a source port is free again 60 ticks after it was left unanswered",
             "a source port is free again 6800 ticks after it was used by both sides",
-            "a source port is free again 60 ticks after it was answered, and the answer was not",
         ]
     );
 }

@@ -11,9 +11,9 @@ use limpet_tests::packets::{
 };
 
 /// Steps in a sequence.
-const STEPS: usize = 40_000;
+const STEPS: usize = 60_000;
 /// Sessions expire and connections age at a tick's end: one is waited for after this many.
-const TICK: usize = 10_000;
+const TICK: usize = 6_000;
 /// Environment variable that names a seed to run again.
 const SEED: &str = "LIMPET_TEST_SEED";
 

@@ -1,6 +1,6 @@
 //! The established path: a packet of a connection that the flow table knows.
 
-use super::{Route, Step, nat, session, table};
+use super::{Route, Step, nat, session, session::Proof, table};
 use crate::{
     net::{Address, protocol},
     packet::{End, Packet},
@@ -76,7 +76,7 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
         if packet.tcp.opens() && binding.stamp().is_left() {
             return None;
         }
-        let stamp = binding.pass(now, packet.tcp, Side::Client);
+        let stamp = binding.pass(now, packet.tcp, Side::Client, packet.acknowledged);
         (stamp.is_proven(), stamp.is_over())
     };
     let phase = match entry.phase() {
@@ -91,7 +91,8 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
         nat::insert_reply(packet, tables, backend, Entry::new(target.reply(), phase, now), now);
     }
     if entry.idle(now) != 0 || (phase > entry.phase()) {
-        session::keep(packet, tables, target.backend(), backend, phase == Phase::Proven, now);
+        let proof = if phase == Phase::Proven { Proof::of(backend) } else { Proof::None };
+        session::keep(packet, tables, target.backend(), backend, proof, now);
     }
     Some(phase)
 }

@@ -50,7 +50,7 @@ pub fn to_client<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, index: u
     if backend.forwarding() == Forwarding::NatPreserve && bound.client_port != packet.destination.port {
         return None;
     }
-    binding.pass(tables.now(), packet.tcp, Side::Backend);
+    binding.pass(tables.now(), packet.tcp, Side::Backend, packet.end());
     tables.traffic(bound.backend, |figures| {
         figures.reply_packets += 1;
         figures.reply_bytes += u64::from(packet.bytes);

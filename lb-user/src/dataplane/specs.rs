@@ -5,7 +5,9 @@ use lb_common::{
     net::Ip,
     reason::Reason,
     settings::Settings,
-    state::{Backend, Binding, Bucket, Service, ServiceKey, Session, SessionKey, Traffic, flow::WAYS},
+    state::{
+        Backend, Binding, Bucket, Budget, Service, ServiceKey, Session, SessionKey, Traffic, flow::WAYS,
+    },
 };
 
 use super::Name;
@@ -34,7 +36,7 @@ pub struct Spec {
 impl Spec {
     /// True if the number of entries follows from the configuration.
     pub fn is_sized(&self) -> bool {
-        !matches!(self.name, "SOURCES" | "CURSOR" | "COUNTERS" | "META")
+        !matches!(self.name, "SOURCES" | "CURSOR" | "BUDGET" | "COUNTERS" | "META")
     }
 
     /// Bytes of keys and values, on all CPUs; an estimate of the kernel's memory that leaves out its
@@ -107,6 +109,7 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
         array("HEALTH", Array, 4, backends),
         array("SOURCES", Array, size::<Ip>(), 256),
         array("CURSOR", PerCpuArray, 4, 1),
+        array("BUDGET", PerCpuArray, size::<Budget>(), 1),
         array("COUNTERS", PerCpuArray, 8, Reason::ROOM as u32),
         array("TRAFFIC", PerCpuArray, size::<Traffic>(), backends),
         array("META", Array, size::<Settings>(), 1),

@@ -8,7 +8,8 @@ use lb_common::{
     reason::Reason,
     settings::Settings,
     state::{
-        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Traffic,
+        Backend, BackendId, Binding, Bucket, Expense, Health, Pin, Service, ServiceKey, Session, SessionKey,
+        Traffic,
     },
     tables::{Store, Tables},
     time::Tick,
@@ -55,6 +56,10 @@ impl Tables for View<'_> {
 
     fn next_port(&self) -> u32 {
         0
+    }
+
+    fn spend(&self, _expense: Expense) -> bool {
+        false
     }
 
     fn service(&self, key: &ServiceKey) -> Option<HostRef<'_, Service>> {

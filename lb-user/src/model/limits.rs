@@ -8,7 +8,17 @@ use crate::config::{
 
 pub(super) fn limits(raw: &raw::File, report: &Report<'_>) -> Option<Limits> {
     check_limits(raw, report);
-    let raw::Limits { flows, affinity, pins, services, backends, slots, nat_connections } = &raw.limits;
+    let raw::Limits {
+        flows,
+        affinity,
+        pins,
+        services,
+        backends,
+        slots,
+        nat_connections,
+        new_flows_per_second,
+        new_pins_per_second,
+    } = &raw.limits;
     Some(Limits {
         flows: flows.as_ref()?.value,
         affinity: affinity.as_ref()?.value,
@@ -17,6 +27,8 @@ pub(super) fn limits(raw: &raw::File, report: &Report<'_>) -> Option<Limits> {
         backends: backends.as_ref()?.value,
         slots: slots.as_ref()?.value,
         nat_connections: nat_connections.as_ref()?.value,
+        new_flows_per_second: new_flows_per_second.as_ref()?.value,
+        new_pins_per_second: new_pins_per_second.as_ref()?.value,
     })
 }
 

@@ -9,7 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aya::{TestRun as _, TestRunOptions, programs::Xdp};
+use anyhow::Result;
+use aya::{
+    TestRun as _, TestRunOptions,
+    maps::{Array, Map, MapData, MapInfo},
+    programs::Xdp,
+};
 use lb_common::{
     net::Ip,
     reason::Reason,
@@ -120,6 +125,7 @@ impl Kernel {
         for id in (0..IDS).map(BackendId) {
             kernel.set_health(id, Health::Absent).expect("writable");
         }
+        free_ports(&mut self.program).expect("writable");
         settle(ROW);
     }
 
@@ -142,6 +148,24 @@ impl Kernel {
     pub fn xdp(&mut self) -> &Xdp {
         self.program.xdp()
     }
+}
+
+/// Frees all source ports. The daemon never does, so it has no handle to their map.
+///
+/// # Errors
+/// A system call failed.
+pub fn free_ports(program: &mut Program) -> Result<()> {
+    for id in program.xdp().info()?.map_ids()?.unwrap_or_default() {
+        let info = MapInfo::from_id(id)?;
+        if info.name_as_str() == Some("BINDINGS") {
+            let map = MapData::from_id(id)?;
+            let mut bindings: Array<_, [u64; 8]> = Array::try_from(Map::Array(map))?;
+            for index in 0..info.max_entries() {
+                bindings.set(index, [0; 8], 0)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Runs the program on a frame that came in by interface `ingress` and of which the
@@ -168,7 +192,7 @@ pub fn test_run(xdp: &Xdp, frame: &[u8], ingress: u32, linear: usize) -> Ran {
 }
 
 fn load(geometry: Geometry) -> Program {
-    let Geometry { buckets, pins, ports } = geometry;
+    let Geometry { buckets, pins, ports, new_flows, new_pins } = geometry;
     let limits = Limits {
         flows: buckets * 2,
         affinity: 1024,
@@ -177,6 +201,8 @@ fn load(geometry: Geometry) -> Program {
         backends: IDS - 1,
         slots: 64,
         nat_connections: u32::from(ports.1 - ports.0) + 1,
+        new_flows_per_second: new_flows,
+        new_pins_per_second: new_pins,
     };
     let nat = Nat { source: Vec::new(), ports };
     Program::load(&Options { limits: &limits, nat: &nat, key: Some(KEY), pins: None })

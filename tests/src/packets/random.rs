@@ -7,12 +7,13 @@ use lb_common::{
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 
 use super::table::{
-    A, ACK, B, Conn, FIN, Family, Geometry, Port, RST, SYN, Side, Site, Transport, Which, World,
+    A, ACK, B, Conn, FIN, Family, Geometry, Port, RST, SEQUENCE, SYN, Side, Site, Transport, Which, World,
 };
 
 /// Small tables, so that they fill up. The source ports are the range that a service and the clients'
-/// own ports lie in.
-pub const GEOMETRY: Geometry = Geometry { buckets: 16, pins: 8, ports: (2000, 4047) };
+/// own ports lie in; it is no wider than what clients use up.
+pub const GEOMETRY: Geometry =
+    Geometry { buckets: 4, pins: 2, ports: (2000, 2047), new_flows: 1000, new_pins: 1 };
 
 /// One step of a random sequence.
 #[derive(Debug)]
@@ -134,7 +135,7 @@ impl Source {
     fn request(&mut self) -> Vec<u8> {
         let random = &mut self.random;
         let site = *self.sites.choose(random).expect("not empty");
-        let last = random.random_range(1..9);
+        let last = random.random_range(1..5);
         let client = match site.family {
             Family::V4 => format!("198.51.100.{last}"),
             Family::V6 => format!("2001:db8:c::{last}"),
@@ -174,6 +175,18 @@ impl Source {
         if is_tcp {
             let flags = *[SYN | ACK, ACK, ACK, ACK, FIN | ACK, RST].choose(random).expect("not empty");
             frame[transport + 13] = flags;
+            // Most of them end where the clients' segments say they should.
+            if random.random_ratio(9, 10) {
+                let total = if size == 4 { 16..18 } else { 18..20 };
+                let total = u16::from_be_bytes([frame[total.start], frame[total.end - 1]]);
+                let network = if size == 4 { transport - 14 } else { 0 };
+                let header = usize::from(frame[transport + 12] >> 4) * 4;
+                // The data offset may have been spoiled.
+                let length = (u32::from(total).wrapping_sub((network + header) as u32))
+                    .wrapping_add(u32::from(flags & SYN != 0) + u32::from(flags & FIN != 0));
+                let sequence = (SEQUENCE + 1).wrapping_sub(length);
+                frame[transport + 4..transport + 8].copy_from_slice(&sequence.to_be_bytes());
+            }
         }
         (frame, side)
     }

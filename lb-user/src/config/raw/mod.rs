@@ -45,6 +45,8 @@ pub(crate) struct Limits {
     pub(crate) backends: Option<At<u32>>,
     pub(crate) slots: Option<At<u32>>,
     pub(crate) nat_connections: Option<At<u32>>,
+    pub(crate) new_flows_per_second: Option<At<u32>>,
+    pub(crate) new_pins_per_second: Option<At<u32>>,
 }
 
 impl File {
@@ -110,6 +112,16 @@ impl Limits {
                 "nat_connections",
                 defaults::NAT_CONNECTIONS,
                 defaults::LIMITS.nat_connections,
+            ),
+            new_flows_per_second: limit(
+                "new_flows_per_second",
+                defaults::PER_SECOND,
+                defaults::LIMITS.new_flows_per_second,
+            ),
+            new_pins_per_second: limit(
+                "new_pins_per_second",
+                defaults::PER_SECOND,
+                defaults::LIMITS.new_pins_per_second,
             ),
         };
         table.finish();

@@ -75,6 +75,8 @@ fn the_example_of_the_design() {
             backends: 4096,
             slots: 1_048_576,
             nat_connections: 126_976,
+            new_flows_per_second: 125_000,
+            new_pins_per_second: 64,
         },
         services: vec![Service {
             name: "web".into(),

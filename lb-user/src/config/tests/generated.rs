@@ -166,6 +166,8 @@ fn model() -> impl Strategy<Value = Model> {
                 affinity,
                 pins,
                 nat_connections: pins,
+                new_flows_per_second: flows / 4,
+                new_pins_per_second: pins,
                 services: 100,
                 backends: 1000,
                 slots: 1 << 20,
@@ -190,14 +192,25 @@ fn model() -> impl Strategy<Value = Model> {
 /// The model as a file that says everything aloud.
 fn written(model: &Model) -> String {
     let Model { interface, nat, http, secret, limits, services } = model;
-    let Limits { flows, affinity, pins, services: most_services, backends, slots, nat_connections } = limits;
+    let Limits {
+        flows,
+        affinity,
+        pins,
+        services: most_services,
+        backends,
+        slots,
+        nat_connections,
+        new_flows_per_second,
+        new_pins_per_second,
+    } = limits;
     let mode = format!("{:?}", interface.mode).to_lowercase();
     let sources: Vec<_> = nat.source.iter().map(ToString::to_string).collect();
     let mut text = format!(
         "[interface]\nnames = {:?}\nmode = '{mode}'\nclaim = {}\n\
          [nat]\nsource = {sources:?}\nports = '{}-{}'\n\
          [limits]\nflows = {flows}\naffinity = {affinity}\npins = {pins}\nservices = {most_services}\n\
-         backends = {backends}\nslots = {slots}\nnat_connections = {nat_connections}\n",
+         backends = {backends}\nslots = {slots}\nnat_connections = {nat_connections}\n\
+         new_flows_per_second = {new_flows_per_second}\nnew_pins_per_second = {new_pins_per_second}\n",
         interface.names, interface.claim, nat.ports.0, nat.ports.1,
     );
     if let Some(listen) = http {

@@ -26,8 +26,9 @@ pub struct Host {
 impl Host {
     /// Empty tables.
     pub fn new(geometry: Geometry) -> Self {
-        let Geometry { buckets, pins, ports } = geometry;
-        let mut tables = HostTables::new(Settings::new(KEY, buckets, 1, ports));
+        let Geometry { buckets, pins, ports, new_flows, new_pins } = geometry;
+        let settings = Settings::new(KEY, buckets, 1, ports);
+        let mut tables = HostTables::new(settings.limited(Tick::times(new_flows), Tick::times(new_pins)));
         tables.now.set(Tick(100_000));
         tables.session_limit = [pins as usize, usize::MAX];
         tables.backends = vec![Backend::default(); 16];

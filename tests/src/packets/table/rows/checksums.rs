@@ -6,7 +6,7 @@ use lb_common::{
 };
 
 use super::{
-    super::{A, ACK, Datagram, Family, Row, Site, Transport},
+    super::{A, ACK, Datagram, Family, Row, SEQUENCE, Site, Transport},
     FAMILIES, sites,
 };
 
@@ -95,7 +95,7 @@ fn words(site: Site) -> Row {
         .goes(
             conn,
             A,
-            conn.says(ACK, &[0xff; 65]),
+            conn.says(ACK, &[0xff; 65]).acknowledging(SEQUENCE + 64),
             if site.udp { &[Reason::SessionProven] } else { &[Reason::SessionNew, Reason::SessionProven] },
         )
 }
@@ -108,7 +108,7 @@ fn lengths(site: Site) -> Row {
     let mut row = Row::new(format!("{}: lengths, odd and even", site.name()))
         .at(site)
         .opens(conn, A, conn.says(ACK, b""), first_events(site))
-        .returns(conn, A, conn.answers(A, ACK, b""), &[])
+        .returns(conn, A, conn.answer(A), &[])
         .goes(
             conn,
             A,

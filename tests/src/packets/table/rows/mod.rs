@@ -3,6 +3,7 @@
 mod broken;
 mod checksums;
 mod failure;
+mod floods;
 mod forwarding;
 mod passing;
 mod persistence;
@@ -26,6 +27,7 @@ pub fn all() -> Vec<Row> {
         broken::rows(),
         persistence::rows(),
         failure::rows(),
+        floods::rows(),
         pressure::rows(),
     ]
     .into_iter()
