@@ -3,6 +3,7 @@
 mod bench;
 mod bpf;
 mod build;
+mod flood;
 mod linker;
 mod packages;
 mod process;
@@ -40,6 +41,8 @@ enum Command {
     Test(test::Args),
     /// Measure the packet program in the kernel, as ratios to an empty one
     Bench(bench::Args),
+    /// Flood the packet program from invented addresses, and see who is lost
+    Flood(flood::Args),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +63,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Run(args) => run::run(&workspace, &args),
         Command::Test(args) => test::run(&workspace, &args),
         Command::Bench(args) => bench::run(&workspace, &args),
+        Command::Flood(args) => flood::run(&workspace, &args),
     }
 }
 

@@ -99,6 +99,14 @@ impl Kernel {
     /// # Panics
     /// Without root, or where the program was not built.
     pub fn new(geometry: Geometry) -> Self {
+        Self::with(&limits(geometry), geometry.ports)
+    }
+
+    /// The same, with these limits and source ports.
+    ///
+    /// # Panics
+    /// As [`Kernel::new`].
+    pub fn with(limits: &Limits, ports: (u16, u16)) -> Self {
         unshare(CloneFlags::CLONE_NEWNET).expect("root may make a network namespace");
         let added = Command::new("ip")
             .args(["link", "add", "outside", "type", "veth", "peer", "inside"])
@@ -106,7 +114,7 @@ impl Kernel {
             .expect("iproute2 is installed");
         assert!(added.success(), "ip link add: {added}");
         let sides = ["outside", "inside"].map(|name| if_nametoindex(name).expect("just made"));
-        Self { program: load(geometry), sides, generation: 1 }
+        Self { program: load(limits, ports), sides, generation: 1 }
     }
 
     /// Clears what earlier rows left, and waits for a moment at which no tick ends soon.
@@ -191,9 +199,9 @@ pub fn test_run(xdp: &Xdp, frame: &[u8], ingress: u32, linear: usize) -> Ran {
     Ran { action, bytes }
 }
 
-fn load(geometry: Geometry) -> Program {
+fn limits(geometry: Geometry) -> Limits {
     let Geometry { buckets, pins, ports, new_flows, new_pins } = geometry;
-    let limits = Limits {
+    Limits {
         flows: buckets * 2,
         affinity: 1024,
         pins,
@@ -203,9 +211,12 @@ fn load(geometry: Geometry) -> Program {
         nat_connections: u32::from(ports.1 - ports.0) + 1,
         new_flows_per_second: new_flows,
         new_pins_per_second: new_pins,
-    };
+    }
+}
+
+fn load(limits: &Limits, ports: (u16, u16)) -> Program {
     let nat = Nat { source: Vec::new(), ports };
-    Program::load(&Options { limits: &limits, nat: &nat, key: Some(KEY), pins: None })
+    Program::load(&Options { limits, nat: &nat, key: Some(KEY), pins: None })
         .unwrap_or_else(|error| panic!("{error:?}"))
 }
 
