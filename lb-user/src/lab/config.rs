@@ -16,6 +16,9 @@ use super::{Family, backend_name, plan};
 pub struct Config {
     /// `[interface]`.
     pub interface: Interface,
+    /// `[nat]`, where it says something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nat: Option<Nat>,
     /// `[[service]]`, in order.
     pub service: Vec<Service>,
 }
@@ -27,6 +30,13 @@ pub struct Interface {
     pub names: Vec<String>,
     /// `auto`, `driver` or `generic`.
     pub mode: &'static str,
+}
+
+/// `[nat]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Nat {
+    /// First and last source port.
+    pub ports: &'static str,
 }
 
 /// `[[service]]`.
@@ -102,7 +112,7 @@ impl Config {
     /// For the balancer of a lab.
     #[must_use]
     pub fn new(service: Vec<Service>) -> Self {
-        Self { interface: Interface { names: vec!["eth0".to_owned()], mode: "auto" }, service }
+        Self { interface: Interface { names: vec!["eth0".to_owned()], mode: "auto" }, nat: None, service }
     }
 }
 

@@ -59,6 +59,7 @@ pub struct Size {
 /// the next lab made on this machine does.
 #[derive(Debug)]
 pub struct Lab {
+    switch: Netns,
     clients: Netns,
     balancer: Netns,
     backends: Vec<Netns>,
@@ -98,7 +99,13 @@ impl Lab {
             let port = nix::net::if_::if_nametoindex("balancer")?;
             attach_pass(port)
         })?;
-        Ok(Self { clients, balancer, backends, _pass: pass, claim })
+        Ok(Self { switch, clients, balancer, backends, _pass: pass, claim })
+    }
+
+    /// The switch's namespace, with a port for each of the others: `clients`, `balancer`, `backend-1` ...
+    #[must_use]
+    pub fn switch(&self) -> &Netns {
+        &self.switch
     }
 
     /// The namespace of all clients.

@@ -6,6 +6,7 @@
 
 pub mod clients;
 pub mod feed;
+pub mod live;
 pub mod lru;
 
 use std::{collections::BTreeMap, fmt, net::IpAddr, path::Path};
