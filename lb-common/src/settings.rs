@@ -82,3 +82,15 @@ impl Settings {
         self.limited(0, 0) == other.limited(0, 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_may_differ_where_tables_are_shared() {
+        let settings = Settings::new([7; KEY_WORDS], 16, 1, (1024, 2047));
+        assert!(settings.limited(1, 2).fits(&settings));
+        assert!(!settings.limited(1, 2).fits(&Settings::new([7; KEY_WORDS], 16, 1, (1024, 2048))));
+    }
+}

@@ -64,15 +64,15 @@ static CLIENTS: LruHashMap<u32, u32, 1> = LruHashMap::new();
 /// Changes the packet and goes on to the program under test. Where there is none, the packet leaves by the
 /// interface that it is said to have come in by.
 #[xdp(frags)]
-fn limpet_flood(ctx: XdpContext) -> u32 {
-    change(&ctx);
+fn limpet_flood(mut ctx: XdpContext) -> u32 {
+    change(&mut ctx);
     // SAFETY: the context is the one that the kernel called us with.
     unsafe { TARGET.tail_call(&ctx, 0) };
     xdp_action::XDP_TX
 }
 
 #[inline(always)]
-fn change(ctx: &XdpContext) -> Option<()> {
+fn change(ctx: &mut XdpContext) -> Option<()> {
     let next = NEXT.get_ptr_mut(0)?;
     // SAFETY: the test runs on one CPU.
     let count = unsafe { *next };
@@ -131,7 +131,7 @@ fn turn(segment: &mut Segment, flags: u8, number: u32) {
 }
 
 #[inline(always)]
-fn segment(ctx: &XdpContext) -> Option<&mut Segment> {
+fn segment(ctx: &mut XdpContext) -> Option<&mut Segment> {
     let packet = ctx.data();
     if packet + size_of::<Segment>() > ctx.data_end() {
         return None;
@@ -143,13 +143,13 @@ fn segment(ctx: &XdpContext) -> Option<&mut Segment> {
 /// What a balancer does that remembers clients in one least-recently-used table: `XDP_TX` for one that it
 /// knows, `XDP_PASS` for one that it has to store.
 #[xdp(frags)]
-fn limpet_lru(ctx: XdpContext) -> u32 {
-    let Some(segment) = segment(&ctx) else { return xdp_action::XDP_ABORTED };
+fn limpet_lru(mut ctx: XdpContext) -> u32 {
+    let Some(segment) = segment(&mut ctx) else { return xdp_action::XDP_ABORTED };
     let client = segment.source;
     // SAFETY: the value is not read.
-    if unsafe { CLIENTS.get(&client) }.is_some() {
+    if unsafe { CLIENTS.get(client) }.is_some() {
         return xdp_action::XDP_TX;
     }
-    let _stored = CLIENTS.insert(&client, &1, BPF_ANY.into());
+    let _stored = CLIENTS.insert(client, 1, BPF_ANY.into());
     xdp_action::XDP_PASS
 }

@@ -1,15 +1,11 @@
 //! Floods the packet program with millions of packets from invented addresses, and says who was lost by it.
 //! `cargo xtask flood` builds it and what it needs.
-//!
-//! With the default sizes and limits, but for one: clients of `dsr` can't be verified, and to have 2,000 of them
-//! proven takes half a minute at the default `new_pins_per_second`. More of it favours the flood.
 
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::Parser as _;
 use lb_common::state::Forwarding;
-use lb_user::model::Limits;
 use limpet_tests::flood;
 
 /// Floods the packet program and says who was lost.
@@ -25,7 +21,7 @@ struct Args {
 
 fn main() -> Result<ExitCode> {
     let Args { packets, feeder } = Args::parse();
-    let limits = Limits { new_pins_per_second: 2_500, ..lb_user::config::parse("", "defaults")?.limits };
+    let limits = lb_user::config::parse("", "defaults")?.limits;
     let mut good = true;
     for forwarding in [Forwarding::Nat, Forwarding::NatPreserve, Forwarding::Dsr] {
         let outcome = flood::run(forwarding, &limits, packets, &feeder)?;

@@ -28,6 +28,8 @@ pub const CLIENTS: usize = 1_000;
 const PARTS: u32 = 20;
 /// Or in this many.
 const FEW_PARTS: u32 = 4;
+/// Ticks that it may take until all clients are proven.
+const PATIENCE: u32 = 60;
 /// Where everything comes in.
 const OUTSIDE: Side = Side::Outside;
 /// The default range.
@@ -127,6 +129,13 @@ pub fn run(forwarding: Forwarding, limits: &Limits, packets: u32, object: &Path)
     let IpAddr::V4(service) = site.address() else { bail!("a site of IPv4") };
 
     let proven = clients.prove(0..2 * CLIENTS, A);
+    // Those that can't be verified are pinned some at a time.
+    for _ in 0..PATIENCE {
+        if clients.pins() < 2 * CLIENTS {
+            clients.kernel.wait(1);
+            ensure!((0..2 * CLIENTS).all(|number| clients.talks(number, A)), "a client was lost by itself");
+        }
+    }
     ensure!(proven == 2 * CLIENTS && clients.pins() == proven, "{proven} proven, {} pins", clients.pins());
     for number in CLIENTS..2 * CLIENTS {
         clients.closes(number, A);
