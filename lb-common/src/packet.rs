@@ -29,9 +29,9 @@ pub struct Packet<A: Address> {
     pub protocol: u8,
     /// TCP flags; 0 for UDP.
     pub tcp: TcpFlags,
-    /// TCP sequence number, host order; 0 for UDP.
+    /// TCP sequence number as it stands in the header; 0 for UDP.
     pub sequence: u32,
-    /// TCP acknowledgment number, host order; 0 for UDP.
+    /// TCP acknowledgment number as it stands in the header; 0 for UDP.
     pub acknowledged: u32,
     /// Offset of the transport header in the frame. A byte, so that its type bounds it: once a pointer to
     /// the packet was handed to another function, the kernel's verifier knows nothing else of it.
@@ -47,7 +47,7 @@ impl<A: Address> Packet<A> {
     #[inline(always)]
     pub fn end(&self) -> u32 {
         let header = self.transport as usize - ETHERNET + self.tcp.header();
-        self.sequence
+        u32::from_be(self.sequence)
             .wrapping_add(self.bytes)
             .wrapping_sub(header as u32)
             .wrapping_add(u32::from(self.tcp.0 & TcpFlags::SYN != 0))

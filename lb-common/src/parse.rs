@@ -201,7 +201,7 @@ pub fn packet<A: Family, F: Frame>(frame: &F) -> Result<Packet<A>, Unparsed<A>> 
     let ports = *frame.view::<Pair<Be16>>(transport).ok_or(fail(Reason::Malformed))?;
     let (tcp, sequence, acknowledged) = if ip.protocol == protocol::TCP {
         let tcp: &Tcp = frame.view(transport).ok_or(fail(Reason::Malformed))?;
-        (TcpFlags({ tcp.flags }.get()), u32::from_be(tcp.sequence), u32::from_be(tcp.acknowledged))
+        (TcpFlags({ tcp.flags }.get()), tcp.sequence, tcp.acknowledged)
     } else {
         (TcpFlags::default(), 0, 0)
     };

@@ -76,7 +76,7 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
         if packet.tcp.opens() && binding.stamp().is_left() {
             return None;
         }
-        let stamp = binding.pass(now, packet.tcp, Side::Client, packet.acknowledged);
+        let stamp = binding.pass(now, packet.tcp, Side::Client, u32::from_be(packet.acknowledged));
         (stamp.is_proven(), stamp.is_over())
     };
     let phase = match entry.phase() {
