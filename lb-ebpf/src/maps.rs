@@ -9,7 +9,7 @@ use lb_common::{
     net::Ip,
     reason::Reason,
     settings::Settings,
-    state::{Backend, Binding, Bucket, Service, ServiceKey, Session, SessionKey, Traffic},
+    state::{Backend, Binding, Bucket, Budget, Service, ServiceKey, Session, SessionKey, Traffic},
 };
 
 /// The daemon maps the array into its memory (Linux 5.5); its elements then start on a page, so
@@ -64,6 +64,10 @@ pub(crate) static SOURCES: Array<Ip, 256> = Array::new();
 /// 0 -> this CPU's place in its walk over source ports; written here.
 #[btf_map]
 pub(crate) static CURSOR: PerCpuArray<u32, 1> = PerCpuArray::new();
+
+/// 0 -> what this CPU has spent in this tick of what it may store; written here.
+#[btf_map]
+pub(crate) static BUDGET: PerCpuArray<Budget, 1> = PerCpuArray::new();
 
 /// Reason -> number of times, with room for more reasons; written here, read by the daemon.
 #[btf_map]

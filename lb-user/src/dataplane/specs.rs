@@ -6,7 +6,8 @@ use lb_common::{
     reason::Reason,
     settings::Settings,
     state::{
-        AccessKey, Backend, Binding, Bucket, Service, ServiceKey, Session, SessionKey, Traffic, flow::WAYS,
+        AccessKey, Backend, Binding, Bucket, Budget, Service, ServiceKey, Session, SessionKey, Traffic,
+        flow::WAYS,
     },
 };
 
@@ -38,7 +39,7 @@ pub struct Spec {
 impl Spec {
     /// True if the number of entries follows from the configuration.
     pub fn is_sized(&self) -> bool {
-        !matches!(self.name, "SOURCES" | "CURSOR" | "PROGRAMS" | "COUNTERS" | "META")
+        !matches!(self.name, "SOURCES" | "CURSOR" | "BUDGET" | "PROGRAMS" | "COUNTERS" | "META")
     }
 
     /// Bytes of keys and values, on all CPUs; an estimate of the kernel's memory that leaves out its
@@ -122,6 +123,7 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
         array("HEALTH", Array, 4, backends),
         array("SOURCES", Array, size::<Ip>(), 256),
         array("CURSOR", PerCpuArray, 4, 1),
+        array("BUDGET", PerCpuArray, size::<Budget>(), 1),
         array("PROGRAMS", ProgramArray, 4, 2),
         array("COUNTERS", PerCpuArray, 8, Reason::ROOM as u32),
         array("TRAFFIC", PerCpuArray, size::<Traffic>(), backends),

@@ -8,7 +8,7 @@ use lb_common::{
     reason::Reason,
     settings::Settings,
     state::{
-        Admission, Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session,
+        Admission, Backend, BackendId, Binding, Bucket, Expense, Health, Pin, Service, ServiceKey, Session,
         SessionKey, Traffic,
     },
     tables::{Cache, Store, Tables},
@@ -60,6 +60,10 @@ impl Tables for View<'_> {
 
     fn next_port(&self) -> u32 {
         0
+    }
+
+    fn spend(&self, _expense: Expense) -> bool {
+        false
     }
 
     fn service(&self, key: &ServiceKey) -> Option<HostRef<'_, Service>> {

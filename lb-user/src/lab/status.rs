@@ -14,6 +14,8 @@ pub struct Status {
     pub services: Vec<Service>,
     /// Packets dropped since the maps were made, by reason.
     pub drops: BTreeMap<String, u64>,
+    /// What else was counted, by name.
+    pub events: BTreeMap<String, u64>,
     /// The maps.
     pub tables: Vec<Table>,
 }

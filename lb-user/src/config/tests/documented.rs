@@ -163,8 +163,9 @@ fn the_small_file_of_the_document_is_good() {
 
 #[test]
 fn default_maps_take_less_than_64_mib() {
-    let Limits { flows, affinity, pins, services, access, backends, slots, nat_connections, fragments } =
-        defaults::LIMITS;
+    let Limits {
+        flows, affinity, pins, services, access, backends, slots, nat_connections, fragments, ..
+    } = defaults::LIMITS;
     let bytes = [
         (flows, 16),
         (affinity, 160),

@@ -16,7 +16,7 @@ mod world;
 
 pub use check::check;
 pub use conn::Conn;
-pub use datagram::{ACK, Datagram, End, FIN, Port, RST, SYN, Transport};
+pub use datagram::{ACK, Datagram, End, FIN, Port, RST, SEQUENCE, SYN, Transport};
 pub use host::Host;
 pub use row::{Fate, Frame, Packet, Row, Step};
 pub use site::{A, B, Family, LIST, Ports, Site, Which, mac};

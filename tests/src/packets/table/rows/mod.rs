@@ -4,6 +4,7 @@ mod access;
 mod broken;
 mod checksums;
 mod failure;
+mod floods;
 mod forwarding;
 mod passing;
 mod persistence;
@@ -30,6 +31,7 @@ pub fn all() -> Vec<Row> {
         persistence::rows(),
         ports::rows(),
         failure::rows(),
+        floods::rows(),
         pressure::rows(),
         access::rows(),
         regressions::rows(),
