@@ -74,7 +74,7 @@ async fn a_client_is_on_one_backend_at_all_ports() {
         let service = &status["services"][0];
         match ports {
             Ports::Ports(_) => {
-                assert_eq!((&service["port"], &service["ports"]), (&80.into(), &vec![80, 8080].into()))
+                assert_eq!((&service["port"], &service["ports"]), (&80.into(), &vec![80, 8080].into()));
             }
             _ => assert_eq!((&service["port"], service["ports"].as_array().unwrap().len()), (&0.into(), 0)),
         }

@@ -14,9 +14,11 @@ const LIMITS: Limits = Limits {
     // Room for what is forged in the meantime where that can be done: see `new_pins_per_second`.
     pins: 65_536,
     services: 16,
+    access: 1024,
     backends: 15,
     slots: 64,
     nat_connections: 31_744,
+    fragments: 1024,
     new_flows_per_second: 125_000,
     // Clients that can't be verified are to be proven within a tick; it favours the flood.
     new_pins_per_second: 2_500,

@@ -12,7 +12,7 @@ use crate::{settings::Settings, time::Tick};
 #[repr(C)]
 pub struct Budget {
     /// The tick that the others are of.
-    tick: u32,
+    pub tick: u32,
     /// New connections.
     flows: u32,
     /// New pins of clients that can't be verified.

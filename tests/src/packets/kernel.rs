@@ -116,7 +116,7 @@ impl Kernel {
             .expect("iproute2 is installed");
         assert!(added.success(), "ip link add: {added}");
         let sides = ["outside", "inside"].map(|name| if_nametoindex(name).expect("just made"));
-        let mut program = load(&limits, ports);
+        let program = load(limits, ports);
         let maps = Maps::of(program.all());
         Self { program, maps, sides }
     }

@@ -49,15 +49,15 @@ fn spent(row: Row, site: Site) -> Row {
 }
 
 /// A row that begins with a tick.
-fn begin(name: &str, geometry: Geometry, site: Site) -> Row {
-    Row::new(name).sized(geometry).at(site).wait(1)
+fn begin(id: &str, name: &str, geometry: Geometry, site: Site) -> Row {
+    Row::new(name).proves(id).sized(geometry).at(site).wait(1)
 }
 
 fn unstored(family: Family) -> Row {
     let site = Site::new(family, false, Forwarding::Dsr);
     let third = nth(site, 3);
     let name = format!("{}: newcomers beyond the limit are served and not stored", site.name());
-    spent(begin(&name, FEW_FLOWS, site), site)
+    spent(begin("flow-unstored", &name, FEW_FLOWS, site), site)
         .goes(third, A, third.first(), &[FlowUnstored])
         .goes(third, A, third.data(), &[TcpMidstream, FlowUnstored])
         // Known connections go on as ever.
@@ -70,7 +70,7 @@ fn unstored(family: Family) -> Row {
 fn unstored_datagrams() -> Row {
     let site = Site { udp: true, ..dsr() };
     let third = nth(site, 3);
-    spent(begin("datagrams beyond the limit store no session", FEW_FLOWS, site), site)
+    spent(begin("flow-unstored", "datagrams beyond the limit store no session", FEW_FLOWS, site), site)
         .goes(third, A, third.first(), &[FlowUnstored])
         .wait(1)
         .opens(third, A, third.first(), &[SessionNew])
@@ -79,7 +79,7 @@ fn unstored_datagrams() -> Row {
 fn sessions_decide() -> Row {
     let site = dsr();
     let (known, second) = (site.conn(0), site.conn(4));
-    let row = begin("beyond the limit a live session still decides", FEW_FLOWS, site)
+    let row = begin("flow-unstored", "beyond the limit a live session still decides", FEW_FLOWS, site)
         .opens(known, A, known.first(), &[])
         .goes(known, A, known.data(), &[SessionNew])
         .wait(1);
@@ -94,7 +94,7 @@ fn sessions_decide() -> Row {
 fn by_connection() -> Row {
     let site = Site { prefix: None, ..dsr() };
     let third = nth(site, 3);
-    spent(begin("by connection: beyond the limit the hash decides", FEW_FLOWS, site), site)
+    spent(begin("flow-unstored", "by connection: beyond the limit the hash decides", FEW_FLOWS, site), site)
         .goes(third, A, third.first(), &[FlowUnstored])
         .goes(third, A, third.data(), &[TcpMidstream, FlowUnstored])
 }
@@ -103,7 +103,7 @@ fn by_connection() -> Row {
 fn dropped() -> Row {
     let site = Site::WEB;
     let third = Conn { taken: 2, ..nth(site, 3) };
-    let row = begin("nat: a stranger's connection beyond the limit is dropped", FEW_FLOWS, site);
+    let row = begin("flood", "nat: a stranger's connection beyond the limit is dropped", FEW_FLOWS, site);
     let row = (1..=2).fold(row, |row, number| {
         let conn = Conn { taken: number - 1, ..nth(site, number) };
         row.opens(conn, A, conn.first(), &[])
@@ -120,12 +120,17 @@ fn dropped() -> Row {
 fn pinned_are_bound() -> Row {
     let site = Site::WEB;
     let known = site.conn(0);
-    let mut row = begin("nat: beyond the limit proven clients' connections are served", FEW_FLOWS, site)
-        .opens(known, A, known.first(), &[])
-        .returns(known, A, known.answer(A), &[])
-        .goes(known, A, known.data(), PROOF)
-        .slots(site, [B, B])
-        .wait(1);
+    let mut row = begin(
+        "flood-proven",
+        "nat: beyond the limit proven clients' connections are served",
+        FEW_FLOWS,
+        site,
+    )
+    .opens(known, A, known.first(), &[])
+    .returns(known, A, known.answer(A), &[])
+    .goes(known, A, known.data(), PROOF)
+    .slots(site, [B, B])
+    .wait(1);
     for number in 1..=2 {
         let conn = nth(site, number);
         row = row.opens(conn, B, conn.first(), &[]);
@@ -139,7 +144,8 @@ fn pinned_are_bound() -> Row {
 
 fn pins_one_by_one() -> Row {
     let site = dsr();
-    let mut row = begin("clients that can't be verified become proven a few at a time", FEW_PINS, site);
+    let mut row =
+        begin("pin-deferred", "clients that can't be verified become proven a few at a time", FEW_PINS, site);
     for conn in (1..=3).map(|number| nth(site, number)) {
         row = row.opens(conn, A, conn.first(), &[]).goes(conn, A, conn.data(), &[SessionNew]);
     }
@@ -156,7 +162,7 @@ fn pins_one_by_one() -> Row {
 
 fn verified_at_once() -> Row {
     let site = Site { idle_ticks: 1, ..Site::WEB };
-    let mut row = begin("clients that are verified become proven at once", FEW_PINS, site);
+    let mut row = begin("proven", "clients that are verified become proven at once", FEW_PINS, site);
     for conn in (0..4).map(|number| nth(site, number)) {
         row = row.opens(conn, A, conn.first(), &[]).returns(conn, A, conn.answer(A), &[]).goes(
             conn,

@@ -102,6 +102,7 @@ fn strangers_port(who: &str, then: fn(Row, Conn) -> Row) -> Row {
     let site = Site::WEB;
     let (stranger, client) = (nth(site, 0), Conn { taken: 0, ..nth(site, 1) });
     let row = Row::new(format!("the source port of a stranger {who} goes to the next client"))
+        .proves("port-displaced")
         .sized(ONE_PORT)
         .at(site)
         .opens(stranger, A, stranger.first(), &[]);
@@ -117,8 +118,10 @@ fn strangers_port(who: &str, then: fn(Row, Conn) -> Row) -> Row {
 fn oldest_stranger_first() -> Row {
     let site = Site::WEB;
     let strangers = [2, 3].map(|number| nth(site, number));
-    let mut row =
-        Row::new("of strangers the one idle for longest loses his source port").sized(FOUR_PORTS).at(site);
+    let mut row = Row::new("of strangers the one idle for longest loses his source port")
+        .proves("port-displaced")
+        .sized(FOUR_PORTS)
+        .at(site);
     for number in 0..2 {
         row = proves(row, nth(site, number));
     }
@@ -254,6 +257,7 @@ fn closed_first() -> Row {
     let site = Site { forwarding: Forwarding::Dsr, ..Site::WEB };
     let closed = nth(site, 0);
     let mut row = Row::new("a closed connection makes room first")
+        .proves("closed-displaced")
         .sized(ONE_BUCKET)
         .at(site)
         .opens(closed, A, closed.first(), &[])
