@@ -14,8 +14,8 @@ use crate::{
     reason::Reason,
     settings::{Fixed, Settings},
     state::{
-        AccessKey, Admission, Backend, BackendId, Binding, Bucket, CidConfig, Health, Pin, ServerHome,
-        ServerKey, Service, ServiceKey, Session, SessionKey, Traffic,
+        AccessKey, Admission, Backend, BackendId, Binding, Bucket, Budget, CidConfig, Expense, Health, Pin,
+        ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic,
     },
     tables::{Cache, Store, Tables},
     time::Tick,
@@ -129,6 +129,8 @@ pub struct HostTables {
     pub bindings: Vec<Binding>,
     /// Where the next walk over ports begins.
     pub cursor: Cell<u32>,
+    /// `BUDGET`.
+    pub budget: Cell<Budget>,
     /// `SERVICES`.
     pub services: BTreeMap<ServiceKey, Service>,
     /// `SLOTS`.
@@ -227,6 +229,13 @@ impl Tables for HostTables {
         let next = self.cursor.get();
         self.cursor.set(next.wrapping_add(1));
         next
+    }
+
+    fn spend(&self, expense: Expense) -> bool {
+        let mut budget = self.budget.get();
+        let left = budget.spend(expense, self.now(), &self.settings);
+        self.budget.set(budget);
+        left
     }
 
     fn service(&self, key: &ServiceKey) -> Option<HostRef<'_, Service>> {

@@ -29,6 +29,10 @@ pub struct Packet<A: Address> {
     pub protocol: u8,
     /// TCP flags; 0 for UDP.
     pub tcp: TcpFlags,
+    /// TCP sequence number as it stands in the header; 0 for UDP.
+    pub sequence: u32,
+    /// TCP acknowledgment number as it stands in the header; 0 for UDP.
+    pub acknowledged: u32,
     /// Offset of the transport header in the frame. A byte, so that its type bounds it: once a pointer to
     /// the packet was handed to another function, the kernel's verifier knows nothing else of it.
     pub transport: u8,
@@ -38,16 +42,36 @@ pub struct Packet<A: Address> {
     pub ingress: u32,
 }
 
-/// The flags byte of a TCP header (RFC 9293 section 3.1).
+impl<A: Address> Packet<A> {
+    /// The number that acknowledges a TCP segment in full: SYN, data and FIN count (RFC 9293 section 3.4).
+    #[inline(always)]
+    pub fn end(&self) -> u32 {
+        let header = self.transport as usize - ETHERNET + self.tcp.header();
+        u32::from_be(self.sequence)
+            .wrapping_add(self.bytes)
+            .wrapping_sub(header as u32)
+            .wrapping_add(u32::from(self.tcp.0 & TcpFlags::SYN != 0))
+            .wrapping_add(u32::from(self.tcp.fin()))
+    }
+}
+
+/// The word of a TCP header that ends with the flags (RFC 9293 section 3.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(transparent)]
-pub struct TcpFlags(pub u8);
+pub struct TcpFlags(pub u16);
 
 impl TcpFlags {
-    const FIN: u8 = 0x01;
-    const SYN: u8 = 0x02;
-    const RST: u8 = 0x04;
-    const ACK: u8 = 0x10;
+    const FIN: u16 = 0x01;
+    const SYN: u16 = 0x02;
+    const RST: u16 = 0x04;
+    const ACK: u16 = 0x10;
+    const HEADER: u32 = 12;
+
+    /// Bytes of the header, as it says itself.
+    #[inline(always)]
+    pub const fn header(self) -> usize {
+        (self.0 >> Self::HEADER) as usize * 4
+    }
 
     /// The first segment of a connection: SYN without ACK.
     #[inline(always)]

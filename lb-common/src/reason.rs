@@ -118,6 +118,14 @@ reasons! {
     Event QuicUnroutable "quic_unroutable";
     /// A packet without a flow had a connection ID of a server that is down: decided by hash.
     Event QuicBackendDown "quic_backend_down";
+    /// A new connection of a stranger that needs a source port, beyond what this CPU stores in a second.
+    Drop Flood "flood";
+    /// A new connection went by session or hash and was not stored: this CPU has stored enough in this second.
+    Event FlowUnstored "flow_unstored";
+    /// No source port was free; a client not proven lost its own to another.
+    Event PortDisplacedStranger "port_displaced_stranger";
+    /// A client that can't be verified stays among the unproven for now: enough have moved in this second.
+    Event PinDeferred "pin_deferred";
 }
 
 impl Reason {

@@ -41,6 +41,10 @@ pub struct Settings {
     pub port_count: Fixed,
     /// Number of `FRAGMENTS` buckets less one; the number is a power of two.
     pub fragment_mask: Fixed,
+    /// New connections that a CPU stores in a tick.
+    pub new_flows: Fixed,
+    /// New pins of clients that can't be verified, for each CPU and tick.
+    pub new_pins: Fixed,
 }
 
 impl Settings {
@@ -52,9 +56,11 @@ impl Settings {
         port_first: Fixed(0),
         port_count: Fixed(0),
         fragment_mask: Fixed(0),
+        new_flows: Fixed(0),
+        new_pins: Fixed(0),
     };
 
-    /// Fills in the daemon's choices. `buckets`, `lanes` and `fragments` must be powers of two.
+    /// Fills in the daemon's choices; nothing is limited. `buckets`, `lanes` and `fragments` must be powers of two.
     pub fn new(key: [u32; KEY_WORDS], buckets: u32, lanes: u32, ports: (u16, u16), fragments: u32) -> Self {
         debug_assert!(buckets.is_power_of_two() && lanes.is_power_of_two() && ports.0 <= ports.1);
         debug_assert!(fragments.is_power_of_two());
@@ -65,6 +71,31 @@ impl Settings {
             port_first: Fixed::new(u32::from(ports.0)),
             port_count: Fixed::new(u32::from(ports.1 - ports.0) + 1),
             fragment_mask: Fixed::new(fragments - 1),
+            new_flows: Fixed::new(u32::MAX),
+            new_pins: Fixed::new(u32::MAX),
         }
+    }
+
+    /// With limits for each CPU and tick.
+    #[must_use]
+    pub const fn limited(self, new_flows: u32, new_pins: u32) -> Self {
+        Self { new_flows: Fixed::new(new_flows), new_pins: Fixed::new(new_pins), ..self }
+    }
+
+    /// True if both place their entries alike: the tables of one can be used with the other.
+    pub fn fits(&self, other: &Self) -> bool {
+        self.limited(0, 0) == other.limited(0, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_may_differ_where_tables_are_shared() {
+        let settings = Settings::new([7; KEY_WORDS], 16, 1, (1024, 2047), 1);
+        assert!(settings.limited(1, 2).fits(&settings));
+        assert!(!settings.limited(1, 2).fits(&Settings::new([7; KEY_WORDS], 16, 1, (1024, 2048), 1)));
     }
 }

@@ -11,8 +11,8 @@ use crate::{
     settings::Settings,
     stage::flow,
     state::{
-        Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Health, Pin, ServerHome, ServerKey,
-        Service, ServiceKey, Session, SessionKey, Traffic,
+        Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Expense, Health, Pin, ServerHome,
+        ServerKey, Service, ServiceKey, Session, SessionKey, Traffic,
         flow::{Entry, Phase},
     },
     time::Tick,
@@ -58,6 +58,9 @@ pub trait Tables {
     /// The next port to try in this CPU's walk over a port range: a number that goes up by one with
     /// each call on a CPU and starts at a different place on each.
     fn next_port(&self) -> u32;
+
+    /// Spends one of this CPU's budget of this tick; false if nothing is left of it.
+    fn spend(&self, expense: Expense) -> bool;
 
     /// An entry of `SERVICES`.
     fn service(&self, key: &ServiceKey) -> Option<Self::Ref<'_, Service>>;

@@ -31,6 +31,12 @@ impl Tick {
         if ticks > u32::MAX as u64 { u32::MAX } else { ticks as u32 }
     }
 
+    /// How often in a tick something happens that happens `per_second` times a second, rounded up.
+    pub const fn times(per_second: u32) -> u32 {
+        let times = ((per_second as u64) << Self::SHIFT).div_ceil(1_000_000_000);
+        if times > u32::MAX as u64 { u32::MAX } else { times as u32 }
+    }
+
     /// Seconds that `ticks` ticks last.
     pub fn seconds(ticks: u32) -> f64 {
         f64::from(ticks) * (1u64 << Self::SHIFT) as f64 / 1e9

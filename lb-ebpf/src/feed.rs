@@ -1,4 +1,4 @@
-//! For `cargo xtask bench` only: gives each repeat of a test run another IPv4 source, then jumps into
+//! For `cargo xtask bench` and the flood test only: gives each repeat of a test run another IPv4 source, then jumps into
 //! the program under test.
 //!
 //! The kernel hands the same packet to every repeat of a test run, so the only way to meet many
@@ -7,6 +7,8 @@
 #![no_std]
 #![no_main]
 #![expect(clippy::needless_pass_by_value, reason = "the attribute `xdp` hands the context over by value")]
+
+mod flood;
 
 use aya_ebpf::{
     Global,

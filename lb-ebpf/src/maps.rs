@@ -10,8 +10,8 @@ use lb_common::{
     reason::Reason,
     settings::Settings,
     state::{
-        Backend, Binding, Bucket, CidConfig, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey,
-        Traffic, quic,
+        Backend, Binding, Bucket, Budget, CidConfig, ServerHome, ServerKey, Service, ServiceKey, Session,
+        SessionKey, Traffic, quic,
     },
 };
 
@@ -75,6 +75,10 @@ pub(crate) static SERVER_IDS: HashMap<ServerKey, ServerHome, 1> = HashMap::new()
 /// 0 -> this CPU's place in its walk over source ports; written here.
 #[btf_map]
 pub(crate) static CURSOR: PerCpuArray<u32, 1> = PerCpuArray::new();
+
+/// 0 -> what this CPU has spent in this tick of what it may store; written here.
+#[btf_map]
+pub(crate) static BUDGET: PerCpuArray<Budget, 1> = PerCpuArray::new();
 
 /// Reason -> number of times, with room for more reasons; written here, read by the daemon.
 #[btf_map]

@@ -11,8 +11,8 @@ use lb_common::{
     reason::Reason,
     settings::Settings,
     state::{
-        AccessKey, Admission, Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Health, Pin,
-        ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic,
+        AccessKey, Admission, Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Expense, Health,
+        Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic,
         flow::{Entry, Phase},
     },
     tables::{Cache, Store, Tables},
@@ -22,7 +22,7 @@ use lb_common::{
 use crate::{
     aside,
     maps::{
-        ACCESS, AFFINITY, BACKENDS, BINDINGS, COUNTERS, CURSOR, FLOWS, FRAGMENTS, HEALTH, PINS, QUIC,
+        ACCESS, AFFINITY, BACKENDS, BINDINGS, BUDGET, COUNTERS, CURSOR, FLOWS, FRAGMENTS, HEALTH, PINS, QUIC,
         SERVER_IDS, SERVICES, SETTINGS, SLOTS, SOURCES, TRAFFIC,
     },
 };
@@ -67,6 +67,13 @@ impl Tables for BpfTables {
         // CPUs start a large odd step apart, so that their runs of ports rarely meet.
         // SAFETY: the helper takes nothing and returns a number.
         next.wrapping_add(unsafe { bpf_get_smp_processor_id() }.wrapping_mul(15_877))
+    }
+
+    #[inline(always)]
+    fn spend(&self, expense: Expense) -> bool {
+        let Some(budget) = BUDGET.get_ptr_mut(0) else { return false };
+        // SAFETY: this CPU's own element, and no other reference to it lives meanwhile.
+        unsafe { &mut *budget }.spend(expense, self.now(), self.settings())
     }
 
     #[inline(always)]

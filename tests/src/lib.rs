@@ -4,6 +4,7 @@
 
 pub mod bed;
 pub mod decap;
+pub mod flood;
 pub mod packets;
 pub mod quic;
 pub mod raw;

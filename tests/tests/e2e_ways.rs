@@ -32,7 +32,7 @@ async fn bed(mode: &'static str) -> Bed {
     let mut config = Config::new(ways().map(service).collect());
     config.interface.names = vec!["eth0".to_owned(), "eth1".to_owned()];
     config.interface.mode = mode;
-    config.nat = Some(Nat { source: Family::BOTH.map(plan::second_leg).into() });
+    config.nat = Some(Nat { source: Family::BOTH.map(plan::second_leg).into(), ports: None });
     Bed::in_lab(lab, Vec::new(), &config).await.unwrap()
 }
 

@@ -3,6 +3,7 @@
 mod bench;
 mod bpf;
 mod build;
+mod flood;
 mod fuzz;
 mod linker;
 mod packages;
@@ -43,6 +44,8 @@ enum Command {
     Bench(bench::Args),
     /// Play millions of generated packets through the packet program and the host engine
     Fuzz(fuzz::Args),
+    /// Flood the packet program from invented addresses, and see who is lost
+    Flood(flood::Args),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +67,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Test(args) => test::run(&workspace, &args),
         Command::Bench(args) => bench::run(&workspace, &args),
         Command::Fuzz(args) => fuzz::run(&workspace, &args),
+        Command::Flood(args) => flood::run(&workspace, &args),
     }
 }
 

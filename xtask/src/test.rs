@@ -106,7 +106,10 @@ fn kernel(workspace: &Workspace, args: &Args, is_built: bool) -> Outcome {
             setup::for_test(Tell::Changes)?;
             let limpet = build::host(workspace, true)?;
             let mut cargo = workspace.cargo();
-            cargo.args(["test", "--package=limpet-tests"]).env("LIMPET_BIN", limpet);
+            cargo
+                .args(["test", "--package=limpet-tests"])
+                .env("LIMPET_BIN", limpet)
+                .env("LIMPET_FEEDER", bpf::feeder(workspace));
             execute(args.apply(&mut cargo))
         };
         return run().into();

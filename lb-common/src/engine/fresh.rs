@@ -37,6 +37,7 @@ fn begin<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> 
     match Packed(frame.forget(choose::<A, F, T>(frame, tables, named).0)).unpack() {
         Ok(target) => {
             remember::<A, F, T>(frame, tables, target);
+            remember_first::<A, F, T>(frame, tables, target);
             send::<A, F, T>(frame, tables, target)
         }
         Err(reason) => Err(reason).into(),
@@ -88,11 +89,17 @@ fn choose<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, named: BackendI
 
 #[inline(never)]
 fn remember<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, target: Target) {
+    if let Ok(packet) = packet::<A, F, T>(frame, tables) {
+        connect::remember(&packet, tables, target, hash::of(&packet, tables.settings()));
+    }
+}
+
+/// Remembers where a first fragment goes, for those that come after it.
+#[inline(never)]
+fn remember_first<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, target: Target) {
     let Ok(datagram) = parse::datagram::<A, F>(frame) else { return };
-    let Ok(packet) = datagram.packet(frame) else { return };
-    connect::remember(&packet, tables, target, hash::of(&packet, tables.settings()));
     if datagram.part == Part::First {
-        fragment::remember(&packet, tables, fragment::common(&datagram, tables));
+        fragment::enter(tables, target, fragment::common(&datagram, tables));
     }
 }
 

@@ -22,7 +22,7 @@ pub use self::{
 };
 
 use crate::{
-    frame::{Frame, Pair},
+    frame::{Frame, Pair, Wire},
     net::{Address, Be16, protocol},
     packet::{ETHERNET, End, Packet, TcpFlags},
     reason::Reason,
@@ -31,12 +31,22 @@ use network_types::udp::UdpHdr;
 
 /// Length of a TCP header without options.
 const TCP: usize = 20;
-/// Offset of the flags in a TCP header.
-const TCP_FLAGS: usize = 13;
 /// Offset of the Ethernet type, behind the tags.
 const TYPE: usize = 12;
 /// Tags that are stepped over: a customer's inside a provider's (IEEE 802.1ad).
 const TAGS: usize = 2;
+
+/// A TCP header up to its flags (RFC 9293 section 3.1).
+#[derive(Clone, Copy)]
+#[repr(C, packed)]
+struct Tcp {
+    _ports: Pair<Be16>,
+    sequence: u32,
+    acknowledged: u32,
+    flags: Be16,
+}
+// SAFETY: packed integers.
+unsafe impl Wire for Tcp {}
 
 /// Network layer of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -197,6 +207,8 @@ impl<A: Family> Datagram<A> {
             destination_mac,
             protocol: self.protocol,
             tcp: TcpFlags::default(),
+            sequence: 0,
+            acknowledged: 0,
             transport: self.transport,
             bytes: self.ip.total as u32,
             ingress: frame.ingress(),
@@ -218,10 +230,11 @@ fn transport<A: Address, F: Frame>(
         return Err(fail(Reason::Malformed));
     }
     let ports = *frame.view::<Pair<Be16>>(at).ok_or(fail(Reason::Malformed))?;
-    let tcp = if protocol == protocol::TCP {
-        TcpFlags(frame.read(at + TCP_FLAGS).ok_or(fail(Reason::Malformed))?)
+    let (tcp, sequence, acknowledged) = if protocol == protocol::TCP {
+        let tcp: &Tcp = frame.view(at).ok_or(fail(Reason::Malformed))?;
+        (TcpFlags({ tcp.flags }.get()), tcp.sequence, tcp.acknowledged)
     } else {
-        TcpFlags::default()
+        (TcpFlags::default(), 0, 0)
     };
     let (destination_mac, source_mac) = frame.macs().ok_or(Unparsed::NoAddress)?;
     Ok(Packet {
@@ -231,6 +244,8 @@ fn transport<A: Address, F: Frame>(
         destination_mac,
         protocol,
         tcp,
+        sequence,
+        acknowledged,
         transport: at as u8,
         bytes: ip.total as u32,
         ingress: frame.ingress(),

@@ -51,6 +51,8 @@ pub fn quote<A: Family, F: Frame>(frame: &F, error: &Datagram<A>) -> Option<Quot
             destination_mac,
             protocol: upper.protocol,
             tcp: TcpFlags::default(),
+            sequence: 0,
+            acknowledged: 0,
             transport: upper.at,
             bytes: error.ip.total as u32,
             ingress: frame.ingress(),

@@ -1,13 +1,13 @@
 //! A packet without a flow: find its service, its session or slot, and remember the connection.
 
-use super::{Step, access, nat, select, service, session, table};
+use super::{Step, access, nat, select, service, session, session::Proof, table};
 use crate::{
     hash,
     net::{Address, Ip, protocol},
     packet::Packet,
     reason::Reason,
-    state::{BackendId, Forwarding, Phase, Pin, Service, SessionKey, Target, flow::Entry},
-    tables::Tables,
+    state::{BackendId, Expense, Forwarding, Phase, Pin, Service, SessionKey, Target, flow::Entry},
+    tables::{Store, Tables},
 };
 
 /// Decides where a new connection goes, and takes a source port for it where it needs one. `named` is what
@@ -50,10 +50,19 @@ pub fn connect<A: Address, T: Tables>(
     if backend.target_mac.is_zero() {
         return Err(Reason::NoNextHop);
     }
-    match backend.forwarding() {
-        Forwarding::Dsr => Ok(Target::direct(id)),
-        _ => nat::bind(packet, tables, id, hash).ok_or(Reason::NoSourcePort),
+    if backend.forwarding() == Forwarding::Dsr {
+        return Ok(Target::direct(id));
     }
+    // Without a port of its own it can't be served. A proven client's connection always gets one: who
+    // knows whose address to forge for that takes other strangers' ports, and nothing else.
+    let is_pinned = || {
+        let key = session::key(&service, packet.source.address.widen());
+        key.is_some_and(|key| tables.session(Store::Pins, &key).is_some())
+    };
+    if !tables.spend(Expense::Flow) && !is_pinned() {
+        return Err(Reason::Flood);
+    }
+    nat::bind(packet, tables, id, hash).ok_or(Reason::NoSourcePort)
 }
 
 /// The backend that a packet of `client` belongs to by session or hash, without choosing or storing
@@ -78,6 +87,11 @@ pub fn expected<T: Tables>(tables: &T, service: &Service, client: Ip, hash: u64)
 #[inline(always)]
 pub fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: Target, hash: u64) {
     let Some(backend) = tables.backend(target.backend()) else { return };
+    // What was given a port has paid for it, and is lost without an entry.
+    if backend.forwarding() == Forwarding::Dsr && !tables.spend(Expense::Flow) {
+        tables.count(Reason::FlowUnstored);
+        return;
+    }
     let now = tables.now();
     // A late FIN or RST is forwarded as the end of something, not kept as the beginning.
     let phase = if packet.tcp.closes() { Phase::Closing } else { Phase::New };
@@ -91,7 +105,7 @@ pub fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: T
     // the same answer, and a flood of SYNs costs no session. A datagram client may never come back
     // from the same port.
     if packet.protocol == protocol::UDP {
-        session::keep(packet, tables, target.backend(), &backend, false, now);
+        session::keep(packet, tables, target.backend(), &backend, Proof::None, now);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The established path: a packet of a connection that the flow table knows.
 
-use super::{Route, Step, nat, session, table};
+use super::{Route, Step, nat, session, session::Proof, table};
 use crate::{
     net::{Address, protocol},
     packet::{End, Packet},
@@ -106,7 +106,7 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
         if bound.ifindex != packet.ingress || bound.client_mac != packet.source_mac {
             nat::turn(packet, &binding);
         }
-        let stamp = binding.pass(now, packet.tcp, Side::Client);
+        let stamp = binding.pass(now, packet.tcp, Side::Client, u32::from_be(packet.acknowledged));
         (stamp.is_proven(), stamp.is_over())
     };
     let phase = match entry.phase() {
@@ -131,7 +131,8 @@ pub fn renew<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, old: Entry, 
         nat::insert_reply(packet, tables, &backend, Entry::new(target.reply(), new.phase(), now));
     }
     let is_due = old.idle(now) != 0 || new.phase() > old.phase();
-    !is_due || session::keep(packet, tables, target.backend(), &backend, new.phase() == Phase::Proven, now)
+    let proof = if new.phase() == Phase::Proven { Proof::of(&backend) } else { Proof::None };
+    !is_due || session::keep(packet, tables, target.backend(), &backend, proof, now)
 }
 
 /// The route to a flow's backend, counted in its figures.

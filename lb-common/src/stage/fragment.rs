@@ -30,7 +30,14 @@ pub fn common<A: Family, T: Tables>(datagram: &Datagram<A>, tables: &T) -> u64 {
 /// Remembers where a packet went whose first fragment was just sent on; `common` is what [`common`] says of it.
 #[inline(never)]
 pub fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, common: u64) {
-    let Some(target) = reply::target(packet, tables) else { return };
+    if let Some(target) = reply::target(packet, tables) {
+        enter(tables, target, common);
+    }
+}
+
+/// The same where it is known: a connection need not be stored.
+#[inline(always)]
+pub fn enter<T: Tables>(tables: &T, target: Target, common: u64) {
     let Some(backend) = tables.backend(target.backend()) else { return };
     let entry = Entry::new(target, Phase::New, tables.now());
     table::enter_fragment(tables, common, entry, backend.generation);

@@ -5,6 +5,7 @@ use crate::{
     hash,
     net::{Address, Be16, Ip},
     packet::Packet,
+    reason::Reason,
     settings::Settings,
     state::{Backend, BackendId, Binding, Bound, Forwarding, Target, binding::Stamp, flow::Entry},
     tables::Tables,
@@ -13,6 +14,9 @@ use crate::{
 /// Ports tried before a connection is refused. With 94 % of them in use at random, all of these are
 /// taken once in 2,700 times.
 const PROBES: u32 = 128;
+/// Ports tried before one that a stranger holds will do. Each is a line of memory: under a flood, when
+/// strangers hold them all, this bounds what a packet costs.
+const PATIENCE: u32 = 16;
 /// Distance between two tries: prime, and far enough to leave another CPU's run of ports behind.
 const STRIDE: u32 = 12_289;
 
@@ -45,9 +49,9 @@ pub fn source<T: Tables>(tables: &T, backend: &Backend, source: u8) -> Option<Ip
     }
 }
 
-/// Takes a free port for a new connection and writes its way back; `None` if all that were tried
-/// are in use.
-#[inline(never)]
+/// Takes a port for a new connection and writes its way back; `None` if all that were tried are in use.
+// Two steps, neither inlined, so that the second has the stack of the first.
+#[inline(always)]
 pub fn bind<A: Address, T: Tables>(
     packet: &Packet<A>,
     tables: &T,
@@ -55,8 +59,6 @@ pub fn bind<A: Address, T: Tables>(
     hash: u64,
 ) -> Option<Target> {
     let backend = &*tables.backend(id)?;
-    let now = tables.now();
-    let settings = tables.settings();
     let chosen = match backend.source_count {
         // The client's address is kept: connections spread over all lanes.
         0 => (hash >> 40) as u8,
@@ -64,32 +66,63 @@ pub fn bind<A: Address, T: Tables>(
         // A fair share without a division: the high half of a 32-bit product.
         count => backend.source_first + ((u64::from((hash >> 40) as u16) * u64::from(count)) >> 16) as u8,
     };
-    let ours = source(tables, backend, chosen);
-    let base = index(settings, ours, backend, backend.port_for(packet.destination.port), 0);
-    let own = Stamp::first(now, packet.tcp, packet.protocol);
+    let port = backend.port_for(packet.destination.port);
+    let base = index(tables.settings(), source(tables, backend, chosen), backend, port, 0);
+    let offset = take(tables, base, Stamp::first(tables.now(), packet.tcp, packet.protocol))?;
+    let target = Target::bound(id, chosen, offset as u16);
+    write(packet, tables, base + offset, target);
+    Some(target)
+}
+
+/// Writes the way back from `target` into the binding at `index`, which was just claimed.
+#[inline(never)]
+fn write<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, index: u32, target: Target) {
+    let Some(binding) = tables.binding(index) else { return };
+    let Some(backend) = tables.backend(target.backend()) else { return };
+    binding.write(&Bound {
+        client: packet.source.address.widen(),
+        client_port: packet.source.port,
+        called: packet.destination.port,
+        protocol: packet.protocol,
+        backend: target.backend(),
+        source: target.source(),
+        generation: backend.generation,
+        ifindex: packet.ingress,
+        client_mac: packet.source_mac,
+        local_mac: packet.destination_mac,
+    });
+}
+
+/// Claims a port of the lane that begins at `base` with the stamp `own`, and says which: the first that
+/// is free, or where none is found soon, of those that strangers hold the one idle for longest. A proven
+/// client's is never taken.
+#[inline(never)]
+fn take<T: Tables>(tables: &T, base: u32, own: Stamp) -> Option<u32> {
+    let (now, count) = (tables.now(), tables.settings().port_count.get());
     let mut at = tables.next_port();
+    let mut least = (0, Stamp::default());
     for probe in 0..PROBES {
-        let offset = at.checked_rem(settings.port_count.get())?;
+        let offset = at.checked_rem(count)?;
         at = at.wrapping_add(STRIDE + probe);
         let binding = tables.binding(base + offset)?;
         let stamp = binding.stamp();
         if stamp.is_free(now) && binding.claim(stamp, own) {
-            binding.write(&Bound {
-                client: packet.source.address.widen(),
-                client_port: packet.source.port,
-                called: packet.destination.port,
-                protocol: packet.protocol,
-                backend: id,
-                source: chosen,
-                generation: backend.generation,
-                ifindex: packet.ingress,
-                client_mac: packet.source_mac,
-                local_mac: packet.destination_mac,
-            });
-            return Some(Target::bound(id, chosen, offset as u16));
+            return Some(offset);
+        }
+        if stamp.is_strangers() && (!least.1.is_taken() || stamp.seen() < least.1.seen()) {
+            least = (offset, stamp);
+        }
+        if probe >= PATIENCE && least.1.is_taken() {
+            break;
         }
     }
-    None
+    let (offset, stamp) = least;
+    // Lost to another CPU, it is as if none had been found: a client asks again.
+    if !stamp.is_taken() || !tables.binding(base + offset)?.claim(stamp, own) {
+        return None;
+    }
+    tables.count(Reason::PortDisplacedStranger);
+    Some(offset)
 }
 
 /// Has replies go back the way that the client's packets come now: routes change while connections last.

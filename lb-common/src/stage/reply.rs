@@ -67,7 +67,9 @@ fn belongs<A: Address, T: Tables>(tables: &T, bound: &Bound, backend: &Backend, 
 #[inline(always)]
 pub fn to_client<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, index: u32) -> Option<Route<A>> {
     let (binding, bound, backend) = find(packet, tables, index)?;
-    binding.pass(tables.now(), packet.tcp, Side::Backend);
+    // What acknowledges the segment matters only until the client has proved itself.
+    let number = if binding.stamp().is_strangers() { packet.end() } else { 0 };
+    binding.pass(tables.now(), packet.tcp, Side::Backend, number);
     count(packet, tables, &bound);
     Some(route(&bound, &backend))
 }

@@ -2,10 +2,10 @@
 
 use super::{access, service};
 use crate::{
-    net::{Address, Ip},
+    net::{Address, Ip, protocol},
     packet::Packet,
     reason::Reason,
-    state::{Backend, BackendId, PersistBy, Pin, Service, SessionKey},
+    state::{Backend, BackendId, Expense, Forwarding, PersistBy, Pin, Service, SessionKey},
     tables::{Store, Tables},
     time::Tick,
 };
@@ -44,8 +44,33 @@ pub fn valid<T: Tables>(tables: &T, pin: &Pin, tag: u16) -> bool {
             .is_some_and(|backend| backend.generation == pin.generation && backend.service_tag == tag)
 }
 
-/// Traffic of a connection to `id` slides its client's session, or makes one; a client that is
-/// `proven` moves to the proven ones. False if the service's list does not let the client in (any more). A
+/// What a client has shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Proof {
+    /// Nothing yet.
+    None,
+    /// It behaves as one that receives what the backend sends. That can be forged.
+    Likely,
+    /// It has received what the backend sent.
+    Certain,
+}
+
+impl Proof {
+    /// What a connection that counts as proven shows.
+    #[inline(always)]
+    pub fn of(backend: &Backend) -> Self {
+        // Replies that don't pass here can't be compared with what the client acknowledges, and a datagram
+        // acknowledges nothing.
+        if backend.forwarding() == Forwarding::Dsr || backend.protocol == protocol::UDP {
+            Self::Likely
+        } else {
+            Self::Certain
+        }
+    }
+}
+
+/// Traffic of a connection to `id` slides its client's session, or makes one; a client with a `proof`
+/// moves to the proven ones. False if the service's list does not let the client in (any more). A
 /// connection to a port that its service no longer has keeps no session.
 #[inline(never)]
 pub fn keep<A: Address, T: Tables>(
@@ -53,7 +78,7 @@ pub fn keep<A: Address, T: Tables>(
     tables: &T,
     id: BackendId,
     backend: &Backend,
-    proven: bool,
+    proof: Proof,
     now: Tick,
 ) -> bool {
     let mut called = service::called(packet);
@@ -65,7 +90,7 @@ pub fn keep<A: Address, T: Tables>(
     if backend.serves(&service, &called)
         && let Some(key) = key(&service, client)
     {
-        store(tables, &service, &key, Pin::new(id, backend.generation, now), proven);
+        store(tables, &service, &key, Pin::new(id, backend.generation, now), proof);
     }
     true
 }
@@ -78,7 +103,7 @@ fn lost<T: Tables>(tables: &T, pin: &Pin, beside: BackendId) -> bool {
 
 /// Makes, slides or promotes a session. See [`keep`].
 #[inline(always)]
-pub fn store<T: Tables>(tables: &T, service: &Service, key: &SessionKey, fresh: Pin, proven: bool) {
+pub fn store<T: Tables>(tables: &T, service: &Service, key: &SessionKey, fresh: Pin, proof: Proof) {
     let mut pin = fresh;
     if let Some((store, session)) = find(tables, key) {
         let old = session.load();
@@ -101,25 +126,29 @@ pub fn store<T: Tables>(tables: &T, service: &Service, key: &SessionKey, fresh: 
                 return;
             }
         }
-        if store == Store::Pins || !proven {
-            return;
-        }
-        if tables.insert_session(Store::Pins, key, pin) {
+        if store == Store::Affinity && promote(tables, key, pin, proof) {
             tables.remove_session(Store::Affinity, key);
-            tables.count(Reason::SessionProven);
-        } else {
-            tables.count(Reason::PinsFull);
         }
         return;
     }
     tables.count(Reason::SessionNew);
-    if proven {
-        if tables.insert_session(Store::Pins, key, pin) {
-            tables.count(Reason::SessionProven);
-            return;
-        }
-        tables.count(Reason::PinsFull);
+    if !promote(tables, key, pin, proof) {
+        // An LRU map has room for everybody.
+        tables.insert_session(Store::Affinity, key, pin);
     }
-    // An LRU map has room for everybody.
-    tables.insert_session(Store::Affinity, key, pin);
+}
+
+/// Stores a session among the proven ones, if the proof is good for it; true if so.
+#[inline(always)]
+fn promote<T: Tables>(tables: &T, key: &SessionKey, pin: Pin, proof: Proof) -> bool {
+    if proof == Proof::None {
+        return false;
+    }
+    if proof == Proof::Likely && !tables.spend(Expense::Pin) {
+        tables.count(Reason::PinDeferred);
+        return false;
+    }
+    let stored = tables.insert_session(Store::Pins, key, pin);
+    tables.count(if stored { Reason::SessionProven } else { Reason::PinsFull });
+    stored
 }

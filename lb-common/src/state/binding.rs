@@ -66,12 +66,38 @@ pub enum Side {
     Backend,
 }
 
-/// When a binding was last used (bits 0..32), what has passed over it (32..38), and for how long it
-/// may therefore be idle (48..64).
-// The last could be told from the others. But the search for a free port looks at many stamps, and
-// for each one the verifier would walk every way through that decision.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// When a binding was last used (bits 0..32), what has passed over it (32..40), for how long it may
+/// therefore be idle (40..43), and the low bits of the number that would acknowledge the last segment of
+/// a TCP backend (43..64).
+///
+/// A client that acknowledges this number has received what the backend sent, so its address is its own.
+/// One that forges its address has to guess 21 bits.
+// The idle time could be told from what has passed. But the search for a free port looks at many stamps,
+// and for each one the verifier would walk every way through that decision.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Stamp(u64);
+
+/// For how long a binding may be idle: an index into [`Limit::TICKS`].
+#[derive(Clone, Copy)]
+#[repr(u64)]
+enum Limit {
+    Over = 1,
+    Unproven = 2,
+    Closing = 3,
+    Datagrams = 4,
+    Open = 5,
+}
+
+impl Limit {
+    /// Twelve bits for each, in units of two ticks, the first one's on top: that of a port nobody ever had.
+    const TICKS: u64 = 2 << 48 | 30 << 36 | 56 << 24 | 85 << 12 | 3_400;
+
+    #[inline(always)]
+    const fn ticks(index: u64) -> u32 {
+        let shift = 60u32.wrapping_sub(12 * index as u32);
+        (Self::TICKS.wrapping_shr(shift) & 0xfff) as u32 * 2
+    }
+}
 
 impl Stamp {
     const TAKEN: u64 = 1 << 32;
@@ -83,22 +109,26 @@ impl Stamp {
     const RESET: u64 = 1 << 37;
     /// Somebody spoke after a reset, so that may have been forged.
     const DOUBT: u64 = 1 << 38;
-    /// The client spoke after the backend had, and not to open.
+    /// The client spoke after the backend had; in TCP it acknowledged what that had said.
     const RETURNED: u64 = 1 << 39;
-    const PASSED: u64 = 0xff << 32;
-    const LIMIT: u32 = 48;
+    const LIMIT: u32 = 40;
+    const LIMITS: u64 = 7 << Self::LIMIT;
+    const NUMBER: u32 = 43;
+    const NUMBERS: u64 = !0 << Self::NUMBER;
 
     /// The stamp of a connection's first packet.
     #[inline(always)]
     pub const fn first(now: Tick, tcp: TcpFlags, protocol: u8) -> Self {
         let taken = Self(Self::TAKEN | if protocol == UDP { Self::UDP } else { 0 }).limited();
-        taken.next(now, tcp, Side::Client)
+        taken.next(now, tcp, Side::Client, 0)
     }
 
-    /// The stamp after another packet with these flags.
+    /// The stamp after another packet with these flags. `number` is the one that a client's segment
+    /// acknowledges, or that a backend's is acknowledged with ([`crate::packet::Packet::end`]).
     #[inline(always)]
     #[must_use]
-    pub const fn next(self, now: Tick, tcp: TcpFlags, from: Side) -> Self {
+    pub const fn next(self, now: Tick, tcp: TcpFlags, from: Side, number: u32) -> Self {
+        let number = (number as u64) << Self::NUMBER;
         let mut bits = self.0;
         if tcp.rst() {
             bits |= Self::RESET;
@@ -106,9 +136,18 @@ impl Stamp {
             bits |= Self::DOUBT;
         }
         match from {
-            Side::Client if self.0 & Self::ANSWERED != 0 && !tcp.opens() => bits |= Self::RETURNED,
-            // A backend that refuses has not answered: whoever forges addresses gets that far.
-            Side::Backend if !tcp.rst() => bits |= Self::ANSWERED,
+            Side::Client
+                if self.0 & Self::ANSWERED != 0
+                    && !tcp.opens()
+                    && (self.0 & Self::UDP != 0 || self.0 & Self::NUMBERS == number) =>
+            {
+                bits |= Self::RETURNED;
+            }
+            // A backend that refuses has not answered: whoever forges addresses gets that far. And once the
+            // client has returned, the number has done its work: the word changes no more than it must.
+            Side::Backend if !tcp.rst() && self.0 & Self::RETURNED == 0 => {
+                bits = bits & !Self::NUMBERS | number | Self::ANSWERED;
+            }
             Side::Client | Side::Backend => {}
         }
         if tcp.fin() {
@@ -133,19 +172,19 @@ impl Stamp {
     #[inline(always)]
     const fn limited(self) -> Self {
         let limit = if self.is_over() {
-            4
+            Limit::Over
         } else if self.0 & (Self::FINS | Self::RESET) != 0 {
-            112
+            Limit::Closing
         } else if self.0 & Self::ANSWERED == 0 {
-            60
+            Limit::Unproven
         } else if self.0 & Self::UDP != 0 {
-            170
+            Limit::Datagrams
         } else if self.0 & Self::RETURNED == 0 {
-            60
+            Limit::Unproven
         } else {
-            6_800
+            Limit::Open
         };
-        Self(self.0 & (Self::PASSED | 0xffff_ffff) | limit << Self::LIMIT)
+        Self(self.0 & !Self::LIMITS | (limit as u64) << Self::LIMIT)
     }
 
     /// The last use.
@@ -160,7 +199,14 @@ impl Stamp {
         self.0 & Self::TAKEN != 0
     }
 
-    /// Has the client spoken after the backend had, and did neither side refuse?
+    /// Is it held by a client that may have forged its address? Then another may have the port if none is
+    /// free.
+    #[inline(always)]
+    pub const fn is_strangers(self) -> bool {
+        self.0 & (Self::TAKEN | Self::RETURNED) == Self::TAKEN
+    }
+
+    /// Has the client answered the backend, and did neither side refuse?
     #[inline(always)]
     pub const fn is_proven(self) -> bool {
         self.0 & (Self::RETURNED | Self::RESET) == Self::RETURNED
@@ -182,7 +228,7 @@ impl Stamp {
     /// passed allows; a port that nobody ever had is free from the first tick after boot on.
     #[inline(always)]
     pub const fn is_free(self, now: Tick) -> bool {
-        now.since(self.seen()) > (self.0 >> Self::LIMIT) as u32
+        now.since(self.seen()) > Limit::ticks((self.0 & Self::LIMITS) >> Self::LIMIT)
     }
 }
 
@@ -269,14 +315,14 @@ impl Binding {
         Stamp(self.stamp.load())
     }
 
-    /// Notes a packet of the connection, and returns the stamp after it.
+    /// Notes a packet of the connection, and returns the stamp after it. For `number` see [`Stamp::next`].
     #[inline(always)]
-    pub fn pass(&self, now: Tick, tcp: TcpFlags, from: Side) -> Stamp {
+    pub fn pass(&self, now: Tick, tcp: TcpFlags, from: Side, number: u32) -> Stamp {
         let mut seen = self.stamp();
         // Both directions may be under way on different CPUs; neither's mark must be lost. A third writer at
         // the same moment is not worth a third try: the next packet repeats what matters.
         for _ in 0..2 {
-            let next = seen.next(now, tcp, from);
+            let next = seen.next(now, tcp, from, number);
             if next == seen || self.stamp.claim(seen.0, next.0) {
                 return next;
             }
@@ -330,6 +376,9 @@ impl Binding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What the backend's segment is acknowledged with.
+    const NUMBER: u32 = 0xfff0_1234;
 
     fn bound(n: u8) -> Bound {
         Bound {
@@ -395,9 +444,39 @@ mod tests {
         let binding = Binding::default();
         assert!(binding.claim(binding.stamp(), Stamp::first(Tick(5), TcpFlags(0x02), 6)));
         let seen = binding.stamp();
-        binding.pass(Tick(6), TcpFlags(0x10), Side::Client);
+        binding.pass(Tick(6), TcpFlags(0x10), Side::Client, NUMBER);
         assert!(!binding.release(seen) && !binding.stamp().is_free(Tick(11)));
         assert!(binding.release(binding.stamp()) && binding.stamp().is_free(Tick(11)));
+    }
+
+    #[test]
+    fn a_client_is_proven_by_the_number_that_it_acknowledges() {
+        let (at, syn, ack) = (Tick(1_000), TcpFlags(0x02), TcpFlags(0x10));
+        let asked = Stamp::first(at, syn, 6);
+        assert!(!asked.next(at, ack, Side::Client, 0).is_proven(), "before there was an answer");
+        let answered = asked.next(at, TcpFlags(0x12), Side::Backend, NUMBER);
+        for guess in [0, 1, NUMBER - 1, NUMBER + 1, NUMBER ^ 1 << 20] {
+            let forged = answered.next(at, ack, Side::Client, guess);
+            assert!(!forged.is_proven() && forged.is_strangers(), "{guess:#x}");
+            assert!(forged.next(at, ack, Side::Client, NUMBER).is_proven(), "after {guess:#x}");
+        }
+        assert!(!answered.next(at, syn, Side::Client, NUMBER).is_proven());
+        let proven = answered.next(at, ack, Side::Client, NUMBER);
+        assert!(proven.is_proven() && !proven.is_strangers());
+        // What comes later changes nothing, and the word stays as it is.
+        assert_eq!(proven.next(at, ack, Side::Backend, 1), proven);
+        assert_eq!(proven.next(at, ack, Side::Client, 2), proven);
+        // A connection taken up in the middle: the backend's last word counts.
+        let later = answered.next(at, ack, Side::Backend, 77);
+        assert!(!later.next(at, ack, Side::Client, NUMBER).is_proven());
+        assert!(later.next(at, ack, Side::Client, 77).is_proven());
+    }
+
+    #[test]
+    fn a_port_that_nobody_ever_had_is_nobodys() {
+        let never = Binding::default().stamp();
+        assert!(never.is_free(Tick(1)) && !never.is_strangers() && !never.is_proven());
+        assert!(!Stamp::first(Tick(1), TcpFlags(0x02), 6).is_free(Tick(1)));
     }
 
     #[test]
@@ -407,21 +486,37 @@ mod tests {
         let at = Tick(1_000);
         let free_after = |stamp: Stamp| (0..).find(|&idle| stamp.is_free(Tick(at.0 + idle))).unwrap();
         let asked = Stamp::first(at, none, 6);
-        let answered = asked.next(at, none, Side::Backend);
-        let open = answered.next(at, none, Side::Client);
+        let answered = asked.next(at, none, Side::Backend, NUMBER);
+        let open = answered.next(at, none, Side::Client, NUMBER);
         assert_eq!(free_after(asked), 61);
         assert_eq!(free_after(answered), 61, "half open: a forged SYN gets that far");
         assert_eq!(free_after(open), 6_801);
-        assert_eq!(free_after(open.next(at, fin, Side::Client)), 113);
-        assert_eq!(free_after(open.next(at, fin, Side::Client).next(at, none, Side::Backend)), 113);
-        assert_eq!(free_after(open.next(at, fin, Side::Client).next(at, fin, Side::Backend)), 5);
-        assert_eq!(free_after(open.next(at, rst, Side::Backend)), 5);
-        assert_eq!(free_after(open.next(at, rst, Side::Client).next(at, none, Side::Client)), 113, "forged?");
+        assert_eq!(free_after(open.next(at, fin, Side::Client, NUMBER)), 113);
+        assert_eq!(
+            free_after(open.next(at, fin, Side::Client, NUMBER).next(at, none, Side::Backend, NUMBER)),
+            113
+        );
+        assert_eq!(
+            free_after(open.next(at, fin, Side::Client, NUMBER).next(at, fin, Side::Backend, NUMBER)),
+            5
+        );
+        assert_eq!(free_after(open.next(at, rst, Side::Backend, NUMBER)), 5);
+        assert_eq!(
+            free_after(open.next(at, rst, Side::Client, NUMBER).next(at, none, Side::Client, NUMBER)),
+            113,
+            "forged?"
+        );
         assert!(open.is_proven() && !answered.is_proven());
-        assert!(!open.next(at, rst, Side::Backend).is_proven(), "refused");
-        let guessed = asked.next(at, rst, Side::Backend).next(at, none, Side::Client);
+        assert!(!open.next(at, rst, Side::Backend, NUMBER).is_proven(), "refused");
+        let guessed = asked.next(at, rst, Side::Backend, NUMBER).next(at, none, Side::Client, NUMBER);
         assert!(!guessed.is_proven() && free_after(guessed) == 113);
-        assert!(open.next(at, fin, Side::Client).is_left() && !open.next(at, fin, Side::Backend).is_left());
-        assert_eq!(free_after(Stamp::first(at, flags(0), UDP).next(at, flags(0), Side::Backend)), 171);
+        assert!(
+            open.next(at, fin, Side::Client, NUMBER).is_left()
+                && !open.next(at, fin, Side::Backend, NUMBER).is_left()
+        );
+        assert_eq!(
+            free_after(Stamp::first(at, flags(0), UDP).next(at, flags(0), Side::Backend, NUMBER)),
+            171
+        );
     }
 }

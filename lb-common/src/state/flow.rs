@@ -238,14 +238,24 @@ impl Entry {
         self.target().backend().is_none()
     }
 
-    /// What a replacement would lose: a lower rank is replaced first. No connection, then closing, new,
-    /// seen, proven; within a phase the longest idle.
+    /// What a replacement would lose: a lower rank is replaced first. No connection, then closing ones, then
+    /// strangers', then proven ones; among these the longest idle.
+    // A second packet costs a forger no more than the first. So it counts for something only among those that
+    // are idle for as long; else newcomers would give way to what a flood left behind.
     #[inline(always)]
     const fn rank(self, now: Tick) -> u32 {
         if self.is_empty() {
             return 0;
         }
-        ((self.phase() as u32 + 1) << 14) | (Self::AGE_MASK as u32 - self.idle(now))
+        let phase = self.phase();
+        let class = match phase {
+            Phase::Closing => 1,
+            Phase::New | Phase::Seen => 2,
+            Phase::Proven => 3,
+        };
+        class << 15
+            | (Self::AGE_MASK as u32 - self.idle(now)) << 1
+            | (phase as u32 == Phase::Seen as u32) as u32
     }
 }
 
@@ -490,6 +500,21 @@ mod tests {
         }
         assert!(lost * 2_000 < FLOWS, "{lost} of {FLOWS} lost");
         assert!(beside * 8 < FLOWS, "{beside} of {FLOWS} in their second bucket");
+    }
+
+    #[test]
+    fn a_second_packet_counts_only_among_equals() {
+        let full = |old: u32| {
+            let bucket = Bucket::default();
+            for hash in 1..4 {
+                insert(&bucket, hash, entry(9, Phase::Seen, Tick(NOW.0 - old)), 1);
+            }
+            insert(&bucket, 4, entry(9, Phase::New, NOW), 1);
+            insert(&bucket, 5, entry(9, Phase::New, NOW), 1);
+            find(&bucket, 4, 1).is_some()
+        };
+        assert!(full(1), "what a flood left behind goes before a newcomer");
+        assert!(!full(0));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod backend;
 pub mod binding;
+pub mod budget;
 pub mod flow;
 pub mod quic;
 pub mod service;
@@ -15,6 +16,7 @@ pub mod session;
 pub use access::{AccessKey, Admission};
 pub use backend::{Backend, BackendId, Forwarding, Health, Traffic};
 pub use binding::{Binding, Bound};
+pub use budget::{Budget, Expense};
 pub use flow::{Bucket, Phase, Target};
 pub use quic::{CidConfig, CidOctets, ServerHome, ServerKey};
 pub use service::{PersistBy, Service, ServiceKey};

@@ -42,6 +42,11 @@ pub(crate) const LIMITS: Limits = Limits {
     // Four ranges of the default `nat.ports`.
     nat_connections: 126_976,
     fragments: 8192,
+    // A core's whole time goes into forwarding several million packets a second; storing this many new
+    // connections takes a few per cent of it.
+    new_flows_per_second: 125_000,
+    // It takes a forger 17 minutes to fill the default `pins` by way of one CPU, about as long as an idle one lasts.
+    new_pins_per_second: 64,
 };
 /// `limits.flows`; the upper bound is 4 GiB.
 pub(crate) const FLOWS: RangeInclusive<u32> = 1024..=1 << 28;
@@ -55,6 +60,8 @@ pub(crate) const ACCESS: RangeInclusive<u32> = 1024..=1 << 24;
 pub(crate) const BACKENDS: RangeInclusive<u32> = 1..=1_000_000;
 /// `limits.slots`; the lower bound is the live and the spare range of the smallest service.
 pub(crate) const ALL_SLOTS: RangeInclusive<u32> = 2 * *SLOTS_RANGE.start()..=1 << 26;
+/// `limits.new_flows_per_second` and `limits.new_pins_per_second`; more than any CPU makes.
+pub(crate) const PER_SECOND: RangeInclusive<u32> = 1..=100_000_000;
 /// `limits.nat_connections`; the upper bound is 1 GiB.
 pub(crate) const NAT_CONNECTIONS: RangeInclusive<u32> = 1024..=1 << 24;
 

@@ -8,7 +8,10 @@ use aya::{
     maps::{Array, Map, MapData},
     programs::{Xdp, XdpMode},
 };
-use lb_common::settings::{Fixed, KEY_WORDS, Settings};
+use lb_common::{
+    settings::{Fixed, KEY_WORDS, Settings},
+    time::Tick,
+};
 
 use super::{
     Kernel,
@@ -93,9 +96,11 @@ impl Program {
         let mut meta: Array<MapData, RawSettings> = Array::try_from(Map::Array(meta?))?;
 
         let key = choose_key(options.key, running.as_ref())?;
+        let Limits { new_flows_per_second, new_pins_per_second, .. } = *options.limits;
         let settings =
-            Settings::new(key, geometry.buckets, geometry.lanes, geometry.ports, geometry.fragments);
-        if running.is_some_and(|running| running != settings) {
+            Settings::new(key, geometry.buckets, geometry.lanes, geometry.ports, geometry.fragments)
+                .limited(Tick::times(new_flows_per_second), Tick::times(new_pins_per_second));
+        if running.is_some_and(|running| !running.fits(&settings)) {
             bail!(
                 "[nat] ports differ from those of the maps pinned in {}: they can't change while connections live. \
                  Put the old range back, or give up the connections: rm -r that directory",

@@ -63,7 +63,7 @@ mod tests {
             local_mac: Mac::from_bytes([2; 6]),
         });
         for from in [Side::Backend, Side::Client] {
-            binding.pass(used, TcpFlags(0x10), from);
+            binding.pass(used, TcpFlags(0x10), from, 7);
         }
         binding
     }

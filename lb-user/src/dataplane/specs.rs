@@ -6,8 +6,8 @@ use lb_common::{
     reason::Reason,
     settings::Settings,
     state::{
-        AccessKey, Backend, Binding, Bucket, CidConfig, ServerHome, ServerKey, Service, ServiceKey, Session,
-        SessionKey, Traffic, flow::WAYS, quic,
+        AccessKey, Backend, Binding, Bucket, Budget, CidConfig, ServerHome, ServerKey, Service, ServiceKey,
+        Session, SessionKey, Traffic, flow::WAYS, quic,
     },
 };
 
@@ -39,7 +39,7 @@ pub struct Spec {
 impl Spec {
     /// True if the number of entries follows from the configuration.
     pub fn is_sized(&self) -> bool {
-        !matches!(self.name, "SOURCES" | "QUIC" | "CURSOR" | "PROGRAMS" | "COUNTERS" | "META")
+        !matches!(self.name, "SOURCES" | "QUIC" | "CURSOR" | "BUDGET" | "PROGRAMS" | "COUNTERS" | "META")
     }
 
     /// Bytes of keys and values, on all CPUs; an estimate of the kernel's memory that leaves out its
@@ -126,6 +126,7 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
         // Those that a reload replaces are still there when the new ones come.
         hash("SERVER_IDS", Hash, size::<ServerKey>(), size::<ServerHome>(), limits.backends * 2),
         array("CURSOR", PerCpuArray, 4, 1),
+        array("BUDGET", PerCpuArray, size::<Budget>(), 1),
         array("PROGRAMS", ProgramArray, 4, 2),
         array("COUNTERS", PerCpuArray, 8, Reason::ROOM as u32),
         array("TRAFFIC", PerCpuArray, size::<Traffic>(), backends),

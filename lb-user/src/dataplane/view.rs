@@ -8,8 +8,8 @@ use lb_common::{
     reason::Reason,
     settings::Settings,
     state::{
-        Admission, Backend, BackendId, Binding, Bucket, CidConfig, Health, Pin, ServerHome, ServerKey,
-        Service, ServiceKey, Session, SessionKey, Traffic,
+        Admission, Backend, BackendId, Binding, Bucket, CidConfig, Expense, Health, Pin, ServerHome,
+        ServerKey, Service, ServiceKey, Session, SessionKey, Traffic,
     },
     tables::{Cache, Store, Tables},
     time::Tick,
@@ -60,6 +60,10 @@ impl Tables for View<'_> {
 
     fn next_port(&self) -> u32 {
         0
+    }
+
+    fn spend(&self, _expense: Expense) -> bool {
+        false
     }
 
     fn service(&self, key: &ServiceKey) -> Option<HostRef<'_, Service>> {

@@ -16,7 +16,7 @@ use super::{Family, backend_name, plan};
 pub struct Config {
     /// `[interface]`.
     pub interface: Interface,
-    /// `[nat]`.
+    /// `[nat]`, where it says something.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nat: Option<Nat>,
     /// `[[service]]`, in order.
@@ -38,7 +38,11 @@ pub struct Interface {
 #[derive(Debug, Clone, Serialize)]
 pub struct Nat {
     /// Our addresses towards the backends.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub source: Vec<IpAddr>,
+    /// First and last source port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ports: Option<&'static str>,
 }
 
 /// `[[service]]`.

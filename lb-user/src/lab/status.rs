@@ -16,7 +16,7 @@ pub struct Status {
     pub forwards: BTreeMap<String, u64>,
     /// Packets dropped, the same.
     pub drops: BTreeMap<String, u64>,
-    /// What else was counted.
+    /// What else was counted, by name.
     pub events: BTreeMap<String, u64>,
     /// The maps.
     pub tables: Vec<Table>,

@@ -13,8 +13,19 @@ use crate::{
 
 pub(super) fn limits(raw: &raw::File, report: &Report<'_>) -> Option<Limits> {
     check_limits(raw, report);
-    let raw::Limits { flows, affinity, pins, services, access, backends, slots, nat_connections, fragments } =
-        &raw.limits;
+    let raw::Limits {
+        flows,
+        affinity,
+        pins,
+        services,
+        access,
+        backends,
+        slots,
+        nat_connections,
+        fragments,
+        new_flows_per_second,
+        new_pins_per_second,
+    } = &raw.limits;
     Some(Limits {
         flows: flows.as_ref()?.value,
         affinity: affinity.as_ref()?.value,
@@ -25,6 +36,8 @@ pub(super) fn limits(raw: &raw::File, report: &Report<'_>) -> Option<Limits> {
         slots: slots.as_ref()?.value,
         nat_connections: nat_connections.as_ref()?.value,
         fragments: fragments.as_ref()?.value,
+        new_flows_per_second: new_flows_per_second.as_ref()?.value,
+        new_pins_per_second: new_pins_per_second.as_ref()?.value,
     })
 }
 

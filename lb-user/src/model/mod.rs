@@ -75,7 +75,7 @@ pub struct Nat {
     pub ports: (u16, u16),
 }
 
-/// Map sizes, all in entries.
+/// Map sizes, in entries, and how fast strangers may fill them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Connections remembered (`FLOWS`), rounded up to a power of two of 4-way buckets.
@@ -96,6 +96,10 @@ pub struct Limits {
     pub nat_connections: u32,
     /// Fragmented packets under way at once (`FRAGMENTS`), rounded up to a power of two of buckets.
     pub fragments: u32,
+    /// New connections that each CPU stores in a second.
+    pub new_flows_per_second: u32,
+    /// Sessions that each CPU moves to `PINS` in a second for clients that can't be verified.
+    pub new_pins_per_second: u32,
 }
 
 /// One virtual address and protocol, with one port or several.

@@ -34,6 +34,8 @@ const LIMITS: Limits = Limits {
     slots: 8 * 256 * 2,
     nat_connections: 1,
     fragments: 1024,
+    new_flows_per_second: 1,
+    new_pins_per_second: 1,
 };
 
 fn service(name: &str, port: u16, backends: &[(u8, u32)]) -> Service {

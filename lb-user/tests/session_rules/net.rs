@@ -37,6 +37,8 @@ pub fn answer(sent: &[u8]) -> Vec<u8> {
 
 fn frame(macs: ([u8; 6], [u8; 6]), from: ([u8; 4], u16), to: ([u8; 4], u16), flags: u8) -> Vec<u8> {
     let mut header = etherparse::TcpHeader::new(from.1, to.1, 1, 500);
+    // What acknowledges the other side's `data`.
+    header.acknowledgment_number = 1 + 4;
     (header.syn, header.rst, header.ack) = (flags & SYN != 0, flags & RST != 0, flags & ACK != 0);
     let mut frame = Vec::new();
     PacketBuilder::ethernet2(macs.0, macs.1)

@@ -5,7 +5,7 @@
 
 use lb_common::{
     host::HostTables,
-    state::{Binding, Bucket, Pin, Session, flow::Entry},
+    state::{Binding, Bucket, Budget, Pin, Session, flow::Entry},
     time::Tick,
 };
 
@@ -30,6 +30,12 @@ pub fn bindings(bindings: &[Binding], by: i32) {
     }
 }
 
+/// Expenses, as of another tick.
+pub const fn budget(mut budget: Budget, by: i32) -> Budget {
+    budget.tick = budget.tick.saturating_add_signed(by);
+    budget
+}
+
 /// A session with its times moved.
 pub fn pin(pin: Pin, by: i32) -> Pin {
     Pin { created: moved(pin.created, by), seen: moved(pin.seen, by), ..pin }
@@ -40,6 +46,7 @@ pub fn host(tables: &HostTables, by: i32) {
     flows(&tables.flows, tables.now.get(), by);
     flows(&tables.fragments, tables.now.get(), by);
     bindings(&tables.bindings, by);
+    tables.budget.set(budget(tables.budget.get(), by));
     for sessions in &tables.sessions {
         for session in sessions.borrow().values() {
             let session: &Session = session;

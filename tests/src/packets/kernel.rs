@@ -9,7 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aya::{TestRun as _, TestRunOptions, programs::Xdp};
+use anyhow::Result;
+use aya::{
+    TestRun as _, TestRunOptions,
+    maps::{Array, Map, MapData, MapInfo},
+    programs::Xdp,
+};
 use lb_common::{
     net::Ip,
     reason::Reason,
@@ -99,6 +104,14 @@ impl Kernel {
     /// # Panics
     /// Without root, or where the program was not built.
     pub fn new(geometry: Geometry) -> Self {
+        Self::with(&limits(geometry), geometry.ports)
+    }
+
+    /// The same, with these limits and source ports.
+    ///
+    /// # Panics
+    /// As [`Kernel::new`].
+    pub fn with(limits: &Limits, ports: (u16, u16)) -> Self {
         unshare(CloneFlags::CLONE_NEWNET).expect("root may make a network namespace");
         let added = Command::new("ip")
             .args(["link", "add", "outside", "type", "veth", "peer", "inside"])
@@ -106,7 +119,7 @@ impl Kernel {
             .expect("iproute2 is installed");
         assert!(added.success(), "ip link add: {added}");
         let sides = ["outside", "inside"].map(|name| if_nametoindex(name).expect("just made"));
-        let program = load(geometry);
+        let program = load(limits, ports);
         let maps = Maps::of(program.all());
         Self { program, maps, sides }
     }
@@ -148,6 +161,24 @@ impl Kernel {
     }
 }
 
+/// Frees all source ports. The daemon never does, so it has no handle to their map.
+///
+/// # Errors
+/// A system call failed.
+pub fn free_ports(program: &mut Program) -> Result<()> {
+    for id in program.xdp().info()?.map_ids()?.unwrap_or_default() {
+        let info = MapInfo::from_id(id)?;
+        if info.name_as_str() == Some("BINDINGS") {
+            let map = MapData::from_id(id)?;
+            let mut bindings: Array<_, [u64; 8]> = Array::try_from(Map::Array(map))?;
+            for index in 0..info.max_entries() {
+                bindings.set(index, [0; 8], 0)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Runs the program on a frame that came in by interface `ingress` and of which the
 /// first `linear` bytes are directly accessible.
 ///
@@ -185,9 +216,9 @@ pub fn makes_short_first_buffers() -> bool {
     version >= (6, 18)
 }
 
-fn load(geometry: Geometry) -> Program {
-    let Geometry { buckets, pins, ports, fragments } = geometry;
-    let limits = Limits {
+fn limits(geometry: Geometry) -> Limits {
+    let Geometry { buckets, pins, ports, fragments, new_flows, new_pins } = geometry;
+    Limits {
         flows: buckets * 2,
         affinity: 16_384,
         pins,
@@ -197,9 +228,14 @@ fn load(geometry: Geometry) -> Program {
         slots: 64,
         nat_connections: u32::from(ports.1 - ports.0) + 1,
         fragments: fragments * 2,
-    };
+        new_flows_per_second: new_flows,
+        new_pins_per_second: new_pins,
+    }
+}
+
+fn load(limits: &Limits, ports: (u16, u16)) -> Program {
     let nat = Nat { source: Vec::new(), ports };
-    Program::load(&Options { limits: &limits, nat: &nat, key: Some(KEY), pins: None })
+    Program::load(&Options { limits, nat: &nat, key: Some(KEY), pins: None })
         .unwrap_or_else(|error| panic!("{error:?}"))
 }
 

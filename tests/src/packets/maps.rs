@@ -14,7 +14,7 @@ use aya::{
     util::nr_cpus,
 };
 use lb_common::{
-    state::{Binding, Bucket, Pin, SessionKey},
+    state::{Binding, Bucket, Budget, Pin, SessionKey},
     time::Tick,
 };
 use memmap2::{MmapOptions, MmapRaw};
@@ -103,6 +103,7 @@ impl Maps {
                 "FLOWS" | "FRAGMENTS" => age::flows(unsafe { map.shared::<Bucket>() }, now, by),
                 // SAFETY: the same is true of bindings.
                 "BINDINGS" => age::bindings(unsafe { map.shared::<Binding>() }, by),
+                "BUDGET" => map.shift_budgets(by).expect("budgets can be rewritten"),
                 "PINS" | "AFFINITY" => map.shift_sessions(by).expect("sessions can be rewritten"),
                 _ => {}
             }
@@ -189,6 +190,17 @@ impl Map {
     fn call(&self, command: u32, key: *const c_void, value: *mut c_void) -> io::Result<()> {
         let map = self.fd.as_fd().as_raw_fd() as u32;
         bpf(command, &mut Element { map, reserved: 0, key, value, flags: 0 })
+    }
+
+    fn shift_budgets(&self, by: i32) -> io::Result<()> {
+        let mut budgets = vec![Budget::default(); nr_cpus().expect("readable")];
+        assert_eq!(self.value, mem::size_of_val(budgets.as_slice()), "one for each CPU");
+        let key = 0u32.to_ne_bytes();
+        self.element(LOOKUP, &key, budgets.as_mut_ptr().cast())?;
+        for budget in &mut budgets {
+            *budget = age::budget(*budget, by);
+        }
+        self.element(UPDATE, &key, budgets.as_mut_ptr().cast())
     }
 
     fn shift_sessions(&self, by: i32) -> io::Result<()> {

@@ -49,6 +49,8 @@ pub(crate) struct Limits {
     pub(crate) slots: Option<At<u32>>,
     pub(crate) nat_connections: Option<At<u32>>,
     pub(crate) fragments: Option<At<u32>>,
+    pub(crate) new_flows_per_second: Option<At<u32>>,
+    pub(crate) new_pins_per_second: Option<At<u32>>,
 }
 
 impl File {
@@ -117,6 +119,16 @@ impl Limits {
                 defaults::LIMITS.nat_connections,
             ),
             fragments: limit("fragments", defaults::FRAGMENTS, defaults::LIMITS.fragments),
+            new_flows_per_second: limit(
+                "new_flows_per_second",
+                defaults::PER_SECOND,
+                defaults::LIMITS.new_flows_per_second,
+            ),
+            new_pins_per_second: limit(
+                "new_pins_per_second",
+                defaults::PER_SECOND,
+                defaults::LIMITS.new_pins_per_second,
+            ),
         };
         table.finish();
         limits

@@ -77,6 +77,8 @@ fn the_example_of_the_design() {
             slots: 1_048_576,
             nat_connections: 126_976,
             fragments: 8192,
+            new_flows_per_second: 125_000,
+            new_pins_per_second: 64,
         },
         services: vec![Service {
             name: "web".into(),

@@ -183,8 +183,9 @@ fn the_files_of_the_documents_are_good() {
 
 #[test]
 fn default_maps_take_less_than_64_mib() {
-    let Limits { flows, affinity, pins, services, access, backends, slots, nat_connections, fragments } =
-        defaults::LIMITS;
+    let Limits {
+        flows, affinity, pins, services, access, backends, slots, nat_connections, fragments, ..
+    } = defaults::LIMITS;
     let bytes = [
         (flows, 16),
         (affinity, 160),

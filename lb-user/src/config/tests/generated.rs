@@ -247,6 +247,8 @@ fn model() -> impl Strategy<Value = Model> {
                 pins,
                 nat_connections: pins,
                 fragments: affinity,
+                new_flows_per_second: flows / 4,
+                new_pins_per_second: pins,
                 services: 100,
                 access: pins,
                 backends: 1000,
@@ -282,6 +284,8 @@ fn written(model: &Model) -> String {
         slots,
         nat_connections,
         fragments,
+        new_flows_per_second,
+        new_pins_per_second,
     } = limits;
     let mode = format!("{:?}", interface.mode).to_lowercase();
     let sources: Vec<_> = nat.source.iter().map(ToString::to_string).collect();
@@ -289,7 +293,8 @@ fn written(model: &Model) -> String {
         "[interface]\nnames = {:?}\nmode = '{mode}'\nclaim = {}\n\
          [nat]\nsource = {sources:?}\nports = '{}-{}'\n\
          [limits]\nflows = {flows}\naffinity = {affinity}\npins = {pins}\nservices = {most_services}\naccess = {access}\n\
-         backends = {backends}\nslots = {slots}\nnat_connections = {nat_connections}\nfragments = {fragments}\n",
+         backends = {backends}\nslots = {slots}\nnat_connections = {nat_connections}\nfragments = {fragments}\n\
+         new_flows_per_second = {new_flows_per_second}\nnew_pins_per_second = {new_pins_per_second}\n",
         interface.names, interface.claim, nat.ports.0, nat.ports.1,
     );
     if let Some(listen) = http {

@@ -7,7 +7,6 @@ use std::{
 };
 
 use anyhow::Result;
-use aya::maps::{Array, Map, MapData, MapInfo};
 use lb_common::{
     net::{Be16, Ip, Mac, protocol},
     state::{Backend, BackendId, Forwarding, Health, PersistBy, Service, ServiceKey},
@@ -17,6 +16,8 @@ use lb_user::{
     dataplane::{Dataplane as _, Options, Program},
     model::{Limits, Nat},
 };
+
+use limpet_tests::packets::kernel::free_ports;
 
 use crate::{
     frame::{self, Segment},
@@ -125,19 +126,9 @@ impl Bed {
         self.program.kernel.sweep_flows(Tick::default(), |_| true);
     }
 
-    /// Frees all source ports. The daemon never does, so it has no handle to their map.
+    /// Frees all source ports.
     pub(crate) fn free_ports(&mut self) -> Result<()> {
-        for id in self.program.xdp().info()?.map_ids()?.unwrap_or_default() {
-            let info = MapInfo::from_id(id)?;
-            if info.name_as_str() == Some("BINDINGS") {
-                let map = MapData::from_id(id)?;
-                let mut bindings: Array<_, [u64; 8]> = Array::try_from(Map::Array(map))?;
-                for index in 0..info.max_entries() {
-                    bindings.set(index, [0; 8], 0)?;
-                }
-            }
-        }
-        Ok(())
+        free_ports(&mut self.program)
     }
 
     /// Makes connections that have proved themselves, so that their packets do no more than be

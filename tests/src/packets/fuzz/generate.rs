@@ -204,7 +204,8 @@ impl Generator {
         let packet = &mut frame[at..];
         if wire::turn(packet).is_some() {
             let flags = [SYN | ACK, SYN | ACK, ACK, ACK, ACK, FIN | ACK, RST, RST | ACK];
-            wire::set_flags(packet, pick(&mut self.random, &flags));
+            let fits = self.random.random_ratio(7, 8);
+            wire::answer(packet, pick(&mut self.random, &flags), fits);
         }
         (frame, side)
     }

@@ -27,11 +27,11 @@ pub fn row(finding: &Finding, geometry: Geometry, seed: u64) -> String {
         let _ = writeln!(text, "    let {} = {site:?};", name(site));
         site.install(&mut host);
     }
-    let Geometry { buckets, pins, ports, fragments } = geometry;
+    let Geometry { buckets, pins, ports, fragments, new_flows, new_pins } = geometry;
     let _ = writeln!(text, "    Row::new(\"what it shows\")\n        .proves(\"a row of docs/packets.md\")");
     let _ = writeln!(
         text,
-        "        .sized(Geometry {{ buckets: {buckets}, pins: {pins}, ports: {ports:?}, fragments: {fragments} }})"
+        "        .sized(Geometry {{ buckets: {buckets}, pins: {pins}, ports: {ports:?}, fragments: {fragments}, new_flows: {new_flows}, new_pins: {new_pins} }})"
     );
     let _ = writeln!(text, "        .change(fuzz::install_lists)");
     super::lists::install(&mut host);

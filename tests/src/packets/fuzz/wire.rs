@@ -23,6 +23,9 @@ pub mod proto {
     pub const ICMP6: u8 = 58;
 }
 
+/// What every generated segment acknowledges.
+const ACKNOWLEDGED: u32 = 0x0506_0708;
+
 /// The ends of a packet and what its IP header says besides.
 #[derive(Clone, Debug)]
 pub struct Ip {
@@ -82,7 +85,8 @@ impl Ip {
         let mut segment = Vec::with_capacity(20 + options.len() + payload.len());
         segment.extend(ports.0.to_be_bytes());
         segment.extend(ports.1.to_be_bytes());
-        segment.extend([1, 2, 3, 4, 5, 6, 7, 8]);
+        segment.extend([1, 2, 3, 4]);
+        segment.extend(ACKNOWLEDGED.to_be_bytes());
         segment.extend([((20 + options.len()) / 4 * 16) as u8, flags, 1, 0xf5, 0, 0, 0, 0]);
         segment.extend(options);
         segment.extend(payload);
@@ -237,15 +241,35 @@ pub fn turn(packet: &mut [u8]) -> Option<()> {
     Some(())
 }
 
-/// Changes the flags of a TCP segment, and its checksum by as much.
-pub fn set_flags(packet: &mut [u8], flags: u8) {
+/// Makes a TCP segment another: with these flags, and where it `fits`, with the number that the segments of
+/// the other side acknowledge, as far as lengths are true.
+pub fn answer(packet: &mut [u8], flags: u8, fits: bool) {
     let Some(Layout { protocol, transport, later, .. }) = layout(packet) else { return };
     if protocol != proto::TCP || later || packet.len() < transport + 20 {
         return;
     }
-    let old = [packet[transport + 12], packet[transport + 13]];
-    packet[transport + 13] = flags;
+    let header = usize::from(packet[transport + 12] >> 4) * 4;
+    let (syn, fin) = (flags >> 1 & 1, flags & 1);
+    let counted = total(packet).wrapping_sub(transport + header) as u32 + u32::from(syn) + u32::from(fin);
+    if fits {
+        change(packet, transport, 4, ACKNOWLEDGED.wrapping_sub(counted).to_be_bytes());
+    }
+    change(packet, transport, 12, [packet[transport + 12], flags]);
+}
+
+/// The length that an IP header gives its packet.
+fn total(packet: &[u8]) -> usize {
+    let at = if packet[0] >> 4 == 4 { 2 } else { 4 };
+    let length = usize::from(u16::from_be_bytes([packet[at], packet[at + 1]]));
+    if packet[0] >> 4 == 4 { length } else { 40 + length }
+}
+
+/// Writes bytes into a TCP segment at an even offset, and changes its checksum by as much.
+fn change<const N: usize>(packet: &mut [u8], transport: usize, at: usize, new: [u8; N]) {
+    let old = &mut packet[transport + at..transport + at + N];
+    let before: Vec<u8> = old.to_vec();
+    old.copy_from_slice(&new);
     let sum = [packet[transport + 16], packet[transport + 17]];
-    let sum = internet_checksum::update(sum, &old, &[old[0], flags]);
+    let sum = internet_checksum::update(sum, &before, &new);
     packet[transport + 16..transport + 18].copy_from_slice(&sum);
 }

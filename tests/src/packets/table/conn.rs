@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use lb_common::state::Forwarding;
 
-use super::{A, ACK, Datagram, End, FIN, Port, SYN, Site, Transport, Which, mac};
+use super::{A, ACK, Datagram, End, FIN, Port, SEQUENCE, SYN, Site, Transport, Which, mac};
 
 /// A connection of a client to a site.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +34,8 @@ impl Conn {
             source: self.client_end(),
             destination: self.service_end(),
             transport: if self.site.udp { Transport::Udp } else { Transport::Tcp(flags) },
+            // The other's SYN.
+            acknowledged: SEQUENCE + 1,
             payload: payload.to_vec(),
             ip_options: Vec::new(),
             timestamps: false,

@@ -18,6 +18,9 @@ pub const RST: u8 = 0x04;
 /// See [`FIN`].
 pub const ACK: u8 = 0x10;
 
+/// Both sides' sequence number.
+pub const SEQUENCE: u32 = 0x0102_0304;
+
 /// A port, known beforehand or not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Port {
@@ -60,6 +63,8 @@ pub struct Datagram {
     pub destination: End,
     /// TCP or UDP.
     pub transport: Transport,
+    /// TCP acknowledgment number; counts with [`ACK`].
+    pub acknowledged: u32,
     /// What the transport carries.
     pub payload: Vec<u8>,
     /// IPv4 options, padded to words.
@@ -143,6 +148,12 @@ impl Datagram {
         self
     }
 
+    /// With another acknowledgment number.
+    #[must_use]
+    pub fn acknowledging(self, acknowledged: u32) -> Self {
+        Self { acknowledged, ..self }
+    }
+
     // Fields that no rewriting touches have values of their own, so that a slip would show.
     fn ip(&self) -> IpHeaders {
         match (self.source.address, self.destination.address) {
@@ -171,8 +182,8 @@ impl Datagram {
     }
 
     fn tcp(&self, source: u16, destination: u16, flags: u8) -> TcpHeader {
-        let mut header = TcpHeader::new(source, destination, 0x0102_0304, 501);
-        header.acknowledgment_number = if flags & ACK != 0 { 0x0a0b_0c0d } else { 0 };
+        let mut header = TcpHeader::new(source, destination, SEQUENCE, 501);
+        header.acknowledgment_number = if flags & ACK != 0 { self.acknowledged } else { 0 };
         header.fin = flags & FIN != 0;
         header.syn = flags & SYN != 0;
         header.rst = flags & RST != 0;

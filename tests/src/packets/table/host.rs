@@ -29,9 +29,10 @@ pub struct Host {
 impl Host {
     /// Empty tables.
     pub fn new(geometry: Geometry) -> Self {
-        let Geometry { buckets, pins, ports, fragments } = geometry;
+        let Geometry { buckets, pins, ports, fragments, new_flows, new_pins } = geometry;
         let mut host = Self { tables: HostTables::default(), sides: [4, 5], last: Reason::NotIp };
-        host.tables.settings = Settings::new(KEY, buckets, 1, ports, fragments);
+        host.tables.settings = Settings::new(KEY, buckets, 1, ports, fragments)
+            .limited(Tick::times(new_flows), Tick::times(new_pins));
         host.tables.session_limit = [pins as usize, usize::MAX];
         host.clear();
         host

@@ -19,7 +19,7 @@ mod wrap;
 
 pub use check::check;
 pub use conn::Conn;
-pub use datagram::{ACK, Datagram, End, FIN, Port, RST, SYN, Transport};
+pub use datagram::{ACK, Datagram, End, FIN, Port, RST, SEQUENCE, SYN, Transport};
 pub use host::Host;
 pub use icmp::IcmpError;
 pub use row::{Fate, Frame, Packet, Row, Step};

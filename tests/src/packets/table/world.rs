@@ -37,11 +37,22 @@ pub struct Geometry {
     pub ports: (u16, u16),
     /// `FRAGMENTS` buckets, a power of two.
     pub fragments: u32,
+    /// New connections stored in a second.
+    pub new_flows: u32,
+    /// New pins in a second of clients that can't be verified.
+    pub new_pins: u32,
 }
 
 impl Geometry {
     /// Room for everything that a row does.
-    pub const ROOMY: Self = Self { buckets: 4096, pins: 1024, ports: (1024, 9215), fragments: 512 };
+    pub const ROOMY: Self = Self {
+        buckets: 4096,
+        pins: 1024,
+        ports: (1024, 9215),
+        fragments: 512,
+        new_flows: 1 << 20,
+        new_pins: 1 << 20,
+    };
 }
 
 /// An interface, by what is behind it.

@@ -6,7 +6,7 @@ use lb_common::{
 };
 
 use super::{
-    super::{A, ACK, Datagram, Family, Row, Site, Transport},
+    super::{A, ACK, Datagram, Family, Row, SEQUENCE, Site, Transport},
     FAMILIES, sites,
 };
 
@@ -97,7 +97,7 @@ fn words(site: Site) -> Row {
         .goes(
             conn,
             A,
-            conn.says(ACK, &[0xff; 65]),
+            conn.says(ACK, &[0xff; 65]).acknowledging(SEQUENCE + 64),
             if site.udp { &[Reason::SessionProven] } else { &[Reason::SessionNew, Reason::SessionProven] },
         )
 }
@@ -111,7 +111,7 @@ fn lengths(site: Site) -> Row {
         .proves("lengths")
         .at(site)
         .opens(conn, A, conn.says(ACK, b""), first_events(site))
-        .returns(conn, A, conn.answers(A, ACK, b""), &[])
+        .returns(conn, A, conn.answer(A), &[])
         .goes(
             conn,
             A,

@@ -7,6 +7,7 @@ mod echo;
 mod errors;
 mod extensions;
 mod failure;
+mod floods;
 mod forwarding;
 mod fragments;
 mod passing;
@@ -37,6 +38,7 @@ pub fn all() -> Vec<Row> {
         persistence::rows(),
         ports::rows(),
         failure::rows(),
+        floods::rows(),
         pressure::rows(),
         access::rows(),
         regressions::rows(),

@@ -19,6 +19,7 @@ pub(super) fn rows() -> Vec<Row> {
         by_connection(),
         flow_outlives_slots(),
         syn_again(),
+        datagrams_after_silence(),
         midstream(),
         strangers_follow_the_hash(),
         draining(),
@@ -95,6 +96,19 @@ fn syn_again() -> Row {
         // Not even now: it may be the first SYN, overtaken.
         .goes(conn, A, conn.first(), &[])
         .goes(conn, A, conn.data(), PROOF)
+}
+
+/// 170 ticks are 3 minutes.
+fn datagrams_after_silence() -> Row {
+    let site = Site { udp: true, ..Site::WEB };
+    let (row, again) = known("udp-silent", "a datagram flow that was silent for 3 minutes is over", site);
+    let conn = site.conn(0);
+    row.wait(170).goes(conn, A, conn.data(), &[]).wait(171).opens(
+        Conn { port: conn.port, ..again },
+        A,
+        conn.data(),
+        &[],
+    )
 }
 
 fn midstream() -> Row {
