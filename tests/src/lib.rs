@@ -7,6 +7,7 @@ pub mod decap;
 pub mod packets;
 pub mod quic;
 pub mod raw;
+pub mod tagger;
 pub mod transfer;
 pub mod udp;
 
