@@ -20,7 +20,9 @@ async fn bed(way: Way, by: &'static str) -> Bed {
     if way.mode == Mode::NatPreservingClient {
         lab.answer_through_balancer(0).unwrap();
     }
-    let service = Service { protocol: "udp", persistence: Persistence { by }, ..way.service(1) };
+    let service = way.service(1);
+    let persistence = Persistence { by, ..service.persistence };
+    let service = Service { protocol: "udp", persistence, ..service };
     Bed::in_lab(lab, Vec::new(), &Config::new(vec![service])).await.unwrap()
 }
 
