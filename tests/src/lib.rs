@@ -8,6 +8,7 @@ pub mod flood;
 pub mod packets;
 pub mod quic;
 pub mod raw;
+pub mod tagger;
 pub mod transfer;
 pub mod udp;
 

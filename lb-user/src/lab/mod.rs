@@ -129,6 +129,12 @@ impl Lab {
         self.clients.ip_batch(&format!("route delete {service}\n"))
     }
 
+    /// The switch: its ports are called like what is behind them, and its bridge `br0`.
+    #[must_use]
+    pub fn switch(&self) -> &Netns {
+        &self.switch
+    }
+
     /// The namespace of all clients.
     #[must_use]
     pub fn clients(&self) -> &Netns {
@@ -159,10 +165,15 @@ impl Lab {
         self.claim.pins()
     }
 
+    /// Makes an empty namespace, which is removed with the lab.
+    pub fn namespace(&self, role: &str) -> Result<Netns> {
+        Netns::create(self.claim.namespace(role))
+    }
+
     /// Makes a namespace that `router`, a namespace of this lab, forwards to by a link of this MTU. It has
     /// `addresses`, of IPv4 and IPv6; the others of the lab don't know yet where those are.
     pub fn behind(&self, router: &Netns, role: &str, addresses: [IpAddr; 2], mtu: u16) -> Result<Netns> {
-        let namespace = Netns::create(self.claim.namespace(role))?;
+        let namespace = self.namespace(role)?;
         router.set_sysctl("net/ipv4/ip_forward", "1")?;
         router.set_sysctl("net/ipv6/conf/all/forwarding", "1")?;
         router.ip_batch(&plan::link_behind(role, namespace.name(), addresses, mtu))?;

@@ -3,7 +3,7 @@
 use lb_common::{reason::Reason, state::Forwarding, tables::Store};
 
 use crate::packets::{
-    kernel::Kernel,
+    kernel::{Kernel, next_tick},
     table::{A, ACK, Conn, Datagram, FIN, Site, Which, World as _, mac},
 };
 
@@ -89,7 +89,7 @@ impl Clients {
         let opened: Vec<_> = numbers.filter(|&number| self.opens(number, PORT, which)).collect();
         let talking: Vec<_> = opened.into_iter().filter(|&number| self.talks(number, which)).collect();
         // Where proof takes traffic in another tick.
-        self.kernel.wait(1);
+        next_tick();
         talking.into_iter().filter(|&number| self.talks(number, which)).count()
     }
 

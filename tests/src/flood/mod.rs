@@ -16,7 +16,7 @@ use lb_common::{reason::Reason, state::Forwarding};
 use lb_user::model::Limits;
 
 use crate::packets::{
-    kernel::{Kernel, pin_to},
+    kernel::{Kernel, next_tick, pin_to},
     table::{A, B, Family, Side, Site, World as _},
 };
 use clients::Clients;
@@ -132,7 +132,7 @@ pub fn run(forwarding: Forwarding, limits: &Limits, packets: u32, object: &Path)
     // Those that can't be verified are pinned some at a time.
     for _ in 0..PATIENCE {
         if clients.pins() < 2 * CLIENTS {
-            clients.kernel.wait(1);
+            next_tick();
             ensure!((0..2 * CLIENTS).all(|number| clients.talks(number, A)), "a client was lost by itself");
         }
     }
@@ -161,7 +161,7 @@ pub fn run(forwarding: Forwarding, limits: &Limits, packets: u32, object: &Path)
                 feed.seek(at * each)?;
                 seconds += feed.run(&template(), each)?;
                 if kinds.len() > 1 {
-                    clients.kernel.wait(1);
+                    next_tick();
                 }
             }
             for (number, lost) in lost.iter_mut().enumerate() {
@@ -188,7 +188,7 @@ pub fn run(forwarding: Forwarding, limits: &Limits, packets: u32, object: &Path)
         }
     }
     // The flood is over: the next tick has a budget of its own.
-    clients.kernel.wait(1);
+    next_tick();
     for number in CLIENTS..2 * CLIENTS {
         outcome.idle_lost += usize::from(!clients.opens(number, NEW_PORT, A));
     }

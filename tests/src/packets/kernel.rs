@@ -78,6 +78,11 @@ pub fn settle(time: Duration) {
     }
 }
 
+/// Waits for the next tick: where tables are so large or full that to age them is no way.
+pub fn next_tick() {
+    wait_for(Tick(tick().0 + 1));
+}
+
 fn wait_for(tick: Tick) {
     let started = Instant::now();
     while self::tick() < tick {
