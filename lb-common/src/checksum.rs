@@ -12,6 +12,16 @@
 
 use crate::net::Address;
 
+/// The checksum of what has this sum of 16-bit or 32-bit words, at most 2^12 of them.
+#[inline(always)]
+pub const fn of(sum: u64) -> u16 {
+    // Three folds: 44 bits of sum -> 18 -> 17 -> 16.
+    let sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    let sum = (sum & 0xffff) + (sum >> 16);
+    !(sum as u16)
+}
+
 /// The accumulated change of a checksum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Delta(u64);
@@ -43,12 +53,7 @@ impl Delta {
     /// The checksum after the change; both as they stand in the packet, in machine order.
     #[inline(always)]
     pub const fn apply(self, checksum: u16) -> u16 {
-        let mut sum = self.0 + !checksum as u64;
-        // Three folds: 36 bits of sum -> 21 -> 17 -> 16.
-        sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
-        sum = (sum & 0xffff) + (sum >> 16);
-        sum = (sum & 0xffff) + (sum >> 16);
-        !(sum as u16)
+        of(self.0 + !checksum as u64)
     }
 
     /// As [`Delta::apply`] with UDP's rules (RFC 768): zero means "no checksum" and stays; a sum

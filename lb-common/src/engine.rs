@@ -1,8 +1,10 @@
 //! The packet path from end to end: the same function in the kernel and on the host.
 
 use crate::{
+    encapsulate,
     frame::Frame,
     hash,
+    header::Own,
     net::{V4, V6},
     packet::Packet,
     parse::{self, Family, Network, Unparsed},
@@ -11,6 +13,7 @@ use crate::{
     stage::{Step, flow, nat, reply},
     state::{Backend, ServiceKey, Target},
     tables::Tables,
+    too_big,
 };
 
 /// What becomes of a packet.
@@ -30,7 +33,10 @@ pub enum Verdict {
 /// Decides a packet's fate, rewrites it accordingly, and counts it.
 #[inline(always)]
 pub fn process<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> (Reason, Verdict) {
-    let step = start(frame, tables);
+    let step = match start(frame, tables) {
+        Ok((Reason::TooBig, room)) => too_big::answer(frame, tables, room),
+        step => step,
+    };
     let (reason, verdict) = match step {
         Ok((reason, ifindex)) => (reason, Verdict::Send { ifindex }),
         Err(reason) => (reason, if let Kind::Drop = reason.kind() { Verdict::Drop } else { Verdict::Pass }),
@@ -53,7 +59,7 @@ fn start<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Step<(Reason, u32)> 
 // What is not inlined here and below keeps the kernel's 512 bytes of stack, which all frames of a
 // call chain share: siblings overlap, and the established path carries nobody else's locals.
 #[inline(never)]
-fn run<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Step<(Reason, u32)> {
+fn run<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Step<(Reason, u32)> {
     let packet = match parse::packet::<A, F>(frame) {
         Ok(packet) => packet,
         Err(Unparsed::NoAddress) => return Err(Reason::NotOurs),
@@ -84,13 +90,16 @@ fn run<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> St
 
 /// Sends a packet to its backend.
 #[inline(never)]
-fn forward<A: Layout, F: Frame, T: Tables>(
+fn forward<A: Layout + Own, F: Frame, T: Tables>(
     frame: &mut F,
     tables: &T,
     packet: &Packet<A>,
     target: Target,
     backend: &Backend,
 ) -> Step<(Reason, u32)> {
+    if backend.is_tunnelled() {
+        return encapsulate::forward(frame, tables, packet, target, backend);
+    }
     let route = flow::to_backend(packet, tables, target, backend)?;
     rewrite::apply(frame, packet, &route).ok_or(Reason::Malformed)?;
     Ok((Reason::ToBackend, route.ifindex))

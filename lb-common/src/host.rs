@@ -14,7 +14,8 @@ use crate::{
     reason::Reason,
     settings::Settings,
     state::{
-        Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Traffic,
+        Backend, BackendId, Binding, Bucket, Health, Meter, Pin, Service, ServiceKey, Session, SessionKey,
+        Traffic, Tunnel,
     },
     tables::{Store, Tables},
     time::Tick,
@@ -99,6 +100,12 @@ impl Frame for HostFrame {
         Some(())
     }
 
+    fn sum(&self, offset: usize, bytes: usize) -> Option<u64> {
+        let bytes = self.slice(self.tags + offset, bytes)?;
+        let (words, []) = bytes.as_chunks() else { return None };
+        Some(words.iter().map(|&word| u64::from(u32::from_ne_bytes(word))).sum())
+    }
+
     fn holds(&self, bytes: usize) -> bool {
         self.bytes.len() >= self.tags + bytes
     }
@@ -132,6 +139,10 @@ pub struct HostTables {
     pub health: Vec<u32>,
     /// `SOURCES`.
     pub sources: Vec<Ip>,
+    /// `TUNNELS`.
+    pub tunnels: [Tunnel; Tunnel::COUNT as usize],
+    /// `ANSWERS`.
+    pub answers: Cell<Meter>,
     /// `PINS` and `AFFINITY`, by [`Store`].
     pub sessions: [RefCell<HashMap<SessionKey, Rc<Session>>>; 2],
     /// Entries each of `PINS` and `AFFINITY` takes; neither evicts here.
@@ -227,6 +238,17 @@ impl Tables for HostTables {
 
     fn source(&self, index: u8) -> Option<Ip> {
         self.sources.get(usize::from(index)).copied()
+    }
+
+    fn tunnel(&self, index: u32) -> Option<HostRef<'_, Tunnel>> {
+        self.tunnels.get(index as usize).map(HostRef::Borrowed)
+    }
+
+    fn may_answer(&self) -> bool {
+        let mut meter = self.answers.get();
+        let allowed = meter.take(self.now());
+        self.answers.set(meter);
+        allowed
     }
 
     fn session(&self, store: Store, key: &SessionKey) -> Option<HostRef<'_, Session>> {

@@ -10,7 +10,7 @@
 //!
 //! ```text
 //! frame -> parse -> stage::reply | stage::flow -> (miss: stage::connect = service, session, select, nat)
-//!       -> rewrite -> verdict
+//!       -> rewrite | encapsulate -> verdict
 //! ```
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(target_arch = "bpf", feature(core_intrinsics))]
@@ -20,10 +20,12 @@
 )]
 
 pub mod checksum;
+pub mod encapsulate;
 pub mod engine;
 pub mod explain;
 pub mod frame;
 pub mod hash;
+pub mod header;
 #[cfg(feature = "std")]
 pub mod host;
 pub mod net;
@@ -37,3 +39,4 @@ pub mod stage;
 pub mod state;
 pub mod tables;
 pub mod time;
+pub mod too_big;

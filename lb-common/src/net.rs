@@ -295,12 +295,16 @@ impl Address for V6 {
 
 const _: () = assert!(cfg!(target_endian = "little"), "map layouts and `Mac` assume little-endian words");
 
-/// IP protocol numbers that a service can have (IANA protocol numbers).
+/// IP protocol numbers that a service or a tunnel can have (IANA protocol numbers).
 pub mod protocol {
+    /// IPv4 in IP.
+    pub const IPV4: u8 = 4;
     /// Transmission Control Protocol.
     pub const TCP: u8 = 6;
     /// User Datagram Protocol.
     pub const UDP: u8 = 17;
+    /// IPv6 in IP.
+    pub const IPV6: u8 = 41;
 }
 
 #[cfg(test)]

@@ -96,6 +96,12 @@ reasons! {
     Event SessionExpired "session_expired";
     /// A proven client's session found no room in `PINS`; it stays among the unproven.
     Event PinsFull "pins_full";
+    /// Too big for its tunnel, and this CPU has told enough senders in this second.
+    Drop TooBig "too_big";
+    /// Too big for its tunnel: the sender was told so.
+    Forward TooBigAnswered "too_big_answered";
+    /// The driver leaves no room before the packet for a tunnel's header.
+    Drop NoHeadroom "no_headroom";
 }
 
 impl Reason {

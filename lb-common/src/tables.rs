@@ -11,7 +11,7 @@ use crate::{
     stage::{Step, connect, flow},
     state::{
         Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Target,
-        Traffic,
+        Traffic, Tunnel,
         flow::{Entry, Phase},
     },
     time::Tick,
@@ -59,6 +59,11 @@ pub trait Tables {
     fn health(&self, id: BackendId) -> Health;
     /// An entry of `SOURCES`.
     fn source(&self, index: u8) -> Option<Ip>;
+
+    /// An entry of `TUNNELS`.
+    fn tunnel(&self, index: u32) -> Option<Self::Ref<'_, Tunnel>>;
+    /// May this CPU send one more answer of our own? If so, it is counted (`ANSWERS`).
+    fn may_answer(&self) -> bool;
 
     /// A stored session.
     fn session(&self, store: Store, key: &SessionKey) -> Option<Self::Ref<'_, Session>>;

@@ -12,7 +12,7 @@ use lb_common::{
     stage::Step,
     state::{
         Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Target,
-        Traffic,
+        Traffic, Tunnel,
         flow::{Entry, Phase},
     },
     tables::{Store, Tables},
@@ -22,8 +22,8 @@ use lb_common::{
 use crate::{
     aside,
     maps::{
-        AFFINITY, BACKENDS, BINDINGS, COUNTERS, CURSOR, FLOWS, HEALTH, PINS, SERVICES, SETTINGS, SLOTS,
-        SOURCES, TRAFFIC,
+        AFFINITY, ANSWERS, BACKENDS, BINDINGS, COUNTERS, CURSOR, FLOWS, HEALTH, PINS, SERVICES, SETTINGS,
+        SLOTS, SOURCES, TRAFFIC, TUNNELS,
     },
 };
 
@@ -92,6 +92,18 @@ impl Tables for BpfTables {
     #[inline(always)]
     fn source(&self, index: u8) -> Option<Ip> {
         SOURCES.get(u32::from(index)).copied()
+    }
+
+    #[inline(always)]
+    fn tunnel(&self, index: u32) -> Option<&Tunnel> {
+        TUNNELS.get(index)
+    }
+
+    #[inline(always)]
+    fn may_answer(&self) -> bool {
+        let Some(meter) = ANSWERS.get_ptr_mut(0) else { return false };
+        // SAFETY: this CPU's own element, and no other reference to it lives meanwhile.
+        unsafe { &mut *meter }.take(self.now())
     }
 
     #[inline(always)]

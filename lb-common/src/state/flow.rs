@@ -74,10 +74,11 @@ impl Target {
         self.0
     }
 
-    /// A target without a binding (`dsr`).
+    /// A target without a binding (`dsr` and tunnels). In the place of its address and port stand bits of the
+    /// flow's hash: what tells flows apart in a tunnel.
     #[inline(always)]
-    pub const fn direct(backend: BackendId) -> Self {
-        Self(backend.0 as u64)
+    pub const fn direct(backend: BackendId, hash: u64) -> Self {
+        Self::bound(backend, (hash >> 56) as u8, (hash >> 40) as u16)
     }
 
     /// A target with a binding at `port` (an offset in the port range) of the lane that source
@@ -110,6 +111,12 @@ impl Target {
     #[inline(always)]
     pub const fn port(self) -> u16 {
         (self.0 >> 32) as u16
+    }
+
+    /// 24 bits that tell flows in a tunnel apart.
+    #[inline(always)]
+    pub const fn entropy(self) -> u32 {
+        (self.source() as u32) << 16 | self.port() as u32
     }
 
     /// True if this entry is for packets from the backend to the client.
@@ -354,7 +361,7 @@ mod tests {
     const NOW: Tick = Tick(100_000);
 
     fn entry(backend: u32, phase: Phase, now: Tick) -> Entry {
-        Entry::new(Target::direct(BackendId(backend)), phase, now)
+        Entry::new(Target::direct(BackendId(backend), 0), phase, now)
     }
 
     fn insert(bucket: &Bucket, hash: u64, entry: Entry, generation: u32, now: Tick) -> Displaced {

@@ -9,12 +9,14 @@ pub mod binding;
 pub mod flow;
 pub mod service;
 pub mod session;
+pub mod tunnel;
 
 pub use backend::{Backend, BackendId, Forwarding, Health, Traffic};
 pub use binding::{Binding, Bound};
 pub use flow::{Bucket, Phase, Target};
 pub use service::{PersistBy, Service, ServiceKey};
 pub use session::{Pin, Session, SessionKey};
+pub use tunnel::{Meter, Tunnel};
 
 /// Version of the layout of all pinned maps.
 pub const LAYOUT_VERSION: u32 = 2;

@@ -32,7 +32,7 @@ pub use view::View;
 use anyhow::Result;
 use lb_common::{
     net::Ip,
-    state::{Backend, BackendId, Health, Service, ServiceKey},
+    state::{Backend, BackendId, Health, Service, ServiceKey, Tunnel},
 };
 
 /// Writes to the tables. Each call takes effect at once for packets; their order is the caller's
@@ -86,4 +86,11 @@ pub trait Dataplane {
     /// # Errors
     /// More than 256, or a system call failed.
     fn set_sources(&mut self, sources: &[Ip]) -> Result<()>;
+
+    /// Replaces what tunnelled packets are wrapped in, by outer family. A packet in between may get parts of
+    /// both.
+    ///
+    /// # Errors
+    /// A system call failed.
+    fn set_tunnels(&mut self, tunnels: &[Tunnel; Tunnel::COUNT as usize]) -> Result<()>;
 }

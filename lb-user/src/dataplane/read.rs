@@ -7,7 +7,7 @@ use aya::maps::{IterableMap as _, MapError};
 use lb_common::{
     net::Ip,
     reason::Reason,
-    state::{Backend, BackendId, Bucket, Health, Pin, Service, ServiceKey, SessionKey, Traffic},
+    state::{Backend, BackendId, Bucket, Health, Pin, Service, ServiceKey, SessionKey, Traffic, Tunnel},
     tables::Store,
     time::Tick,
 };
@@ -79,6 +79,14 @@ impl Kernel {
         let used = sources.iter().rposition(|ip| *ip != Ip::default()).map_or(0, |last| last + 1);
         sources.truncate(used);
         Ok(sources)
+    }
+
+    /// What tunnelled packets are wrapped in, by outer family.
+    ///
+    /// # Errors
+    /// A system call failed.
+    pub fn installed_tunnels(&self) -> Result<[Tunnel; Tunnel::COUNT as usize]> {
+        Ok([self.tunnels.get(&0, 0)?.0, self.tunnels.get(&1, 0)?.0])
     }
 
     /// One counter, summed over the CPUs.

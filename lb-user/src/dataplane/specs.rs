@@ -5,7 +5,10 @@ use lb_common::{
     net::Ip,
     reason::Reason,
     settings::Settings,
-    state::{Backend, Binding, Bucket, Service, ServiceKey, Session, SessionKey, Traffic, flow::WAYS},
+    state::{
+        Backend, Binding, Bucket, Meter, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
+        flow::WAYS,
+    },
 };
 
 use super::Name;
@@ -34,7 +37,7 @@ pub struct Spec {
 impl Spec {
     /// True if the number of entries follows from the configuration.
     pub fn is_sized(&self) -> bool {
-        !matches!(self.name, "SOURCES" | "CURSOR" | "COUNTERS" | "META")
+        !matches!(self.name, "SOURCES" | "TUNNELS" | "ANSWERS" | "CURSOR" | "COUNTERS" | "META")
     }
 
     /// Bytes of keys and values, on all CPUs; an estimate of the kernel's memory that leaves out its
@@ -106,6 +109,8 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
         array("BACKENDS", Array, size::<Backend>(), backends),
         array("HEALTH", Array, 4, backends),
         array("SOURCES", Array, size::<Ip>(), 256),
+        array("TUNNELS", Array, size::<Tunnel>(), Tunnel::COUNT),
+        array("ANSWERS", PerCpuArray, size::<Meter>(), 1),
         array("CURSOR", PerCpuArray, 4, 1),
         array("COUNTERS", PerCpuArray, 8, Reason::ROOM as u32),
         array("TRAFFIC", PerCpuArray, size::<Traffic>(), backends),

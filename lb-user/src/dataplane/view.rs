@@ -9,6 +9,7 @@ use lb_common::{
     settings::Settings,
     state::{
         Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Traffic,
+        Tunnel,
     },
     tables::{Store, Tables},
     time::Tick,
@@ -75,6 +76,14 @@ impl Tables for View<'_> {
 
     fn source(&self, _index: u8) -> Option<Ip> {
         None
+    }
+
+    fn tunnel(&self, _index: u32) -> Option<HostRef<'_, Tunnel>> {
+        None
+    }
+
+    fn may_answer(&self) -> bool {
+        false
     }
 
     fn session(&self, store: Store, key: &SessionKey) -> Option<HostRef<'_, Session>> {

@@ -7,13 +7,15 @@ use lb_common::{
     state::{Backend, BackendId, Health},
 };
 
-use super::{Conn, Datagram, Geometry, Side, Site, Which, World};
+use super::{Conn, Datagram, Geometry, Side, Site, Which, World, tunnel::Wrapped};
 
 /// A frame that comes in.
 #[derive(Clone, Debug)]
 pub enum Frame {
     /// From fields, once the ports in it are known.
     Built(Datagram),
+    /// From fields, in a tunnel.
+    Wrapped(Wrapped),
     /// These bytes.
     Raw(Vec<u8>),
 }
@@ -48,6 +50,15 @@ pub enum Fate {
         out: Frame,
         /// Where it leaves.
         side: Side,
+    },
+    /// Answered by the balancer itself, back to where it came from.
+    Answered {
+        /// How.
+        reason: Reason,
+        /// The backend at which a connection was entered all the same.
+        opens: Option<BackendId>,
+        /// The answer.
+        out: Vec<u8>,
     },
     /// Sent back to a client, outside.
     ToClient {
@@ -173,7 +184,7 @@ impl Row {
     }
 
     fn sends(mut self, conn: Conn, which: Which, datagram: Datagram, opens: bool, events: &[Reason]) -> Self {
-        let out = conn.forwarded(which, datagram.clone()).into();
+        let out = conn.leaving(which, datagram.clone());
         let fate = Fate::ToBackend { id: conn.site.id(which), opens, out, side: which.side() };
         self.packet(datagram.into(), Side::Outside, fate, events);
         self
@@ -214,6 +225,13 @@ impl Row {
         let fate =
             Fate::ToBackend { id: site.id(which), opens: true, out: Frame::Raw(out), side: which.side() };
         self.packet(Frame::Raw(frame), Side::Outside, fate, events);
+        self
+    }
+
+    /// A frame and its fate.
+    #[must_use]
+    pub fn with(mut self, frame: impl Into<Frame>, side: Side, fate: Fate, events: &[Reason]) -> Self {
+        self.packet(frame.into(), side, fate, events);
         self
     }
 

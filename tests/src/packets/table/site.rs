@@ -1,13 +1,13 @@
 //! A service with two backends, its clients, and what their packets look like on either side.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use lb_common::{
     net::{Be16, Ip, Mac, protocol},
     state::{Backend, BackendId, Forwarding, Health, PersistBy, Service, ServiceKey},
 };
 
-use super::{Conn, Side, World};
+use super::{Conn, Side, World, tunnel};
 
 /// Ethernet addresses.
 pub mod mac {
@@ -56,13 +56,24 @@ pub enum Family {
     V6,
 }
 
+impl Family {
+    const fn ip(self, [a, b, c, d]: [u8; 4], v6: u16) -> IpAddr {
+        match self {
+            Self::V4 => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
+            Self::V6 => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, v6 >> 8, 0, 0, 0, 0, v6 & 0xff)),
+        }
+    }
+}
+
 /// A service and how it is configured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Site {
     /// Tells two sites of a row apart: 0 or 1.
     pub number: u8,
-    /// Of all addresses.
+    /// Of all addresses but perhaps the backends'.
     pub family: Family,
+    /// Of the backends' addresses.
+    pub outer: Family,
     /// The service's.
     pub udp: bool,
     /// How packets reach the backends.
@@ -86,6 +97,7 @@ impl Site {
         Self {
             number: 0,
             family,
+            outer: family,
             udp,
             forwarding,
             prefix,
@@ -107,15 +119,17 @@ impl Site {
             Forwarding::Nat => "nat",
             Forwarding::NatPreserve => "nat keeping clients",
             Forwarding::Dsr => "dsr",
+            Forwarding::Ipip => "ipip",
+            Forwarding::Gue => "gue",
         };
+        if self.outer != self.family {
+            return format!("{family} {transport} {forwarding} in v6");
+        }
         format!("{family} {transport} {forwarding}")
     }
 
     fn ip(&self, v4: [u8; 4], v6: u16) -> IpAddr {
-        match self.family {
-            Family::V4 => v4.into(),
-            Family::V6 => [0x2001, 0xdb8, v6 >> 8, 0, 0, 0, 0, v6 & 0xff].into(),
-        }
+        self.family.ip(v4, v6)
     }
 
     /// The virtual address.
@@ -131,8 +145,8 @@ impl Site {
     /// A backend's address and port.
     pub fn server(&self, which: Which) -> (IpAddr, u16) {
         let last = 11 + self.number * 2 + which as u8;
-        let port = if self.forwarding == Forwarding::Dsr { self.port } else { 8080 + which as u16 };
-        (self.ip([10, 0, 0, last], 0x0b00 + u16::from(last)), port)
+        let port = if self.forwarding.is_direct() { self.port } else { 8080 + which as u16 };
+        (self.outer.ip([10, 0, 0, last], 0x0b00 + u16::from(last)), port)
     }
 
     /// A backend's id.
@@ -197,6 +211,7 @@ impl Site {
         let v4 = Self { family: Family::V4, ..*self }.source();
         let v6 = Self { family: Family::V6, ..*self }.source();
         world.set_sources(&[v4.into(), v6.into()]);
+        world.set_tunnels(&tunnel::tunnels());
         for which in [A, B] {
             let recipe = self.recipe(world, which);
             world.set_backend(self.id(which), &recipe);

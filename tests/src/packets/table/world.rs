@@ -4,7 +4,7 @@ use lb_common::{
     net::Ip,
     reason::Reason,
     settings::KEY_WORDS,
-    state::{Backend, BackendId, Health, Service, ServiceKey, Traffic},
+    state::{Backend, BackendId, Health, Service, ServiceKey, Traffic, Tunnel},
 };
 
 /// The hash key of every world.
@@ -84,6 +84,8 @@ pub trait World {
     fn remove_service(&mut self, key: &ServiceKey);
     /// Writes the source addresses.
     fn set_sources(&mut self, sources: &[Ip]);
+    /// Writes what tunnelled packets are wrapped in.
+    fn set_tunnels(&mut self, tunnels: &[Tunnel; 2]);
 
     /// Index of an interface.
     fn ifindex(&self, side: Side) -> u32;

@@ -7,6 +7,7 @@ mod forwarding;
 mod passing;
 mod persistence;
 mod pressure;
+mod tunnels;
 
 use lb_common::state::Forwarding;
 
@@ -15,7 +16,8 @@ use super::{Family, Row, Site};
 /// Both families.
 pub const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 /// All ways to forward.
-pub const MODES: [Forwarding; 3] = [Forwarding::Nat, Forwarding::NatPreserve, Forwarding::Dsr];
+pub const MODES: [Forwarding; 5] =
+    [Forwarding::Nat, Forwarding::NatPreserve, Forwarding::Dsr, Forwarding::Ipip, Forwarding::Gue];
 
 /// Every row.
 pub fn all() -> Vec<Row> {
@@ -27,6 +29,7 @@ pub fn all() -> Vec<Row> {
         persistence::rows(),
         failure::rows(),
         pressure::rows(),
+        tunnels::rows(),
     ]
     .into_iter()
     .flatten()

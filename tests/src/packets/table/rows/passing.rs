@@ -19,7 +19,7 @@ pub(super) fn rows() -> Vec<Row> {
         rows.extend(elsewhere(Site { family, ..Site::new(family, false, Site::WEB.forwarding) }));
         rows.extend(echoes(Site::new(family, false, Site::WEB.forwarding)));
     }
-    for site in sites().filter(|site| site.forwarding != lb_common::state::Forwarding::Dsr) {
+    for site in sites().filter(|site| !site.forwarding.is_direct()) {
         rows.push(strange_replies(site));
     }
     rows.push(neighbour_solicitation());
