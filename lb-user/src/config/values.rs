@@ -7,7 +7,10 @@ use std::{
 };
 
 use humantime::{format_duration, parse_duration};
+use ipnet::IpNet;
 use toml::de::DeValue;
+
+use super::words::did_you_mean;
 
 /// `key` must be one thing and is another.
 pub(super) fn wrong_type(key: &str, expected: &str, found: &DeValue<'_>) -> String {
@@ -57,6 +60,35 @@ pub(super) const AN_ADDRESS: &str = r#"an IPv4 or IPv6 address in quotes such as
 
 pub(super) fn address(text: &str) -> Result<IpAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is not an IP address"))
+}
+
+/// What [`prefix`] reads, for errors.
+pub(super) const A_PREFIX: &str = r#"addresses or prefixes in quotes such as "10.0.0.0/8""#;
+
+/// A bare address is a prefix of full length.
+pub(super) fn prefix(text: &str) -> Result<IpNet, String> {
+    let net: IpNet = match text.parse::<IpAddr>() {
+        Ok(address) => address.into(),
+        Err(_) => text.parse().map_err(|_| format!("{text:?} is not an IP address or prefix"))?,
+    };
+    let complaint = if net.trunc() != net {
+        "has bits set beyond its length"
+    } else if is_mapped(&net) {
+        "is IPv4 in IPv6 notation"
+    } else {
+        return Ok(net);
+    };
+    let meant = unmapped(net.trunc());
+    Err(format!("{text:?} {complaint}{}", did_you_mean(Some(format!("{:?}", meant.to_string())))))
+}
+
+fn is_mapped(net: &IpNet) -> bool {
+    matches!(net, IpNet::V6(v6) if v6.prefix_len() >= 96 && v6.addr().to_ipv4_mapped().is_some())
+}
+
+fn unmapped(net: IpNet) -> IpNet {
+    let canonical = net.addr().to_canonical();
+    if is_mapped(&net) { IpNet::new(canonical, net.prefix_len() - 96).unwrap_or(net) } else { net }
 }
 
 /// What [`listen`] reads, for errors.

@@ -10,7 +10,6 @@ const LATER: &[(&str, &str, &[&str])] = &[
     ("[[service]]", "slow_start", &[]),
     ("[[service]]", "port", &["any"]),
     ("[[service]]", "protocol", &["http"]),
-    ("[[service]]", "forwarding", &["ipip", "gue"]),
     ("[[service]]", "scheduler", &["least-sessions"]),
     ("[service.persistence]", "by", &["quic-cid", "cookie", "header", "query"]),
     ("[service.persistence]", "on_down", &["lend", "refuse", "hold"]),

@@ -13,7 +13,7 @@ use lb_common::{reason::Reason, state::Health};
 use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
 use tracing::{info, warn};
 
-use super::{claims::Claims, sweep};
+use super::{claims::Claims, sweep, tunnels::tunnels};
 use crate::{
     dataplane::{self, Dataplane as _, Mode, Options, Program},
     health::{BackendKey, Flip, Monitor, Target},
@@ -65,6 +65,7 @@ impl Core {
         }
         warn_of_port_overlap(&model);
         let sources = sources(&model, interfaces.first())?;
+        let tunnels = tunnels(&model, interfaces.first())?;
 
         let options = Options {
             limits: &model.limits,
@@ -82,7 +83,7 @@ impl Core {
         let claims = Claims::adopt(&interfaces, &services);
         let key = program.settings.key.each_ref().map(lb_common::settings::Fixed::get);
         let health = state.backends.iter().map(|(key, backend)| (key.clone(), backend.health)).collect();
-        let inputs = Inputs { health, next_hops: HashMap::new(), sources, seed: plan::seed(&key) };
+        let inputs = Inputs { health, next_hops: HashMap::new(), sources, tunnels, seed: plan::seed(&key) };
 
         let (monitor, flips) = Monitor::new();
         let (resolver, next_hops) = Resolver::start().context("cannot open a netlink socket")?;
@@ -175,7 +176,11 @@ impl Core {
             Some(name) => Some(self.links.interface(name).await?),
             None => None,
         };
-        let inputs = Inputs { sources: sources(&model, first.as_ref())?, ..self.inputs.clone() };
+        let inputs = Inputs {
+            sources: sources(&model, first.as_ref())?,
+            tunnels: tunnels(&model, first.as_ref())?,
+            ..self.inputs.clone()
+        };
         let model = Arc::new(model);
         let changes = self.install(&model, inputs)?;
         self.model = Arc::clone(&model);

@@ -1,7 +1,7 @@
 //! From what runs to what is wanted: a pure difference, as steps in an order that is safe at each
 //! moment, and their application.
 //!
-//! Order: source addresses, backends that are new or changed, slot tables with their services, then
+//! Order: source addresses, outer headers, backends that are new or changed, slot tables with their services, then
 //! the reverse: services that go, backends that go. So no slot ever points at an absent backend. A
 //! slot table is written into a free place first; replacing the service's entry, which is one atomic
 //! write, swaps it in.
@@ -15,7 +15,7 @@ mod step;
 mod tests;
 
 pub use apply::apply;
-pub use recipe::{scope, seed, service_key, settings_key};
+pub use recipe::{scope, seed, service_key, settings_key, tunnel};
 pub use state::{BackendState, Inputs, ServiceState, SlotTable, Sources, State};
 pub use step::Step;
 
@@ -27,7 +27,7 @@ use std::{
 use anyhow::{Result, bail};
 use lb_common::{
     net::Ip,
-    state::{BackendId, Health, Service, ServiceKey},
+    state::{BackendId, Health, Service, ServiceKey, Tunnel},
 };
 
 use self::ranges::Places;
@@ -57,6 +57,7 @@ pub fn plan(current: &State, model: &Model, inputs: &Inputs) -> Result<Plan> {
     let tables = || model.services.iter().map(|service| (recipe::service_key(service), service.slots));
     let places = Places::find(current.tables(), model.limits.slots, tables());
     plan.sources(current, inputs)?;
+    plan.tunnels(current, inputs);
     for service in &model.services {
         for backend in &service.backends {
             plan.backend(current, model, inputs, service, backend)?;
@@ -79,6 +80,24 @@ impl Plan {
         }
         self.next.sources = merged;
         Ok(())
+    }
+
+    /// Before the backends, which need them. Of a family without backends they stay, as packets to those that
+    /// leave are still under way.
+    fn tunnels(&mut self, current: &State, inputs: &Inputs) {
+        for (next, wanted) in self.next.tunnels.iter_mut().zip(inputs.tunnels) {
+            if wanted == Tunnel::default() || wanted == *next {
+                continue;
+            }
+            if *next != Tunnel::default() {
+                let family = if std::net::IpAddr::from(next.source).is_ipv4() { "IPv4" } else { "IPv6" };
+                self.changes.push(format!("outer {family} headers of tunnels"));
+            }
+            *next = wanted;
+        }
+        if self.next.tunnels != current.tunnels {
+            self.steps.push(Step::SetTunnels(self.next.tunnels));
+        }
     }
 
     fn backend(

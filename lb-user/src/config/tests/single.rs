@@ -142,8 +142,6 @@ fn what_a_later_version_is_to_have() {
         (16, "port = 'any'", "16:8"),
         (16, "ports = [80, 443]", "16:1"),
         (17, "protocol = 'http'", "17:12"),
-        (18, "forwarding = 'ipip'", "18:14"),
-        (18, "forwarding = 'gue'", "18:14"),
         (18, "scheduler = 'least-sessions'", "18:13"),
         (21, "by = 'quic-cid'", "21:6"),
         (21, "by = 'cookie'", "21:6"),
@@ -154,7 +152,7 @@ fn what_a_later_version_is_to_have() {
         assert_errors(&with_line(line, text), &[(at, "is not supported by this version")]);
     }
     let help = |line, text| errors(&with_line(line, text)).as_slice()[0].help.clone();
-    assert_eq!(help(18, "forwarding = 'gue'"), r#"give "nat" or "dsr""#);
+    assert_eq!(help(18, "scheduler = 'least-sessions'"), r#"give "hash""#);
     assert_eq!(help(16, "port = 'any'"), "give an integer in 1..=65535");
     assert!(help(22, "group = 'shop'").starts_with("keys of [service.persistence]: by, prefix_v4, "));
 }
