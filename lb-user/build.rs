@@ -1,8 +1,9 @@
-//! Embeds the packet program, so that `limpet` is one file to copy.
+//! Embeds the packet programs, so that `limpet` is one file to copy.
 //!
-//! `cargo xtask build` compiles the program first and leaves it at `target/bpf/limpet.bpf.o`
-//! (`LIMPET_BPF_OBJECT` names another place). A plain `cargo build` on a host without the BPF
-//! toolchain embeds nothing, and such a `limpet` says so when it is asked to load the program.
+//! `cargo xtask build` compiles them first and leaves them at `target/bpf/limpet.bpf.o`
+//! (`LIMPET_BPF_OBJECT` names another place) and, beside it, `limpet-decap.bpf.o`. A plain `cargo build`
+//! on a host without the BPF toolchain embeds nothing, and such a `limpet` says so when it is asked to
+//! load a program.
 
 use std::{env, fs, path::PathBuf};
 
@@ -13,7 +14,12 @@ fn main() {
     let target = out.ancestors().nth(4).expect("OUT_DIR lies in the target directory");
     let object =
         env::var_os("LIMPET_BPF_OBJECT").map_or_else(|| target.join("bpf/limpet.bpf.o"), PathBuf::from);
-    println!("cargo:rerun-if-changed={}", object.display());
-    let bytes = fs::read(&object).unwrap_or_default();
-    fs::write(out.join("limpet.bpf.o"), bytes).expect("write the object into OUT_DIR");
+    for (from, name) in [
+        (object.clone(), "limpet.bpf.o"),
+        (object.with_file_name("limpet-decap.bpf.o"), "limpet-decap.bpf.o"),
+    ] {
+        println!("cargo:rerun-if-changed={}", from.display());
+        let bytes = fs::read(&from).unwrap_or_default();
+        fs::write(out.join(name), bytes).expect("write the object into OUT_DIR");
+    }
 }

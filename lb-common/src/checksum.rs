@@ -70,6 +70,12 @@ impl Delta {
     }
 }
 
+/// True if a header of these words has the right checksum in it (RFC 1071 section 1).
+#[inline(always)]
+pub fn holds(words: &[u32; 5]) -> bool {
+    of(words.iter().map(|&word| u64::from(word)).sum()) == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +112,19 @@ mod tests {
             prop_assert_eq!(Delta::NONE.address(V6::from_bytes(a), V6::from_bytes(b)).apply(sum(&a)), sum(&b));
             let (a, b) = ([a[0], a[1], a[2], a[3]], [b[0], b[1], b[2], b[3]]);
             prop_assert_eq!(Delta::NONE.address(V4::from_bytes(a), V4::from_bytes(b)).apply(sum(&a)), sum(&b));
+        }
+    }
+
+    #[test]
+    fn a_header_holds_with_its_own_checksum_only() {
+        let mut words = [0x45, 0x0102_0304, 0x0000_0440, 0xffff_0000, 0xffff_ffff_u32];
+        assert!(!holds(&words));
+        words[2] |= u32::from(full(&words.map(u32::to_ne_bytes).concat())) << 16;
+        assert!(holds(&words));
+        for bit in 0..160 {
+            let mut broken = words;
+            broken[bit / 32] ^= 1 << (bit % 32);
+            assert!(!holds(&broken), "bit {bit}");
         }
     }
 

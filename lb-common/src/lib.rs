@@ -12,6 +12,8 @@
 //! frame -> parse -> stage::reply | stage::flow -> (miss: stage::connect = service, session, select, nat)
 //!       -> rewrite | encapsulate -> verdict
 //! ```
+//!
+//! [`decap`] is the same for the other end of a tunnel: a program of its own, for backends.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![cfg_attr(target_arch = "bpf", feature(core_intrinsics))]
 #![cfg_attr(
@@ -20,6 +22,7 @@
 )]
 
 pub mod checksum;
+pub mod decap;
 pub mod encapsulate;
 pub mod engine;
 pub mod explain;

@@ -83,16 +83,16 @@ pub trait Family: Address {
 /// byte.
 #[derive(Clone, Copy)]
 #[repr(C, packed)]
-struct Ipv4 {
-    version_and_length: u8,
+pub(crate) struct Ipv4 {
+    pub(crate) version_and_length: u8,
     _service: u8,
-    total: Be16,
+    pub(crate) total: Be16,
     _identification: u16,
-    flags_and_offset: Be16,
-    _time_to_live: u8,
-    protocol: u8,
+    pub(crate) flags_and_offset: Be16,
+    pub(crate) time_to_live: u8,
+    pub(crate) protocol: u8,
     _checksum: u16,
-    addresses: Pair<V4>,
+    pub(crate) addresses: Pair<V4>,
 }
 const _: () = assert!(size_of::<Ipv4>() == Ipv4Hdr::LEN);
 // SAFETY: packed integers.
@@ -101,13 +101,13 @@ unsafe impl Wire for Ipv4 {}
 /// An IPv6 header (RFC 8200 section 3).
 #[derive(Clone, Copy)]
 #[repr(C, packed)]
-struct Ipv6 {
-    version_and_class: u8,
+pub(crate) struct Ipv6 {
+    pub(crate) version_and_class: u8,
     _class_and_flow: [u8; 3],
-    payload: Be16,
-    next: u8,
-    _hops: u8,
-    addresses: Pair<V6>,
+    pub(crate) payload: Be16,
+    pub(crate) next: u8,
+    pub(crate) hops: u8,
+    pub(crate) addresses: Pair<V6>,
 }
 const _: () = assert!(size_of::<Ipv6>() == Ipv6Hdr::LEN);
 // SAFETY: packed integers.
@@ -166,7 +166,7 @@ impl Family for V6 {
 // IPv6 extension headers (IANA "IPv6 Extension Header Types").
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
-const FRAGMENT: u8 = 44;
+pub(crate) const FRAGMENT: u8 = 44;
 const AUTHENTICATION: u8 = 51;
 const DESTINATION: u8 = 60;
 const MOBILITY: u8 = 135;

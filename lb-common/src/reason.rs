@@ -49,9 +49,13 @@ macro_rules! reasons {
             pub const fn help(self) -> &'static str {
                 match self { $(Self::$variant => concat!($($doc),+)),+ }
             }
+
+            /// Number of counters.
+            pub const COUNT: usize = Self::ALL.len();
         }
     };
 }
+pub(crate) use reasons;
 
 reasons! {
     /// Neither IPv4 nor IPv6 directly after the Ethernet header.
@@ -105,8 +109,6 @@ reasons! {
 }
 
 impl Reason {
-    /// Number of counters.
-    pub const COUNT: usize = Self::ALL.len();
     /// Entries of `COUNTERS`. More than there are reasons: a new one, added at the end, then leaves
     /// the layout of pinned maps as it is.
     pub const ROOM: usize = 64;

@@ -73,11 +73,11 @@ impl<'a> XdpFrame<'a> {
         }
         *self = Self::new(self.ctx);
         if tags >= TAG {
-            self.write_at(self.front + TYPE, { words.first })?;
+            self.write_at(self.front + TYPE, words.first)?;
             self.skip_tag();
         }
         if tags >= 2 * TAG {
-            self.write_at(self.front + TYPE + TAG, { words.second })?;
+            self.write_at(self.front + TYPE + TAG, words.second)?;
             self.skip_tag();
         }
         Some(())

@@ -1,12 +1,13 @@
 //! The control plane: `config` (parse) -> `model` (validated) -> `plan` (the difference to what runs)
 //! -> `dataplane` (the packet program's maps). `daemon` holds them together; `api` and `metrics` only
-//! know what it can be asked.
+//! know what it can be asked. `decap` is a small daemon of its own, for backends.
 pub mod api;
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod daemon;
 pub mod dataplane;
+pub mod decap;
 pub mod demo;
 pub mod health;
 pub mod lab;

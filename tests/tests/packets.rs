@@ -1,6 +1,6 @@
 //! The packet table in the kernel. The same rows run on the host engine: `lb-common/tests/packets.rs`.
 
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use lb_common::{
@@ -8,7 +8,7 @@ use lb_common::{
     state::{Forwarding, Meter, Tunnel},
 };
 use limpet_tests::packets::{
-    kernel::{Kernel, PATIENCE, pin_to, test_run},
+    kernel::{Kernel, PATIENCE, makes_short_first_buffers, pin_to, test_run},
     table::{
         A, ACK, Action, Conn, Family, Frame, Geometry, Host, Row, Side, Site, Step, World, check, rows,
         tunnel::{self, Entropy},
@@ -187,15 +187,4 @@ fn headers_in_further_buffers() {
             assert!(asked.bytes == ask && answered.bytes == answer, "{linear}: rewritten in part");
         }
     }
-}
-
-/// Says so if not: a test run takes a first buffer shorter than a page since Linux 6.18.
-fn makes_short_first_buffers() -> bool {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("every Linux has it");
-    let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version < (6, 18) {
-        eprintln!("SKIPPED: needs Linux 6.18 for packets in several small buffers, this is {release}");
-    }
-    version >= (6, 18)
 }

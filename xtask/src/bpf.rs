@@ -1,6 +1,11 @@
-//! Compiling the packet program.
+//! Compiling the packet programs.
 
-use std::{env::consts::ARCH, fs, path::PathBuf, process::Command};
+use std::{
+    env::consts::ARCH,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, Result};
 
@@ -12,23 +17,29 @@ use crate::{
 
 const TARGET: &str = "bpfel-unknown-none";
 
-/// Compiles the packet program to where `limpet`'s build script looks for it.
+/// Compiles the packet programs, the balancer's and that for backends, to where `limpet`'s build script looks
+/// for them.
 ///
 /// # Errors
-/// If it does not compile, or the object can't be written.
-pub(crate) fn build(workspace: &Workspace, tools: &BpfTools, log: bool) -> Result<PathBuf> {
+/// If they do not compile, or an object can't be written.
+pub(crate) fn build(workspace: &Workspace, tools: &BpfTools, log: bool) -> Result<()> {
     let mut cargo = cargo(workspace, tools, "build");
     if log {
         cargo.args(["--features", "log"]);
     }
     let built = workspace::executable(&mut cargo, "limpet-bpf").context("the packet program")?;
     let object = workspace.bpf_object();
-    let new = fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?;
-    // An untouched file spares `limpet` a rebuild.
-    if fs::read(&object).ok().as_deref() != Some(&new) {
-        fs::write(&object, new).with_context(|| format!("cannot write {}", object.display()))?;
+    hand_over(&built, &object)?;
+    hand_over(&built.with_file_name("limpet-decap"), &object.with_file_name("limpet-decap.bpf.o"))
+}
+
+/// Copies a program that was built, unless it is there already: an untouched file spares `limpet` a rebuild.
+fn hand_over(built: &Path, object: &Path) -> Result<()> {
+    let new = fs::read(built).with_context(|| format!("cannot read {}", built.display()))?;
+    if fs::read(object).ok().as_deref() != Some(&new) {
+        fs::write(object, new).with_context(|| format!("cannot write {}", object.display()))?;
     }
-    Ok(object)
+    Ok(())
 }
 
 /// Where [`build`] leaves the bench's feeder.

@@ -37,7 +37,7 @@ pub(crate) fn limpet(workspace: &Workspace, args: &Args) -> Result<PathBuf> {
 
 /// Builds the packet program, which [`host`] embeds.
 pub(crate) fn packet_program(workspace: &Workspace, tools: &BpfTools, log: bool) -> Result<()> {
-    bpf::build(workspace, tools, log).map(drop)
+    bpf::build(workspace, tools, log)
 }
 
 /// Builds `limpet` around the packet program that is there; returns its path.

@@ -48,7 +48,7 @@ fn as_json(answer: &impl Serialize) -> serde_json::Result<Vec<u8>> {
 }
 
 /// To standard output, at once. A reader that has seen enough, such as `head`, is no error.
-fn print(text: &[u8]) -> anyhow::Result<()> {
+pub(super) fn print(text: &[u8]) -> anyhow::Result<()> {
     match io::stdout().write_all(text) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot print"),
         _ => Ok(()),

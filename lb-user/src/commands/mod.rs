@@ -1,8 +1,10 @@
 //! What each subcommand does.
 mod ask;
 pub mod check;
+pub mod decap;
 pub mod demo;
 pub mod explain;
+mod log;
 pub mod reload;
 pub mod run;
 pub mod status;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, anyhow};
 use aya::{
     Ebpf,
     programs::{
-        ProgramError, XdpMode,
+        ProgramError, Xdp, XdpMode,
         links::{FdLink, PinnedLink},
         xdp::{XdpLink, XdpLinkId},
     },
@@ -76,7 +76,7 @@ pub fn attach(program: &mut Program, name: &str, ifindex: u32, mode: AttachMode)
             }
         }
     }
-    let (id, mode) = attach_fresh(program, name, ifindex, mode)?;
+    let (id, mode) = attach_fresh(program.xdp(), name, ifindex, mode)?;
     if let Some(pins) = pins {
         let link = program.xdp().take_link(id)?;
         let link: FdLink = link.try_into().map_err(|_| {
@@ -155,14 +155,16 @@ pub fn attach_pass(ifindex: u32) -> Result<PassGuard> {
     Ok(PassGuard { _ebpf: load::load_pass(ifindex)? })
 }
 
-fn attach_fresh(
-    program: &mut Program,
+/// Attaches a loaded program to the interface `name` with index `ifindex`, for as long as `program` keeps the
+/// link.
+pub(super) fn attach_fresh(
+    program: &mut Xdp,
     name: &str,
     ifindex: u32,
     mode: AttachMode,
 ) -> Result<(XdpLinkId, Mode)> {
     if matches!(mode, AttachMode::Driver | AttachMode::Auto) {
-        match program.xdp().attach_to_if_index(ifindex, XdpMode::Driver) {
+        match program.attach_to_if_index(ifindex, XdpMode::Driver) {
             Ok(id) => return Ok((id, Mode::Driver)),
             Err(error) => match (errno(&error), mode) {
                 (Some(libc::EOPNOTSUPP | libc::EINVAL), AttachMode::Auto) => {}
@@ -170,7 +172,7 @@ fn attach_fresh(
             },
         }
     }
-    match program.xdp().attach_to_if_index(ifindex, XdpMode::Skb) {
+    match program.attach_to_if_index(ifindex, XdpMode::Skb) {
         Ok(id) => Ok((id, Mode::Generic)),
         Err(error) => Err(explain(error, name, "generic")),
     }
@@ -193,14 +195,14 @@ fn explain(error: ProgramError, name: &str, mode: &str) -> anyhow::Error {
             "another XDP program is on {name}: `ip link show {name}` tells its id; \
              stop what put it there, or remove it with `ip link set dev {name} xdp off`"
         ),
-        Some(libc::EOPNOTSUPP) => format!(
-            "the driver of {name} has no XDP: set `mode = \"auto\"` or `\"generic\"` in [interface] (slower)"
-        ),
+        Some(libc::EOPNOTSUPP) => {
+            format!("the driver of {name} has no XDP: ask for mode `auto` or `generic` (slower)")
+        }
         Some(libc::EPERM) => "this needs root, or CAP_NET_ADMIN and CAP_BPF".to_owned(),
         Some(libc::ENODEV) => format!("{name} is gone"),
         Some(libc::EINVAL) => format!(
             "the driver of {name} refuses, often for LRO (`ethtool -K {name} lro off`), its MTU or too few queues; \
-             `mode = \"generic\"` in [interface] works everywhere (slower)"
+             mode `generic` works everywhere (slower)"
         ),
         _ => "the kernel's log (`dmesg`) may say more".to_owned(),
     };

@@ -216,7 +216,7 @@ fn own_map(spec: &Spec, pins: Option<&Pins>) -> Result<MapData> {
     Ok(map)
 }
 
-fn explain_load(error: aya::EbpfError) -> anyhow::Error {
+pub(super) fn explain_load(error: aya::EbpfError) -> anyhow::Error {
     let error = anyhow::Error::from(error);
     if lacks_rights(&error) {
         return error.context(LoadError::NoRights);
@@ -224,7 +224,7 @@ fn explain_load(error: aya::EbpfError) -> anyhow::Error {
     error.context("cannot create the packet program's maps")
 }
 
-fn explain_program(error: aya::programs::ProgramError) -> anyhow::Error {
+pub(super) fn explain_program(error: aya::programs::ProgramError) -> anyhow::Error {
     let error = anyhow::Error::from(error);
     if lacks_rights(&error) {
         return error.context(LoadError::NoRights);

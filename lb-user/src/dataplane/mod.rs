@@ -5,6 +5,7 @@
 
 mod attach;
 mod batch;
+mod decap;
 mod kernel;
 mod load;
 mod log;
@@ -21,6 +22,7 @@ mod view;
 mod write;
 
 pub use attach::{Attached, Mode, PassGuard, attach, attach_pass, detach_all};
+pub use decap::Decap;
 pub use kernel::Kernel;
 pub use load::{LoadError, Options, Program};
 pub use name::Name;

@@ -53,7 +53,7 @@ pub struct Interface {
 }
 
 /// Which XDP hook to use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum AttachMode {
     /// Driver where the driver supports it, else generic; says which.
     Auto,

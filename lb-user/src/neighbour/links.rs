@@ -123,8 +123,16 @@ impl Links {
                 _ => {}
             }
         }
-        interface.addresses = self.addresses(interface.ifindex).await.map_err(refused)?;
+        interface.addresses = self.addresses(Some(interface.ifindex)).await.map_err(refused)?;
         Ok(interface)
+    }
+
+    /// All addresses of the host, of whatever interface, `lo` included.
+    ///
+    /// # Errors
+    /// The kernel refused.
+    pub async fn all_addresses(&mut self) -> Result<Vec<Address>, LinkError> {
+        self.addresses(None).await.map_err(|error| refusal("list the host's addresses".to_owned(), &error))
     }
 
     /// Adds `address` alone (/32 or /128) to an interface; nothing happens where it is there already.
@@ -149,7 +157,7 @@ impl Links {
         match request.execute().await {
             Ok(()) => Ok(Claim::Added),
             Err(error) if errno(&error) == Some(Errno::EEXIST) => {
-                let there = self.addresses(ifindex).await;
+                let there = self.addresses(Some(ifindex)).await;
                 let there = there.map_err(|error| refusal(what(), &error))?;
                 let ours = |a: &Address| a.network.addr() == address && a.claimed;
                 Ok(if there.iter().any(ours) { Claim::Held } else { Claim::Foreign })
@@ -172,8 +180,12 @@ impl Links {
         }
     }
 
-    async fn addresses(&self, ifindex: u32) -> Result<Vec<Address>, rtnetlink::Error> {
-        let request = self.handle.address().get().set_link_index_filter(ifindex);
+    /// Those of one interface, or of all.
+    async fn addresses(&self, ifindex: Option<u32>) -> Result<Vec<Address>, rtnetlink::Error> {
+        let mut request = self.handle.address().get();
+        if let Some(ifindex) = ifindex {
+            request = request.set_link_index_filter(ifindex);
+        }
         let messages: Vec<AddressMessage> = request.execute().try_collect().await?;
         Ok(messages.iter().filter_map(parse).collect())
     }

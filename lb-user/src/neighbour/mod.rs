@@ -14,10 +14,11 @@
 //! not answered yet) the last answer stands. It is withdrawn when the kernel knows better: no route, or no answer.
 //!
 //! [`Links`] holds the other netlink calls of the daemon: interfaces and the addresses claimed on them.
-//! All of it works in the network namespace of the thread that creates it.
+//! [`Changes`] tells when to ask for these again. All of it works in the network namespace of the thread that creates it.
 
 mod actor;
 mod announce;
+mod changes;
 mod links;
 mod route;
 mod table;
@@ -30,6 +31,7 @@ use std::{
 };
 
 pub use announce::announce;
+pub use changes::Changes;
 pub use links::{Address, Claim, Interface, LinkError, Links};
 use rtnetlink::MulticastGroup;
 use tokio::{

@@ -1,6 +1,8 @@
 //! What people read: tables and sentences for a terminal of 100 columns, written to anything that takes text.
 
+mod decap;
 mod explain;
+mod fates;
 mod reload;
 mod status;
 mod words;
@@ -8,6 +10,7 @@ mod words;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, TableStyle};
 
 pub use self::{
+    decap::render as decap,
     explain::render as explain,
     reload::{refusal, render as reload},
     status::render as status,

@@ -1,7 +1,6 @@
 //! `limpet status`.
 
 use std::{
-    collections::BTreeMap,
     io::{self, Write},
     net::SocketAddr,
 };
@@ -10,7 +9,7 @@ use comfy_table::Cell;
 use lb_common::reason::Reason;
 
 use super::{
-    figure, table,
+    fates, figure, table,
     words::{bytes, count, percent, plural, time},
 };
 use crate::api::{Backend, BackendState, Service, Status, Table};
@@ -95,28 +94,8 @@ fn remark(backend: &Backend) -> Option<String> {
 /// What was counted at all; the reasons that are 0 are in the JSON.
 fn counters(status: &Status, out: &mut impl Write) -> io::Result<()> {
     let Status { drops, passes, forwards, events, .. } = status;
-    let mut table = table();
-    table.set_header([Cell::new("fate"), Cell::new("reason"), figure("count"), Cell::new("meaning")]);
-    for (fate, counts) in [("sent on", forwards), ("passed", passes), ("dropped", drops), ("event", events)] {
-        for (name, &number) in counts.iter().filter(|(_, number)| **number > 0) {
-            table.add_row([
-                Cell::new(fate),
-                Cell::new(name),
-                figure(count(number)),
-                Cell::new(meaning(name)),
-            ]);
-        }
-    }
-    let dropped: u64 = drops.values().sum();
-    writeln!(out, "\npackets: {}", summary(&[("sent on", forwards), ("passed", passes)], dropped))?;
-    if table.is_empty() { Ok(()) } else { writeln!(out, "{}", table.trim_fmt()) }
-}
-
-/// `12 sent on, 3 passed, none dropped`.
-fn summary(groups: &[(&str, &BTreeMap<String, u64>)], dropped: u64) -> String {
-    let groups = groups.iter().map(|(fate, counts)| format!("{} {fate}", count(counts.values().sum())));
-    let dropped = if dropped == 0 { "none".to_owned() } else { count(dropped) };
-    groups.chain([format!("{dropped} dropped")]).collect::<Vec<_>>().join(", ")
+    writeln!(out)?;
+    fates::render(&[("sent on", forwards), ("passed", passes), ("dropped", drops)], events, meaning, out)
 }
 
 /// Empty for a reason that only a newer daemon knows.

@@ -4,6 +4,7 @@
 //! every row has generations of its own, with which old flows, sessions and bindings don't agree.
 
 use std::{
+    fs,
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -165,6 +166,20 @@ pub fn test_run(xdp: &Xdp, frame: &[u8], ingress: u32, linear: usize) -> Ran {
     let action = ACTIONS.iter().find(|(number, _)| *number == result.return_value);
     let &(_, action) = action.unwrap_or_else(|| panic!("XDP action {}", result.return_value));
     Ran { action, bytes }
+}
+
+/// True if a test run takes a first buffer shorter than a page, as it does since Linux 6.18; says so if not.
+///
+/// # Panics
+/// Without `/proc`.
+pub fn makes_short_first_buffers() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("every Linux has it");
+    let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version < (6, 18) {
+        eprintln!("SKIPPED: needs Linux 6.18 for packets in several small buffers, this is {release}");
+    }
+    version >= (6, 18)
 }
 
 fn load(geometry: Geometry) -> Program {

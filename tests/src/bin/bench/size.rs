@@ -1,10 +1,11 @@
 //! How large things are: the program, its maps, and whether what was asked for fits into them.
 
-use std::path::Path;
+use std::{fmt, path::Path};
 
 use anyhow::{Context as _, Result};
+use aya::programs::Xdp;
 use lb_common::{reason::Reason, state::Forwarding};
-use lb_user::model::Limits;
+use lb_user::{cli::GUE_PORT, dataplane::Decap, model::Limits};
 use serde_json::{Value, json};
 
 use crate::{
@@ -30,11 +31,8 @@ pub(crate) struct Sizes {
 
 pub(crate) fn measure(limits: &Limits, ports: (u16, u16), feeder: &Path) -> Result<Sizes> {
     let mut bed = Bed::load(limits, ports, &[])?;
-    let info = bed.program.xdp().info()?;
-    let verified =
-        info.verified_instruction_count().context("this kernel does not tell verified instructions")?;
-    let translated = info.size_translated().context("no right to see the program's size")?;
-    let native = info.size_jitted();
+    let program = Size::of(bed.program.xdp())?;
+    let unwrapper = Size::of(Decap::load(GUE_PORT)?.xdp())?;
     let maps: u64 = bed.program.kernel.tables().iter().map(|(_, _, bytes)| bytes).sum();
     let found = found_again(limits, ports, feeder)?;
     let lost = 1.0 - f64::from(found) / f64::from(FLOWS);
@@ -43,9 +41,8 @@ pub(crate) fn measure(limits: &Limits, ports: (u16, u16), feeder: &Path) -> Resu
     Ok(Sizes {
         good: maps <= MAPS && lost <= LOST,
         lines: vec![
-            format!(
-                "program: {verified} instructions verified, {translated} bytes translated, {native} native"
-            ),
+            format!("program: {program}"),
+            format!("program of `limpet decap`: {unwrapper}"),
             format!(
                 "maps of a default start: {mib:.1} MiB, at most {}: {}",
                 MAPS >> 20,
@@ -59,10 +56,40 @@ pub(crate) fn measure(limits: &Limits, ports: (u16, u16), feeder: &Path) -> Resu
             ),
         ],
         json: json!({
-            "verified_instructions": verified, "translated_bytes": translated, "native_bytes": native,
+            "verified_instructions": program.verified, "translated_bytes": program.translated,
+            "native_bytes": program.native, "decap_verified_instructions": unwrapper.verified,
             "map_bytes": maps, "flows": FLOWS, "flows_found": found,
         }),
     })
+}
+
+/// Of a program.
+struct Size {
+    /// Instructions that the verifier walked.
+    verified: u32,
+    /// Bytes of the instructions that it accepted.
+    translated: u32,
+    /// Bytes of the machine's own.
+    native: u32,
+}
+
+impl Size {
+    fn of(program: &Xdp) -> Result<Self> {
+        let info = program.info()?;
+        let verified = info.verified_instruction_count();
+        Ok(Self {
+            verified: verified.context("this kernel does not tell verified instructions")?,
+            translated: info.size_translated().context("no right to see the program's size")?,
+            native: info.size_jitted(),
+        })
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { verified, translated, native } = self;
+        write!(f, "{verified} instructions verified, {translated} bytes translated, {native} native")
+    }
 }
 
 /// Makes [`FLOWS`] connections in a table for so many; returns how many of them it still knows.
