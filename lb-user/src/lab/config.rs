@@ -16,6 +16,9 @@ use super::{Family, backend_name, plan};
 pub struct Config {
     /// `[interface]`.
     pub interface: Interface,
+    /// `[tunnel]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tunnel: Option<Tunnel>,
     /// `[[service]]`, in order.
     pub service: Vec<Service>,
 }
@@ -29,6 +32,15 @@ pub struct Interface {
     pub mode: &'static str,
 }
 
+/// `[tunnel]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tunnel {
+    /// UDP port of GUE.
+    pub gue_port: u16,
+    /// Bytes of the largest outer packet.
+    pub mtu: u16,
+}
+
 /// `[[service]]`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Service {
@@ -40,7 +52,7 @@ pub struct Service {
     pub port: u16,
     /// `tcp` or `udp`.
     pub protocol: &'static str,
-    /// `nat` or `dsr`.
+    /// `nat`, `dsr`, `ipip` or `gue`.
     pub forwarding: &'static str,
     /// For `nat`: leave the client's address in place.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -102,7 +114,7 @@ impl Config {
     /// For the balancer of a lab.
     #[must_use]
     pub fn new(service: Vec<Service>) -> Self {
-        Self { interface: Interface { names: vec!["eth0".to_owned()], mode: "auto" }, service }
+        Self { interface: Interface { names: vec!["eth0".to_owned()], mode: "auto" }, tunnel: None, service }
     }
 }
 
