@@ -70,7 +70,9 @@ fn both_worlds_agree() {
         "pass, drop, tx, redirect: {fates:?}; {SEED}={seed}"
     );
     let idle: Vec<_> = host.reasons().into_iter().filter(|(_, count)| *count == 0).collect();
-    assert!(idle.is_empty(), "never counted: {idle:?}; {SEED}={seed}");
+    let idle: Vec<_> = idle.into_iter().map(|(reason, _)| reason).collect();
+    // A thousand answers in a tick are a test of their own, and test runs leave room before packets.
+    assert_eq!(idle, [Reason::TooBig, Reason::NoHeadroom], "never counted; {SEED}={seed}");
 }
 
 fn same_action(here: Action, there: Action) -> bool {

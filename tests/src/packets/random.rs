@@ -89,6 +89,7 @@ impl Source {
             site(3, Family::V6, false, Forwarding::NatPreserve),
             Site { prefix: Some(24), ..site(4, Family::V4, false, Forwarding::Dsr) },
             Site { prefix: None, port: 2080, ..site(5, Family::V6, false, Forwarding::Nat) },
+            Site { outer: Family::V6, ..site(6, Family::V4, true, Forwarding::Gue) },
         ];
         Self { random: StdRng::seed_from_u64(seed), sites, sent: Vec::new() }
     }
@@ -142,7 +143,9 @@ impl Source {
         let conn = Conn { port: random.random_range(2000..2006), ..site.conn(0).by(&client) };
         let flags =
             *[SYN, SYN, ACK, ACK, ACK, SYN | ACK, FIN | ACK, RST, 0].choose(random).expect("not empty");
-        let payload: Vec<u8> = (0..random.random_range(0..40)).map(|_| random.random()).collect();
+        // Now and then one that is too big for a tunnel.
+        let most = if site.forwarding.is_tunnel() && random.random_ratio(1, 8) { 2000 } else { 40 };
+        let payload: Vec<u8> = (0..random.random_range(0..most)).map(|_| random.random()).collect();
         let mut datagram = conn.says(flags, &payload);
         if site.udp && random.random_ratio(1, 4) {
             datagram.transport = Transport::UdpUnsummed;
