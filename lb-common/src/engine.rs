@@ -88,8 +88,8 @@ fn run<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T)
     forward(frame, tables, &packet, target, &backend)
 }
 
-/// Sends a packet to its backend.
-#[inline(never)]
+/// Sends a packet to its backend. The two ways are two functions, so that neither carries the other's locals.
+#[inline(always)]
 fn forward<A: Layout + Own, F: Frame, T: Tables>(
     frame: &mut F,
     tables: &T,
@@ -98,8 +98,21 @@ fn forward<A: Layout + Own, F: Frame, T: Tables>(
     backend: &Backend,
 ) -> Step<(Reason, u32)> {
     if backend.is_tunnelled() {
-        return encapsulate::forward(frame, tables, packet, target, backend);
+        encapsulate::forward(frame, tables, packet, target, backend)
+    } else {
+        rewrite(frame, tables, packet, target, backend)
     }
+}
+
+/// Sends a packet to its backend, with other addresses.
+#[inline(never)]
+fn rewrite<A: Layout, F: Frame, T: Tables>(
+    frame: &mut F,
+    tables: &T,
+    packet: &Packet<A>,
+    target: Target,
+    backend: &Backend,
+) -> Step<(Reason, u32)> {
     let route = flow::to_backend(packet, tables, target, backend)?;
     rewrite::apply(frame, packet, &route).ok_or(Reason::Malformed)?;
     Ok((Reason::ToBackend, route.ifindex))
