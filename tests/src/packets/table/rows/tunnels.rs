@@ -90,10 +90,10 @@ fn padded(site: Site) -> Row {
     )
 }
 
-/// What tells flows apart is different in two that were chosen so, and stays the same in each.
+/// Side by side, each keeps what it has in its outer headers: see [`Conn::taken`].
 fn flows(site: Site) -> Row {
     let (one, two) = (site.conn(0), site.conn(1));
-    open(site, one, "each flow has its own outer headers")
+    open(site, one, "each flow keeps its outer headers")
         .opens(two, A, two.first(), &[])
         .goes(one, A, one.data(), &[])
         .goes(two, A, two.data(), &[])
