@@ -14,8 +14,8 @@ use crate::{
     reason::Reason,
     settings::{Fixed, Settings},
     state::{
-        AccessKey, Admission, Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session,
-        SessionKey, Traffic,
+        AccessKey, Admission, Backend, BackendId, Binding, Bucket, Health, Meter, Pin, Service, ServiceKey,
+        Session, SessionKey, Traffic, Tunnel,
     },
     tables::{Cache, Store, Tables},
     time::Tick,
@@ -104,6 +104,12 @@ impl Frame for HostFrame {
         Some(())
     }
 
+    fn sum(&self, offset: usize, bytes: usize) -> Option<u64> {
+        let bytes = self.slice(self.tags + offset, bytes)?;
+        let (words, []) = bytes.as_chunks() else { return None };
+        Some(words.iter().map(|&word| u64::from(u32::from_ne_bytes(word))).sum())
+    }
+
     fn holds(&self, bytes: usize) -> bool {
         self.bytes.len() >= self.tags + bytes
     }
@@ -141,6 +147,10 @@ pub struct HostTables {
     pub sources: Vec<Ip>,
     /// `ACCESS`.
     pub access: BTreeMap<AccessKey, Admission>,
+    /// `TUNNELS`.
+    pub tunnels: [Tunnel; Tunnel::COUNT as usize],
+    /// `ANSWERS`.
+    pub answers: Cell<Meter>,
     /// `PINS` and `AFFINITY`, by [`Store`].
     pub sessions: [RefCell<HashMap<SessionKey, Rc<Session>>>; 2],
     /// Entries each of `PINS` and `AFFINITY` takes; neither evicts here.
@@ -253,6 +263,17 @@ impl Tables for HostTables {
             self.access.get(&AccessKey::new(list, first, bits))
         });
         longest == Some(&Admission::Allow)
+    }
+
+    fn tunnel(&self, index: u32) -> Option<HostRef<'_, Tunnel>> {
+        self.tunnels.get(index as usize).map(HostRef::Borrowed)
+    }
+
+    fn may_answer(&self) -> bool {
+        let mut meter = self.answers.get();
+        let allowed = meter.take(self.now());
+        self.answers.set(meter);
+        allowed
     }
 
     fn session(&self, store: Store, key: &SessionKey) -> Option<HostRef<'_, Session>> {

@@ -112,6 +112,13 @@ reasons! {
     Event FragmentDisplaced "fragment_displaced";
     /// The service's access list does not let the client in.
     Drop Denied "denied";
+    /// Too big for its tunnel, and nobody is told: it is a later fragment or an ICMP error, or this CPU has told
+    /// enough senders in this second.
+    Drop TooBig "too_big";
+    /// Too big for its tunnel: the sender was told so.
+    Forward TooBigAnswered "too_big_answered";
+    /// The driver leaves no room before the packet for a tunnel's header.
+    Drop NoHeadroom "no_headroom";
 }
 
 impl Reason {

@@ -11,6 +11,7 @@ use crate::{
     stage::flow,
     state::{
         Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session, SessionKey, Traffic,
+        Tunnel,
         flow::{Entry, Phase},
     },
     time::Tick,
@@ -70,6 +71,10 @@ pub trait Tables {
 
     /// Does the access list of this number let `client` in? See [`crate::state::access`].
     fn allows(&self, list: u32, client: Ip) -> bool;
+    /// An entry of `TUNNELS`.
+    fn tunnel(&self, index: u32) -> Option<Self::Ref<'_, Tunnel>>;
+    /// May this CPU send one more answer of our own? If so, it is counted (`ANSWERS`).
+    fn may_answer(&self) -> bool;
 
     /// A stored session.
     fn session(&self, store: Store, key: &SessionKey) -> Option<Self::Ref<'_, Session>>;

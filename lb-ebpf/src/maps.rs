@@ -9,7 +9,7 @@ use lb_common::{
     net::Ip,
     reason::Reason,
     settings::Settings,
-    state::{Backend, Binding, Bucket, Service, ServiceKey, Session, SessionKey, Traffic},
+    state::{Backend, Binding, Bucket, Meter, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel},
 };
 
 /// The daemon maps the array into its memory (Linux 5.5); its elements then start on a page, so
@@ -60,6 +60,14 @@ pub(crate) static HEALTH: Array<u32, 1> = Array::new();
 /// Index -> a source address of rewritten connections; written by the daemon.
 #[btf_map]
 pub(crate) static SOURCES: Array<Ip, 256> = Array::new();
+
+/// Outer family -> what tunnelled packets are wrapped in; written by the daemon.
+#[btf_map]
+pub(crate) static TUNNELS: Array<Tunnel, { Tunnel::COUNT as usize }> = Array::new();
+
+/// 0 -> how many packets this CPU has answered lately; written here.
+#[btf_map]
+pub(crate) static ANSWERS: PerCpuArray<Meter, 1> = PerCpuArray::new();
 
 /// 0 -> this CPU's place in its walk over source ports; written here.
 #[btf_map]

@@ -12,7 +12,7 @@ use lb_common::{
     settings::Settings,
     state::{
         AccessKey, Admission, Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session,
-        SessionKey, Traffic,
+        SessionKey, Traffic, Tunnel,
         flow::{Entry, Phase},
     },
     tables::{Cache, Store, Tables},
@@ -22,8 +22,8 @@ use lb_common::{
 use crate::{
     aside,
     maps::{
-        ACCESS, AFFINITY, BACKENDS, BINDINGS, COUNTERS, CURSOR, FLOWS, FRAGMENTS, HEALTH, PINS, SERVICES,
-        SETTINGS, SLOTS, SOURCES, TRAFFIC,
+        ACCESS, AFFINITY, ANSWERS, BACKENDS, BINDINGS, COUNTERS, CURSOR, FLOWS, FRAGMENTS, HEALTH, PINS,
+        SERVICES, SETTINGS, SLOTS, SOURCES, TRAFFIC, TUNNELS,
     },
 };
 
@@ -104,6 +104,18 @@ impl Tables for BpfTables {
         // address is aligned for it, and any bytes are one.
         let key = unsafe { &*(&raw const key).cast::<Key<[u32; 5]>>() };
         ACCESS.get(key).is_some_and(|&word| Admission::from_word(word) == Admission::Allow)
+    }
+
+    #[inline(always)]
+    fn tunnel(&self, index: u32) -> Option<&Tunnel> {
+        TUNNELS.get(index)
+    }
+
+    #[inline(always)]
+    fn may_answer(&self) -> bool {
+        let Some(meter) = ANSWERS.get_ptr_mut(0) else { return false };
+        // SAFETY: this CPU's own element, and no other reference to it lives meanwhile.
+        unsafe { &mut *meter }.take(self.now())
     }
 
     #[inline(always)]

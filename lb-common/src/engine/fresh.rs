@@ -4,6 +4,7 @@ use super::{Fate, Sent, forward, refuse};
 use crate::{
     frame::Frame,
     hash,
+    header::Own,
     net::{V4, V6},
     packet::Packet,
     parse::{self, Family, Network, Part},
@@ -27,7 +28,7 @@ pub fn fresh<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
 /// One family's packet.
 // Each step reads the headers again, and in turn keeps nothing of the others on the stack.
 #[inline(always)]
-fn begin<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
+fn begin<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
     match Packed(frame.forget(choose::<A, F, T>(frame, tables).0)).unpack() {
         Ok(target) => {
             remember::<A, F, T>(frame, tables, target);
@@ -56,12 +57,16 @@ fn remember<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, target: Targe
 }
 
 #[inline(never)]
-fn send<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T, target: Target) -> Fate {
+fn send<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T, target: Target) -> Fate {
     sent::<A, F, T>(frame, tables, target).into()
 }
 
 #[inline(always)]
-fn sent<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T, target: Target) -> Step<Sent> {
+fn sent<A: Family + Layout + Own, F: Frame, T: Tables>(
+    frame: &mut F,
+    tables: &T,
+    target: Target,
+) -> Step<Sent> {
     let packet = packet::<A, F, T>(frame, tables)?;
     let backend = tables.backend(target.backend()).ok_or(Reason::NoBackend)?;
     forward(frame, tables, &packet, target, &backend)

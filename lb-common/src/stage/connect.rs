@@ -42,10 +42,10 @@ pub fn connect<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64)
     if backend.target_mac.is_zero() {
         return Err(Reason::NoNextHop);
     }
-    match backend.forwarding() {
-        Forwarding::Dsr => Ok(Target::direct(id)),
-        _ => nat::bind(packet, tables, id, hash).ok_or(Reason::NoSourcePort),
+    if backend.is_direct() {
+        return Ok(Target::direct(id, hash));
     }
+    nat::bind(packet, tables, id, hash).ok_or(Reason::NoSourcePort)
 }
 
 /// The backend that a packet of `client` belongs to by session or hash, without choosing or storing

@@ -10,6 +10,7 @@ pub mod binding;
 pub mod flow;
 pub mod service;
 pub mod session;
+pub mod tunnel;
 
 pub use access::{AccessKey, Admission};
 pub use backend::{Backend, BackendId, Forwarding, Health, Traffic};
@@ -17,6 +18,7 @@ pub use binding::{Binding, Bound};
 pub use flow::{Bucket, Phase, Target};
 pub use service::{PersistBy, Service, ServiceKey};
 pub use session::{Pin, Session, SessionKey};
+pub use tunnel::{Meter, Tunnel};
 
 /// Version of the layout of all pinned maps.
 pub const LAYOUT_VERSION: u32 = 2;

@@ -11,9 +11,10 @@ const PAGE: &str = include_str!("../../../docs/packets.md");
 
 /// Rows of the page that no packet row can show, as it takes more than bytes: the test that does says
 /// `Proves` and the id.
-const PROVED_ELSEWHERE: [(&str, &str); 2] = [
+const PROVED_ELSEWHERE: [(&str, &str); 3] = [
     ("far-headers", include_str!("../../../tests/tests/packets.rs")),
     ("far-payload", include_str!("../../../tests/tests/packets.rs")),
+    ("too-big-far", include_str!("../../../tests/tests/packets.rs")),
 ];
 
 /// The rows, cell by cell, of those of the page's tables whose header begins with this cell.

@@ -10,7 +10,7 @@ use aya::{
 };
 use lb_common::{
     net::Ip,
-    state::{Backend, Binding, Service, ServiceKey, SessionKey, Traffic},
+    state::{Backend, Binding, Service, ServiceKey, SessionKey, Traffic, Tunnel},
 };
 
 use super::{
@@ -40,6 +40,7 @@ pub struct Kernel {
     pub(super) backends: Table<Backend>,
     pub(super) health: Table<u32>,
     pub(super) sources: Table<Ip>,
+    pub(super) tunnels: Table<Tunnel>,
     pub(super) counters: PerCpuArray<MapData, u64>,
     pub(super) traffic: PerCpuArray<MapData, Raw<Traffic>>,
     pub(super) names: Table<Name>,
@@ -71,6 +72,7 @@ impl Kernel {
             backends: map("BACKENDS")?.try_into()?,
             health: map("HEALTH")?.try_into()?,
             sources: map("SOURCES")?.try_into()?,
+            tunnels: map("TUNNELS")?.try_into()?,
             counters: map("COUNTERS")?.try_into()?,
             traffic: map("TRAFFIC")?.try_into()?,
             names: Map::Array(names).try_into()?,

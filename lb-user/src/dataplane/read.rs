@@ -7,7 +7,9 @@ use aya::maps::{IterableMap as _, MapError, lpm_trie::Key};
 use lb_common::{
     net::Ip,
     reason::Reason,
-    state::{AccessKey, Backend, BackendId, Bucket, Health, Pin, Service, ServiceKey, SessionKey, Traffic},
+    state::{
+        AccessKey, Backend, BackendId, Bucket, Health, Pin, Service, ServiceKey, SessionKey, Traffic, Tunnel,
+    },
     tables::Store,
     time::Tick,
 };
@@ -96,6 +98,14 @@ impl Kernel {
         let used = sources.iter().rposition(|ip| *ip != Ip::default()).map_or(0, |last| last + 1);
         sources.truncate(used);
         Ok(sources)
+    }
+
+    /// What tunnelled packets are wrapped in, by outer family.
+    ///
+    /// # Errors
+    /// A system call failed.
+    pub fn installed_tunnels(&self) -> Result<[Tunnel; Tunnel::COUNT as usize]> {
+        Ok([self.tunnels.get(&0, 0)?.0, self.tunnels.get(&1, 0)?.0])
     }
 
     /// One counter, summed over the CPUs.

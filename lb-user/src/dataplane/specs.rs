@@ -6,7 +6,8 @@ use lb_common::{
     reason::Reason,
     settings::Settings,
     state::{
-        AccessKey, Backend, Binding, Bucket, Service, ServiceKey, Session, SessionKey, Traffic, flow::WAYS,
+        AccessKey, Backend, Binding, Bucket, Meter, Service, ServiceKey, Session, SessionKey, Traffic,
+        Tunnel, flow::WAYS,
     },
 };
 
@@ -38,7 +39,7 @@ pub struct Spec {
 impl Spec {
     /// True if the number of entries follows from the configuration.
     pub fn is_sized(&self) -> bool {
-        !matches!(self.name, "SOURCES" | "CURSOR" | "PROGRAMS" | "COUNTERS" | "META")
+        !matches!(self.name, "SOURCES" | "TUNNELS" | "ANSWERS" | "CURSOR" | "PROGRAMS" | "COUNTERS" | "META")
     }
 
     /// Bytes of keys and values, on all CPUs; an estimate of the kernel's memory that leaves out its
@@ -121,6 +122,8 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
         array("BACKENDS", Array, size::<Backend>(), backends),
         array("HEALTH", Array, 4, backends),
         array("SOURCES", Array, size::<Ip>(), 256),
+        array("TUNNELS", Array, size::<Tunnel>(), Tunnel::COUNT),
+        array("ANSWERS", PerCpuArray, size::<Meter>(), 1),
         array("CURSOR", PerCpuArray, 4, 1),
         array("PROGRAMS", ProgramArray, 4, 2),
         array("COUNTERS", PerCpuArray, 8, Reason::ROOM as u32),

@@ -9,7 +9,7 @@ use lb_common::{
     settings::Settings,
     state::{
         Admission, Backend, BackendId, Binding, Bucket, Health, Pin, Service, ServiceKey, Session,
-        SessionKey, Traffic,
+        SessionKey, Traffic, Tunnel,
     },
     tables::{Cache, Store, Tables},
     time::Tick,
@@ -84,6 +84,14 @@ impl Tables for View<'_> {
 
     fn allows(&self, list: u32, client: Ip) -> bool {
         self.kernel.admission(list, client) == Admission::Allow
+    }
+
+    fn tunnel(&self, _index: u32) -> Option<HostRef<'_, Tunnel>> {
+        None
+    }
+
+    fn may_answer(&self) -> bool {
+        false
     }
 
     fn session(&self, store: Store, key: &SessionKey) -> Option<HostRef<'_, Session>> {

@@ -13,7 +13,7 @@ use aya::{TestRun as _, TestRunOptions, programs::Xdp};
 use lb_common::{
     net::Ip,
     reason::Reason,
-    state::{AccessKey, Admission, Backend, BackendId, Health, Service, ServiceKey, Traffic},
+    state::{AccessKey, Admission, Backend, BackendId, Health, Service, ServiceKey, Traffic, Tunnel},
     tables::Store,
     time::Tick,
 };
@@ -229,6 +229,10 @@ impl World for Kernel {
 
     fn set_sources(&mut self, sources: &[Ip]) {
         self.program.kernel.set_sources(sources).expect("writable");
+    }
+
+    fn set_tunnels(&mut self, tunnels: &[Tunnel; 2]) {
+        self.program.kernel.set_tunnels(tunnels).expect("writable");
     }
 
     fn ifindex(&self, side: Side) -> u32 {

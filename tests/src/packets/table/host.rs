@@ -6,7 +6,7 @@ use lb_common::{
     net::Ip,
     reason::Reason,
     settings::Settings,
-    state::{AccessKey, Admission, Backend, BackendId, Health, Service, ServiceKey, Traffic},
+    state::{AccessKey, Admission, Backend, BackendId, Health, Service, ServiceKey, Traffic, Tunnel},
     time::Tick,
 };
 
@@ -80,6 +80,10 @@ impl World for Host {
 
     fn set_sources(&mut self, sources: &[Ip]) {
         self.tables.sources = sources.to_vec();
+    }
+
+    fn set_tunnels(&mut self, tunnels: &[Tunnel; 2]) {
+        self.tables.tunnels = *tunnels;
     }
 
     fn ifindex(&self, side: Side) -> u32 {

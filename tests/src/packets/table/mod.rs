@@ -12,6 +12,7 @@ mod host;
 mod row;
 pub mod rows;
 mod site;
+pub mod tunnel;
 mod world;
 
 pub use check::check;

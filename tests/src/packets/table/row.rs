@@ -7,13 +7,15 @@ use lb_common::{
     state::{Backend, BackendId, Health},
 };
 
-use super::{Conn, Datagram, Geometry, Side, Site, Which, World};
+use super::{Conn, Datagram, Geometry, Side, Site, Which, World, tunnel::Wrapped};
 
 /// A frame that comes in.
 #[derive(Clone, Debug)]
 pub enum Frame {
     /// From fields, once the ports in it are known.
     Built(Datagram),
+    /// From fields, in a tunnel.
+    Wrapped(Wrapped),
     /// These bytes.
     Raw(Vec<u8>),
 }
@@ -48,6 +50,15 @@ pub enum Fate {
         out: Frame,
         /// Where it leaves.
         side: Side,
+    },
+    /// Answered by the balancer itself, back to where it came from.
+    Answered {
+        /// How.
+        reason: Reason,
+        /// The backend at which a connection was entered all the same.
+        opens: Option<BackendId>,
+        /// The answer.
+        out: Vec<u8>,
     },
     /// Sent back to a client, outside.
     ToClient {
@@ -130,6 +141,8 @@ impl Row {
                 Fate::Ends { reason } => all.extend([*reason]),
                 Fate::ToBackend { opens: true, .. } => all.extend([Reason::ToBackend, Reason::FlowNew]),
                 Fate::ToBackend { .. } => all.extend([Reason::ToBackend]),
+                Fate::Answered { reason, opens: Some(_), .. } => all.extend([*reason, Reason::FlowNew]),
+                Fate::Answered { reason, .. } => all.extend([*reason]),
                 Fate::ToClient { .. } => all.extend([Reason::ToClient]),
             }
         }
@@ -198,7 +211,7 @@ impl Row {
     }
 
     fn sends(mut self, conn: Conn, which: Which, datagram: Datagram, opens: bool, events: &[Reason]) -> Self {
-        let out = conn.forwarded(which, datagram.clone()).into();
+        let out = conn.leaving(which, datagram.clone());
         let fate = Fate::ToBackend { id: conn.site.id(which), opens, out, side: which.side() };
         self.packet(datagram.into(), Side::Outside, fate, events);
         self
@@ -242,10 +255,10 @@ impl Row {
         self
     }
 
-    /// Any frame, by bytes, and what must become of it.
+    /// Any frame, and what must become of it.
     #[must_use]
-    pub fn comes(mut self, side: Side, frame: Frame, fate: Fate, events: &[Reason]) -> Self {
-        self.packet(frame, side, fate, events);
+    pub fn comes(mut self, side: Side, frame: impl Into<Frame>, fate: Fate, events: &[Reason]) -> Self {
+        self.packet(frame.into(), side, fate, events);
         self
     }
 

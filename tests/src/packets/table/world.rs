@@ -4,7 +4,7 @@ use lb_common::{
     net::Ip,
     reason::Reason,
     settings::KEY_WORDS,
-    state::{AccessKey, Admission, Backend, BackendId, Health, Service, ServiceKey, Traffic},
+    state::{AccessKey, Admission, Backend, BackendId, Health, Service, ServiceKey, Traffic, Tunnel},
 };
 
 /// The hash key of every world.
@@ -88,6 +88,8 @@ pub trait World {
     fn add_list(&mut self, number: u32, rules: &[(AccessKey, Admission)]);
     /// Writes the source addresses.
     fn set_sources(&mut self, sources: &[Ip]);
+    /// Writes what tunnelled packets are wrapped in.
+    fn set_tunnels(&mut self, tunnels: &[Tunnel; 2]);
 
     /// Index of an interface.
     fn ifindex(&self, side: Side) -> u32;

@@ -10,6 +10,7 @@ mod persistence;
 mod ports;
 mod pressure;
 mod regressions;
+mod tunnels;
 
 use lb_common::state::Forwarding;
 
@@ -18,7 +19,8 @@ use super::{Family, Row, Site};
 /// Both families.
 pub const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 /// All ways to forward.
-pub const MODES: [Forwarding; 3] = [Forwarding::Nat, Forwarding::NatPreserve, Forwarding::Dsr];
+pub const MODES: [Forwarding; 5] =
+    [Forwarding::Nat, Forwarding::NatPreserve, Forwarding::Dsr, Forwarding::Ipip, Forwarding::Gue];
 
 /// Every row.
 pub fn all() -> Vec<Row> {
@@ -33,6 +35,7 @@ pub fn all() -> Vec<Row> {
         pressure::rows(),
         access::rows(),
         regressions::rows(),
+        tunnels::rows(),
     ]
     .into_iter()
     .flatten()
