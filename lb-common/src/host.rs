@@ -28,14 +28,19 @@ pub struct HostFrame {
     pub bytes: Vec<u8>,
     /// Interface it came in by.
     pub ingress: u32,
+    /// Bytes that can be put before it.
+    pub headroom: usize,
     /// Bytes of tags that were stepped over.
     tags: usize,
 }
 
 impl HostFrame {
+    /// Bytes that XDP has before a packet (`XDP_PACKET_HEADROOM`).
+    const HEADROOM: usize = 256;
+
     /// A packet that came in by the interface `ingress`.
     pub const fn new(bytes: Vec<u8>, ingress: u32) -> Self {
-        Self { bytes, ingress, tags: 0 }
+        Self { bytes, ingress, headroom: Self::HEADROOM, tags: 0 }
     }
 
     fn slice(&self, at: usize, bytes: usize) -> Option<&[u8]> {
@@ -88,6 +93,7 @@ impl Frame for HostFrame {
     fn grow(&mut self, bytes: usize) -> Option<()> {
         let at = self.tags + ETHERNET;
         self.bytes.get(..at)?;
+        self.headroom = self.headroom.checked_sub(bytes)?;
         self.bytes.splice(at..at, std::iter::repeat_n(0, bytes));
         Some(())
     }
@@ -95,6 +101,7 @@ impl Frame for HostFrame {
     fn shrink(&mut self, bytes: usize) -> Option<()> {
         let at = self.tags + ETHERNET;
         self.slice(at, bytes)?;
+        self.headroom += bytes;
         self.bytes.drain(at..at + bytes);
         Some(())
     }

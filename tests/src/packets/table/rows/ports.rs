@@ -136,11 +136,11 @@ fn exact_before_all(site: Site) -> Row {
         row = row.returns(to_all, A, to_all.answer(A), &[]).returns(to_exact, A, to_exact.answer(A), &[]);
     }
     // Sessions are apart.
-    let events: &[_] = match site.forwarding {
-        _ if site.udp && !site.forwarding.is_direct() => &[Reason::SessionProven],
-        Forwarding::Dsr if site.udp => &[],
-        Forwarding::Dsr => &[Reason::SessionNew],
-        _ => &[Reason::SessionNew, Reason::SessionProven],
+    let events: &[_] = match (site.forwarding.is_direct(), site.udp) {
+        (true, true) => &[],
+        (true, false) => &[Reason::SessionNew],
+        (false, true) => &[Reason::SessionProven],
+        (false, false) => &[Reason::SessionNew, Reason::SessionProven],
     };
     row.goes(to_all, A, to_all.data(), events).goes(to_exact, A, to_exact.data(), events)
 }
