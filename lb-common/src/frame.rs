@@ -69,6 +69,9 @@ impl From<Mac> for WireMac {
 /// Bytes of a VLAN tag (IEEE 802.1Q): protocol identifier and control information.
 pub const TAG: usize = 4;
 
+/// Bytes that [`Frame::sum`] takes: what `bpf_csum_diff` did before Linux 6.13.
+pub const MOST_SUMMED: usize = 512;
+
 /// A packet as it came in, to be rewritten in place.
 pub trait Frame {
     /// The value at `offset`, or `None` if it is not wholly there.
@@ -105,6 +108,11 @@ pub trait Frame {
     /// Cuts the packet off at offset `end`, which lies within it. `None` if the driver can't, and then
     /// nothing changes.
     fn truncate(&mut self, end: usize) -> Option<()>;
+
+    /// The sum of the 32-bit words, as the machine loads them, of `bytes` bytes at `offset`, or a number with
+    /// the same remainder modulo 65535: what a checksum is made of. `None` if they are not wholly there.
+    /// `bytes` is a multiple of four and at most [`MOST_SUMMED`].
+    fn sum(&self, offset: usize, bytes: usize) -> Option<u64>;
 
     /// True if the whole packet, all its buffers together, reaches offset `bytes`.
     fn holds(&self, bytes: usize) -> bool;

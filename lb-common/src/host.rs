@@ -14,8 +14,8 @@ use crate::{
     reason::Reason,
     settings::{Fixed, Settings},
     state::{
-        AccessKey, Admission, Backend, BackendId, Binding, Bucket, Budget, CidConfig, Expense, Health, Pin,
-        ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic,
+        AccessKey, Admission, Backend, BackendId, Binding, Bucket, Budget, CidConfig, Expense, Health, Meter,
+        Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
     },
     tables::{Cache, Store, Tables},
     time::Tick,
@@ -28,14 +28,19 @@ pub struct HostFrame {
     pub bytes: Vec<u8>,
     /// Interface it came in by.
     pub ingress: u32,
+    /// Bytes that can be put before it.
+    pub headroom: usize,
     /// Bytes of tags that were stepped over.
     tags: usize,
 }
 
 impl HostFrame {
+    /// Bytes that XDP has before a packet (`XDP_PACKET_HEADROOM`).
+    const HEADROOM: usize = 256;
+
     /// A packet that came in by the interface `ingress`.
     pub const fn new(bytes: Vec<u8>, ingress: u32) -> Self {
-        Self { bytes, ingress, tags: 0 }
+        Self { bytes, ingress, headroom: Self::HEADROOM, tags: 0 }
     }
 
     fn slice(&self, at: usize, bytes: usize) -> Option<&[u8]> {
@@ -88,6 +93,7 @@ impl Frame for HostFrame {
     fn grow(&mut self, bytes: usize) -> Option<()> {
         let at = self.tags + ETHERNET;
         self.bytes.get(..at)?;
+        self.headroom = self.headroom.checked_sub(bytes)?;
         self.bytes.splice(at..at, std::iter::repeat_n(0, bytes));
         Some(())
     }
@@ -95,6 +101,7 @@ impl Frame for HostFrame {
     fn shrink(&mut self, bytes: usize) -> Option<()> {
         let at = self.tags + ETHERNET;
         self.slice(at, bytes)?;
+        self.headroom += bytes;
         self.bytes.drain(at..at + bytes);
         Some(())
     }
@@ -102,6 +109,12 @@ impl Frame for HostFrame {
     fn truncate(&mut self, end: usize) -> Option<()> {
         self.bytes.truncate(self.tags + end);
         Some(())
+    }
+
+    fn sum(&self, offset: usize, bytes: usize) -> Option<u64> {
+        let bytes = self.slice(self.tags + offset, bytes)?;
+        let (words, []) = bytes.as_chunks() else { return None };
+        Some(words.iter().map(|&word| u64::from(u32::from_ne_bytes(word))).sum())
     }
 
     fn holds(&self, bytes: usize) -> bool {
@@ -147,6 +160,10 @@ pub struct HostTables {
     pub quic: Vec<CidConfig>,
     /// `SERVER_IDS`.
     pub servers: BTreeMap<ServerKey, ServerHome>,
+    /// `TUNNELS`.
+    pub tunnels: [Tunnel; Tunnel::COUNT as usize],
+    /// `ANSWERS`.
+    pub answers: Cell<Meter>,
     /// `PINS` and `AFFINITY`, by [`Store`].
     pub sessions: [RefCell<HashMap<SessionKey, Rc<Session>>>; 2],
     /// Entries each of `PINS` and `AFFINITY` takes; neither evicts here.
@@ -274,6 +291,17 @@ impl Tables for HostTables {
 
     fn server(&self, key: &ServerKey) -> Option<ServerHome> {
         self.servers.get(key).copied()
+    }
+
+    fn tunnel(&self, index: u32) -> Option<HostRef<'_, Tunnel>> {
+        self.tunnels.get(index as usize).map(HostRef::Borrowed)
+    }
+
+    fn may_answer(&self) -> bool {
+        let mut meter = self.answers.get();
+        let allowed = meter.take(self.now());
+        self.answers.set(meter);
+        allowed
     }
 
     fn session(&self, store: Store, key: &SessionKey) -> Option<HostRef<'_, Session>> {

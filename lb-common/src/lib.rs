@@ -10,7 +10,7 @@
 //!
 //! ```text
 //! frame -> parse -> stage::reply | stage::flow -> (miss: quic, stage::connect = service, session, select, nat)
-//!       -> rewrite -> verdict
+//!       -> rewrite | encapsulate -> verdict
 //! ```
 //!
 //! [`decap`] is the same for the other end of a tunnel: a program of its own, for backends.
@@ -23,10 +23,12 @@
 
 pub mod checksum;
 pub mod decap;
+pub mod encapsulate;
 pub mod engine;
 pub mod explain;
 pub mod frame;
 pub mod hash;
+pub mod header;
 #[cfg(feature = "std")]
 pub mod host;
 pub mod net;
@@ -41,3 +43,4 @@ pub mod stage;
 pub mod state;
 pub mod tables;
 pub mod time;
+pub mod too_big;

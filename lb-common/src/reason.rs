@@ -126,6 +126,13 @@ reasons! {
     Event PortDisplacedStranger "port_displaced_stranger";
     /// A client that can't be verified stays among the unproven for now: enough have moved in this second.
     Event PinDeferred "pin_deferred";
+    /// Too big for its tunnel, and nobody is told: it is a later fragment or an ICMP error, or this CPU has told
+    /// enough senders in this second.
+    Drop TooBig "too_big";
+    /// Too big for its tunnel: the sender was told so.
+    Forward TooBigAnswered "too_big_answered";
+    /// The driver leaves no room before the packet for a tunnel's header.
+    Drop NoHeadroom "no_headroom";
 }
 
 impl Reason {

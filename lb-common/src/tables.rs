@@ -12,7 +12,7 @@ use crate::{
     stage::flow,
     state::{
         Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Expense, Health, Pin, ServerHome,
-        ServerKey, Service, ServiceKey, Session, SessionKey, Traffic,
+        ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
         flow::{Entry, Phase},
     },
     time::Tick,
@@ -75,6 +75,10 @@ pub trait Tables {
 
     /// Does the access list of this number let `client` in? See [`crate::state::access`].
     fn allows(&self, list: u32, client: Ip) -> bool;
+    /// An entry of `TUNNELS`.
+    fn tunnel(&self, index: u32) -> Option<Self::Ref<'_, Tunnel>>;
+    /// May this CPU send one more answer of our own? If so, it is counted (`ANSWERS`).
+    fn may_answer(&self) -> bool;
 
     /// An entry of `QUIC`.
     fn quic(&self, index: u32) -> Option<Self::Ref<'_, CidConfig>>;

@@ -1,9 +1,8 @@
-//! For `cargo xtask bench` and the flood test only: gives each repeat of a test run another IPv4 source, then jumps into
-//! the program under test.
+//! For `cargo xtask bench` and the flood test only: changes the packet between two repeats of a test run, then jumps into the
+//! program under test. What that costs is measured with the pass-all program behind it, and taken off.
 //!
-//! The kernel hands the same packet to every repeat of a test run, so the only way to meet many
-//! connections is to change the packet between two repeats. What that costs is measured with the
-//! pass-all program behind it, and taken off.
+//! The kernel hands the same packet to every repeat, as the last one left it. So to meet many connections,
+//! each repeat is given another IPv4 source; and what a repeat has wrapped must be unwrapped.
 #![no_std]
 #![no_main]
 #![expect(clippy::needless_pass_by_value, reason = "the attribute `xdp` hands the context over by value")]
@@ -14,10 +13,13 @@ use aya_ebpf::{
     Global,
     bindings::xdp_action,
     btf_maps::{Array, ProgramArray},
+    helpers::{bpf_xdp_adjust_head, bpf_xdp_get_buff_len},
     macros::{btf_map, xdp},
     programs::XdpContext,
 };
 
+/// Bytes of an Ethernet header.
+const ETHERNET: usize = 14;
 /// Offset of the IPv4 source address behind an Ethernet header.
 const SOURCE: usize = 14 + 12;
 /// Offset of the source port behind an IPv4 header without options.
@@ -41,6 +43,39 @@ static TARGET: ProgramArray<1> = ProgramArray::new();
 #[xdp(frags)]
 fn limpet_feed(ctx: XdpContext) -> u32 {
     vary(&ctx);
+    // SAFETY: the context is the one that the kernel called us with.
+    unsafe { TARGET.tail_call(&ctx, 0) };
+    xdp_action::XDP_ABORTED
+}
+
+/// Bytes of the packet that is to be measured; set by the loader.
+#[unsafe(no_mangle)]
+static LENGTH: Global<u32> = Global::new(0);
+
+/// Its Ethernet type, in network order; set by the loader.
+#[unsafe(no_mangle)]
+static TYPE: Global<u32> = Global::new(0);
+
+/// Takes off what the last repeat put before the packet, and goes on to the program under test.
+///
+/// The helpers are called where there is nothing to take off, too: so they cost the same with the pass-all program
+/// behind it.
+#[xdp(frags)]
+fn limpet_unwrap(ctx: XdpContext) -> u32 {
+    // SAFETY: the context is the one that the kernel called us with.
+    let grown = unsafe { bpf_xdp_get_buff_len(ctx.ctx) } as i32 - LENGTH.load() as i32;
+    // SAFETY: as above.
+    unsafe { bpf_xdp_adjust_head(ctx.ctx, grown) };
+    let packet = ctx.data();
+    if packet + ETHERNET > ctx.data_end() {
+        return xdp_action::XDP_ABORTED;
+    }
+    // SAFETY: inside the packet, as checked above; unaligned.
+    unsafe { (packet as *mut u64).write_unaligned(0x0202_0000_0000_0002) };
+    // SAFETY: as above.
+    unsafe { ((packet + 8) as *mut u32).write_unaligned(0) };
+    // SAFETY: as above.
+    unsafe { ((packet + 12) as *mut u16).write_unaligned(TYPE.load() as u16) };
     // SAFETY: the context is the one that the kernel called us with.
     unsafe { TARGET.tail_call(&ctx, 0) };
     xdp_action::XDP_ABORTED

@@ -1,7 +1,7 @@
 //! The packet cursor: the only pointer arithmetic on packet bytes.
 
 use aya_ebpf::{
-    helpers::{bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len},
+    helpers::{bpf_csum_diff, bpf_xdp_adjust_head, bpf_xdp_adjust_tail, bpf_xdp_get_buff_len},
     programs::XdpContext,
 };
 use lb_common::{
@@ -159,6 +159,18 @@ impl Frame for XdpFrame<'_> {
         self.tags = tags;
         self.start += tags;
         Some(())
+    }
+
+    #[inline(always)]
+    fn sum(&self, offset: usize, bytes: usize) -> Option<u64> {
+        let from = self.start + offset;
+        if from + bytes > self.end {
+            return None;
+        }
+        // SAFETY: the bytes lie between `data` and `data_end`; nothing is read where the length is 0.
+        let sum = unsafe { bpf_csum_diff(core::ptr::null_mut(), 0, from as *mut u32, bytes as u32, 0) };
+        // Negative where the length is not as the contract has it.
+        u64::try_from(sum).ok()
     }
 
     #[inline(always)]

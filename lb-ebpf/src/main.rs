@@ -48,8 +48,9 @@ fn conclude(ctx: &XdpContext, fate: Fate) -> u32 {
         // The daemon fills the places before it attaches.
         return xdp_action::XDP_ABORTED;
     }
-    log(ctx, fate.reason());
-    match fate.conclude(&BpfTables) {
+    let (reason, verdict) = fate.conclude(&mut XdpFrame::new(ctx), &BpfTables);
+    log(ctx, reason);
+    match verdict {
         Verdict::Pass => xdp_action::XDP_PASS,
         Verdict::Drop => xdp_action::XDP_DROP,
         Verdict::Send { ifindex } if ifindex == ctx.ingress_ifindex() as u32 => xdp_action::XDP_TX,

@@ -10,8 +10,8 @@ use lb_common::{
     reason::Reason,
     settings::Settings,
     state::{
-        Backend, Binding, Bucket, Budget, CidConfig, ServerHome, ServerKey, Service, ServiceKey, Session,
-        SessionKey, Traffic, quic,
+        Backend, Binding, Bucket, Budget, CidConfig, Meter, ServerHome, ServerKey, Service, ServiceKey,
+        Session, SessionKey, Traffic, Tunnel, quic,
     },
 };
 
@@ -71,6 +71,14 @@ pub(crate) static QUIC: Array<CidConfig, { quic::ENTRIES as usize }> = Array::ne
 /// (scope, server id) -> the backend that it names; written by the daemon.
 #[btf_map]
 pub(crate) static SERVER_IDS: HashMap<ServerKey, ServerHome, 1> = HashMap::new();
+
+/// Outer family -> what tunnelled packets are wrapped in; written by the daemon.
+#[btf_map]
+pub(crate) static TUNNELS: Array<Tunnel, { Tunnel::COUNT as usize }> = Array::new();
+
+/// 0 -> how many packets this CPU has answered lately; written here.
+#[btf_map]
+pub(crate) static ANSWERS: PerCpuArray<Meter, 1> = PerCpuArray::new();
 
 /// 0 -> this CPU's place in its walk over source ports; written here.
 #[btf_map]

@@ -12,7 +12,7 @@ use lb_common::{
     settings::Settings,
     state::{
         AccessKey, Admission, Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Expense, Health,
-        Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic,
+        Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
         flow::{Entry, Phase},
     },
     tables::{Cache, Store, Tables},
@@ -22,8 +22,8 @@ use lb_common::{
 use crate::{
     aside,
     maps::{
-        ACCESS, AFFINITY, BACKENDS, BINDINGS, BUDGET, COUNTERS, CURSOR, FLOWS, FRAGMENTS, HEALTH, PINS, QUIC,
-        SERVER_IDS, SERVICES, SETTINGS, SLOTS, SOURCES, TRAFFIC,
+        ACCESS, AFFINITY, ANSWERS, BACKENDS, BINDINGS, BUDGET, COUNTERS, CURSOR, FLOWS, FRAGMENTS, HEALTH,
+        PINS, QUIC, SERVER_IDS, SERVICES, SETTINGS, SLOTS, SOURCES, TRAFFIC, TUNNELS,
     },
 };
 
@@ -123,6 +123,18 @@ impl Tables for BpfTables {
         // SAFETY: the memory stays mapped for as long as the map lives, and is copied at once. Its content may
         // be given to another key meanwhile: `quic::server` keeps what it leads to within the service.
         unsafe { SERVER_IDS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn tunnel(&self, index: u32) -> Option<&Tunnel> {
+        TUNNELS.get(index)
+    }
+
+    #[inline(always)]
+    fn may_answer(&self) -> bool {
+        let Some(meter) = ANSWERS.get_ptr_mut(0) else { return false };
+        // SAFETY: this CPU's own element, and no other reference to it lives meanwhile.
+        unsafe { &mut *meter }.take(self.now())
     }
 
     #[inline(always)]

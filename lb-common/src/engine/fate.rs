@@ -2,9 +2,11 @@
 
 use super::Sent;
 use crate::{
+    frame::Frame,
     reason::{Kind, Reason},
     stage::Step,
     tables::Tables,
+    too_big,
 };
 
 /// What becomes of a packet.
@@ -21,8 +23,8 @@ pub enum Verdict {
     },
 }
 
-/// A packet's fate: its reason (high half), which says what kind of fate that is, and the interface that it
-/// leaves by (low half).
+/// A packet's fate: its reason (high half), which says what kind of fate that is, and (low half) the interface
+/// that it leaves by, or with [`Reason::TooBig`] the bytes that would fit, if its sender may be told.
 // A word, and not an enum: the payload of a variant that is not there is undefined, and the compiler moves
 // it about through registers that the verifier then finds unset ("R0 !read_ok").
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -58,25 +60,37 @@ impl Fate {
         self.0 != Self::NEW.0 && self.0 != Self::RARE.0 && matches!(self.reason().kind(), Kind::Forward)
     }
 
-    /// Counts the packet, and says what to do with it.
+    /// Counts the packet, and says what to do with it. Where its sender is to be told that it is too big, it
+    /// is the answer by then.
     #[inline(always)]
-    pub fn conclude<T: Tables>(self, tables: &T) -> Verdict {
-        tables.count(self.reason());
-        match self.reason().kind() {
-            Kind::Forward => Verdict::Send { ifindex: self.0 as u32 },
+    pub fn conclude<F: Frame, T: Tables>(self, frame: &mut F, tables: &T) -> (Reason, Verdict) {
+        let mut fate = self;
+        if fate.reason() == Reason::TooBig && fate.low() != 0 {
+            fate = too_big::answer(frame, tables, fate.low()).into();
+        }
+        let reason = fate.reason();
+        tables.count(reason);
+        let verdict = match reason.kind() {
+            Kind::Forward => Verdict::Send { ifindex: fate.low() },
             Kind::Drop => Verdict::Drop,
             Kind::Pass | Kind::Event => Verdict::Pass,
-        }
+        };
+        (reason, verdict)
+    }
+
+    #[inline(always)]
+    const fn low(self) -> u32 {
+        self.0 as u32
     }
 }
 
 impl From<Step<Sent>> for Fate {
     #[inline(always)]
     fn from(step: Step<Sent>) -> Self {
-        let (reason, ifindex) = match step {
+        let (reason, low) = match step {
             Ok(sent) => sent,
             Err(reason) => (reason, 0),
         };
-        Self((reason as u64) << 32 | u64::from(ifindex))
+        Self((reason as u64) << 32 | u64::from(low))
     }
 }

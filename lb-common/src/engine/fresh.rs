@@ -4,6 +4,7 @@ use super::{Fate, Sent, forward, refuse};
 use crate::{
     frame::Frame,
     hash,
+    header::Own,
     net::{V4, V6, protocol},
     packet::Packet,
     parse::{self, Family, Network, Part},
@@ -28,7 +29,7 @@ pub fn fresh<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
 /// One family's packet.
 // Each step reads the headers again, and in turn keeps nothing of the others on the stack.
 #[inline(always)]
-fn begin<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
+fn begin<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
     let named = BackendId(frame.forget(named::<A, F, T>(frame, tables).into()) as u32);
     let known = Packed(frame.forget(known::<A, F, T>(frame, tables, named).0));
     if let Ok(target) = known.unpack() {
@@ -104,12 +105,16 @@ fn remember_first<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, target:
 }
 
 #[inline(never)]
-fn send<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T, target: Target) -> Fate {
+fn send<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T, target: Target) -> Fate {
     sent::<A, F, T>(frame, tables, target).into()
 }
 
 #[inline(always)]
-fn sent<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T, target: Target) -> Step<Sent> {
+fn sent<A: Family + Layout + Own, F: Frame, T: Tables>(
+    frame: &mut F,
+    tables: &T,
+    target: Target,
+) -> Step<Sent> {
     let packet = packet::<A, F, T>(frame, tables)?;
     let backend = tables.backend(target.backend()).ok_or(Reason::NoBackend)?;
     forward(frame, tables, &packet, target, &backend)

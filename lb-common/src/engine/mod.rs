@@ -11,8 +11,10 @@ pub use self::{
 };
 
 use crate::{
+    encapsulate,
     frame::Frame,
     hash,
+    header::Own,
     net::{Address, V4, V6},
     packet::Packet,
     parse::{self, Family, Network, Unparsed},
@@ -23,7 +25,8 @@ use crate::{
     tables::Tables,
 };
 
-/// What became of a packet that was sent on, and the interface that it leaves by.
+/// What became of a packet that was sent on, and the interface that it leaves by; or [`Reason::TooBig`], and the
+/// bytes that would fit.
 pub type Sent = (Reason, u32);
 
 /// Decides a packet's fate, rewrites it accordingly, and counts it.
@@ -35,7 +38,7 @@ pub fn process<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> (Reason, Verdi
     if fate == Fate::NEW {
         fate = fresh(frame, tables);
     }
-    (fate.reason(), fate.conclude(tables))
+    fate.conclude(frame, tables)
 }
 
 /// Decides the fate of what nearly all packets are: whole TCP or UDP packets of known connections, without tags
@@ -54,7 +57,7 @@ pub fn common<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
 // What is not inlined here and below keeps the kernel's 512 bytes of stack, which all frames of a
 // call chain share: siblings overlap, and the established path carries nobody else's locals.
 #[inline(never)]
-fn plain<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
+fn plain<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
     match parse::packet::<A, F>(frame) {
         Ok(packet) => carry(frame, tables, &packet),
         Err(Unparsed::Rare) => Fate::RARE,
@@ -64,7 +67,7 @@ fn plain<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> 
 
 /// A TCP or UDP packet: back to a client, or along its flow; [`Fate::NEW`] if it is for a service and has none.
 #[inline(always)]
-fn carry<A: Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T, packet: &Packet<A>) -> Fate {
+fn carry<A: Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T, packet: &Packet<A>) -> Fate {
     if let Some(offset) = reply::port_offset(packet, tables)
         && let Some(sent) = answer(frame, tables, packet, reply::index(packet, tables, offset))
     {
@@ -92,9 +95,25 @@ fn carry<A: Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T, packet: &Pac
     forward(frame, tables, packet, target, &backend).into()
 }
 
-/// Sends a packet to its backend.
+/// Sends a packet to its backend. The two ways are two functions, so that neither carries the other's locals.
+#[inline(always)]
+fn forward<A: Layout + Own, F: Frame, T: Tables>(
+    frame: &mut F,
+    tables: &T,
+    packet: &Packet<A>,
+    target: Target,
+    backend: &Backend,
+) -> Step<Sent> {
+    if backend.is_tunnelled() {
+        encapsulate::forward(frame, tables, packet, target, backend)
+    } else {
+        rewritten(frame, tables, packet, target, backend)
+    }
+}
+
+/// Sends a packet to its backend, with other addresses.
 #[inline(never)]
-fn forward<A: Layout, F: Frame, T: Tables>(
+fn rewritten<A: Layout, F: Frame, T: Tables>(
     frame: &mut F,
     tables: &T,
     packet: &Packet<A>,

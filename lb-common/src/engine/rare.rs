@@ -2,12 +2,15 @@
 
 use super::{Fate, Sent, carry, judge, refuse};
 use crate::{
+    encapsulate,
     frame::Frame,
+    header::Own,
     net::{V4, V6, protocol},
     parse::{self, Datagram, Family, Network, Part},
     reason::Reason,
     rewrite::{self, Echo, Layout},
     stage::{self, Packed, Step, fragment, icmp},
+    state::Target,
     tables::Tables,
 };
 
@@ -24,7 +27,7 @@ pub fn rare<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
 /// One family's packet.
 // Each branch has locals of its own, and reads the headers again: what one needs takes no stack from another.
 #[inline(always)]
-fn any<A: Family + Echo, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
+fn any<A: Family + Echo + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
     let (protocol, part) = match parse::datagram::<A, F>(frame) {
         Ok(datagram) => (datagram.protocol, datagram.part),
         Err(unparsed) => return Err(refuse(tables, unparsed)).into(),
@@ -32,7 +35,7 @@ fn any<A: Family + Echo, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate
     let has_ports = protocol == protocol::TCP || protocol == protocol::UDP;
     // Which protocol a later fragment is of can't be told where its part of the packet begins with extension headers.
     if part == Part::Later && (has_ports || A::extends(protocol)) {
-        apart(frame, tables, later::<A, F, T>)
+        later::<A, F, T>(frame, tables)
     } else if has_ports {
         ported::<A, F, T>(frame, tables)
     } else if protocol == A::ICMP && part == Part::Whole {
@@ -63,7 +66,7 @@ fn other<A: Family, F: Frame, T: Tables>(_frame: &mut F, tables: &T, datagram: D
 
 /// A TCP or UDP packet, or its first fragment.
 #[inline(never)]
-fn ported<A: Family + Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
+fn ported<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
     let datagram = match parse::datagram::<A, F>(frame) {
         Ok(datagram) => datagram,
         Err(unparsed) => return Err(refuse(tables, unparsed)).into(),
@@ -90,32 +93,63 @@ fn common<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T) -> u64 {
 }
 
 /// A fragment that has no ports.
-#[inline(always)]
-fn later<A: Family + Layout, F: Frame, T: Tables>(
-    frame: &mut F,
-    tables: &T,
-    datagram: Datagram<A>,
-) -> Step<Sent> {
-    let target = Packed(frame.forget(first(&datagram, tables).0)).unpack()?;
-    let packet = datagram.without_ports(frame).ok_or(Reason::Malformed)?;
-    let (reason, route) = stage::along(&packet, tables, target)?;
-    rewrite::fragment(frame, &packet, &route).ok_or(Reason::Malformed)?;
-    Ok((reason, route.ifindex))
+#[inline(never)]
+fn later<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
+    match Packed(frame.forget(first::<A, F, T>(frame, tables).0)).unpack() {
+        Ok(target) if stage::is_tunnelled(tables, target) => {
+            apart(frame, tables, |frame, tables, datagram| wrap::<A, F, T>(frame, tables, &datagram, target))
+        }
+        Ok(target) => apart(frame, tables, |frame, tables, datagram: Datagram<A>| {
+            let packet = datagram.without_ports(frame).ok_or(Reason::Malformed)?;
+            let (reason, route) = stage::along(&packet, tables, target)?;
+            rewrite::fragment(frame, &packet, &route).ok_or(Reason::Malformed)?;
+            Ok((reason, route.ifindex))
+        }),
+        Err(reason) => Err(reason).into(),
+    }
 }
 
+/// Where the first fragment went.
 #[inline(never)]
-fn first<A: Family, T: Tables>(datagram: &Datagram<A>, tables: &T) -> Packed {
-    fragment::find(datagram, tables).into()
+fn first<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T) -> Packed {
+    match parse::datagram::<A, F>(frame) {
+        Ok(datagram) => fragment::find(&datagram, tables).into(),
+        Err(unparsed) => Err(refuse(tables, unparsed)).into(),
+    }
+}
+
+/// A packet without ports into its backend's tunnel, as it is. If it is too big, nobody is told: not of a later
+/// fragment, as the first was answered, nor of an error (RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e)).
+#[inline(always)]
+fn wrap<A: Family + Own, F: Frame, T: Tables>(
+    frame: &mut F,
+    tables: &T,
+    datagram: &Datagram<A>,
+    target: Target,
+) -> Step<Sent> {
+    let packet = datagram.without_ports(frame).ok_or(Reason::NotOurs)?;
+    let backend = stage::serving(tables, target)?;
+    match encapsulate::forward(frame, tables, &packet, target, &backend)? {
+        (Reason::TooBig, _) => Err(Reason::TooBig),
+        sent => Ok(sent),
+    }
 }
 
 /// An ICMP packet.
 #[inline(never)]
-fn control<A: Family + Echo, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
+fn control<A: Family + Echo + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
     let answered = apart(frame, tables, ping::<A, F, T>);
     if answered.reason() != Reason::OtherProtocol {
         return answered;
     }
     match Packed(frame.forget(about::<A, F, T>(frame, tables).0)).unpack() {
+        Ok(target) if stage::is_tunnelled(tables, target) => {
+            apart(frame, tables, |frame, tables, datagram| {
+                let sent = wrap::<A, F, T>(frame, tables, &datagram, target)?;
+                tables.count(Reason::IcmpError);
+                Ok(sent)
+            })
+        }
         Ok(target) => apart(frame, tables, |frame, tables, datagram: Datagram<A>| {
             let quote = parse::quote(frame, &datagram).ok_or(Reason::OtherProtocol)?;
             let (reason, route) = stage::along(&quote.answer, tables, target)?;

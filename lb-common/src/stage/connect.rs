@@ -50,8 +50,8 @@ pub fn connect<A: Address, T: Tables>(
     if backend.target_mac.is_zero() {
         return Err(Reason::NoNextHop);
     }
-    if backend.forwarding() == Forwarding::Dsr {
-        return Ok(Target::direct(id));
+    if backend.is_direct() {
+        return Ok(Target::direct(id, hash));
     }
     // Without a port of its own it can't be served. A proven client's connection always gets one: who
     // knows whose address to forge for that takes other strangers' ports, and nothing else.
@@ -88,7 +88,7 @@ pub fn expected<T: Tables>(tables: &T, service: &Service, client: Ip, hash: u64)
 pub fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: Target, hash: u64) {
     let Some(backend) = tables.backend(target.backend()) else { return };
     // What was given a port has paid for it, and is lost without an entry.
-    if backend.forwarding() == Forwarding::Dsr && !tables.spend(Expense::Flow) {
+    if backend.is_direct() && !tables.spend(Expense::Flow) {
         tables.count(Reason::FlowUnstored);
         return;
     }

@@ -85,7 +85,7 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
         return None;
     }
     let target = entry.target();
-    let (is_proven, is_over) = if backend.forwarding() == Forwarding::Dsr {
+    let (is_proven, is_over) = if backend.is_direct() {
         // Replies don't pass here. Traffic in a later tick than the first is the best sign there is.
         (entry.idle(now) != 0 && !packet.tcp.opens(), packet.tcp.closes() || entry.phase() == Phase::Closing)
     } else {
@@ -151,16 +151,13 @@ pub fn to_backend<A: Address, T: Tables>(
         source.address = A::narrow(tables.source(target.source()).ok_or(Reason::NoSourcePort)?);
         source.port = nat::port(tables.settings(), target.port());
     }
-    let rewrites_ends = backend.forwarding() != Forwarding::Dsr;
+    let rewrites_ends = !backend.is_direct();
     let mut destination = packet.destination;
     if rewrites_ends {
         destination =
             End { address: A::narrow(backend.address), port: backend.port_for(packet.destination.port) };
     }
-    tables.traffic(target.backend(), |figures| {
-        figures.packets += 1;
-        figures.bytes += u64::from(packet.bytes);
-    });
+    count(tables, packet, target);
     Ok(Route {
         ifindex: backend.ifindex,
         source_mac: backend.source_mac,
@@ -169,4 +166,13 @@ pub fn to_backend<A: Address, T: Tables>(
         destination,
         rewrites_ends,
     })
+}
+
+/// Counts a packet in its backend's figures.
+#[inline(always)]
+pub fn count<A: Address, T: Tables>(tables: &T, packet: &Packet<A>, target: Target) {
+    tables.traffic(target.backend(), |figures| {
+        figures.packets += 1;
+        figures.bytes += u64::from(packet.bytes);
+    });
 }

@@ -35,7 +35,7 @@ pub fn find<A: Address, T: Tables>(answer: &Packet<A>, tables: &T) -> Step<Targe
     if matches!(backend.forwarding(), Forwarding::Nat | Forwarding::NatPreserve) {
         return Err(Reason::IcmpOrphan);
     }
-    Ok(Target::direct(id))
+    Ok(Target::direct(id, hash))
 }
 
 /// True if a ping of this address is answered here.

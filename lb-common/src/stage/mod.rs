@@ -5,7 +5,7 @@ use crate::{
     net::{Address, Mac},
     packet::{End, Packet},
     reason::Reason,
-    state::Target,
+    state::{Backend, Target},
     tables::Tables,
 };
 
@@ -67,16 +67,32 @@ pub fn along<A: Address, T: Tables>(
     tables: &T,
     target: Target,
 ) -> Step<(Reason, Route<A>)> {
-    let backend = tables.backend(target.backend()).ok_or(Reason::NoBackend)?;
     if target.is_reply() {
+        let backend = tables.backend(target.backend()).ok_or(Reason::NoBackend)?;
         let route = reply::along(packet, tables, target.backend(), &backend, target.index());
         let route = route.ok_or(Reason::NotOurs)?;
         return Ok((Reason::ToClient, route));
     }
+    let backend = serving(tables, target)?;
+    Ok((Reason::ToBackend, flow::to_backend(packet, tables, target, &backend)?))
+}
+
+/// Does this target's backend get packets through a tunnel?
+#[inline(always)]
+pub fn is_tunnelled<T: Tables>(tables: &T, target: Target) -> bool {
+    tables.backend(target.backend()).is_some_and(|backend| backend.is_tunnelled())
+}
+
+/// The backend that a packet goes to whose own ports don't lead there.
+///
+/// # Errors
+/// [`Reason::NoBackend`] if it is gone or down.
+#[inline(always)]
+pub fn serving<T: Tables>(tables: &T, target: Target) -> Step<T::Ref<'_, Backend>> {
     if !tables.health(target.backend()).serves() {
         return Err(Reason::NoBackend);
     }
-    Ok((Reason::ToBackend, flow::to_backend(packet, tables, target, &backend)?))
+    tables.backend(target.backend()).ok_or(Reason::NoBackend)
 }
 
 /// Where a packet goes and what it must say by then.

@@ -86,7 +86,7 @@ pub fn target<A: Address, T: Tables>(packet: &Packet<A>, tables: &T) -> Option<T
     }
     let (entry, backend) = flow::known(tables, Cache::Flows, hash::of(packet, tables.settings()))?;
     let target = entry.target();
-    if backend.forwarding() == Forwarding::Dsr {
+    if backend.is_direct() {
         return Some(target);
     }
     // The flow must still own its source port: else the answer would go to the connection that has it now.

@@ -5,7 +5,7 @@ use crate::{
     net::{Address, Ip, protocol},
     packet::Packet,
     reason::Reason,
-    state::{Backend, BackendId, Expense, Forwarding, PersistBy, Pin, Service, SessionKey},
+    state::{Backend, BackendId, Expense, PersistBy, Pin, Service, SessionKey},
     tables::{Store, Tables},
     time::Tick,
 };
@@ -61,11 +61,7 @@ impl Proof {
     pub fn of(backend: &Backend) -> Self {
         // Replies that don't pass here can't be compared with what the client acknowledges, and a datagram
         // acknowledges nothing.
-        if backend.forwarding() == Forwarding::Dsr || backend.protocol == protocol::UDP {
-            Self::Likely
-        } else {
-            Self::Certain
-        }
+        if backend.is_direct() || backend.protocol == protocol::UDP { Self::Likely } else { Self::Certain }
     }
 }
 

@@ -65,6 +65,24 @@ pub enum Forwarding {
     NatPreserve = 1,
     /// Rewrite the Ethernet addresses only (direct server return).
     Dsr = 2,
+    /// Wrap the packet in one to the backend (IP in IP).
+    Ipip = 3,
+    /// The same, with a UDP header in between (GUE).
+    Gue = 4,
+}
+
+impl Forwarding {
+    /// True if the packet goes through a tunnel.
+    #[inline(always)]
+    pub const fn is_tunnel(self) -> bool {
+        matches!(self, Self::Ipip | Self::Gue)
+    }
+
+    /// True if backends answer the client directly: a connection holds no port, and replies don't pass.
+    #[inline(always)]
+    pub const fn is_direct(self) -> bool {
+        matches!(self, Self::Dsr | Self::Ipip | Self::Gue)
+    }
 }
 
 impl Backend {
@@ -94,12 +112,27 @@ impl Backend {
         if self.port.raw() == 0 { called } else { self.port }
     }
 
+    /// True if a connection holds no port, and replies don't pass: see [`Forwarding::is_direct`].
+    // By the number, as here and below: one comparison, where `forwarding` makes several.
+    #[inline(always)]
+    pub const fn is_direct(&self) -> bool {
+        self.forwarding >= Forwarding::Dsr as u8
+    }
+
+    /// True if packets go through a tunnel: see [`Forwarding::is_tunnel`].
+    #[inline(always)]
+    pub const fn is_tunnelled(&self) -> bool {
+        self.forwarding >= Forwarding::Ipip as u8
+    }
+
     /// The forwarding mode; the daemon writes no other numbers than those of [`Forwarding`].
     #[inline(always)]
     pub const fn forwarding(&self) -> Forwarding {
         match self.forwarding & !Self::BY_CONNECTION_ID {
             0 => Forwarding::Nat,
             1 => Forwarding::NatPreserve,
+            3 => Forwarding::Ipip,
+            4 => Forwarding::Gue,
             _ => Forwarding::Dsr,
         }
     }
@@ -148,7 +181,7 @@ pub struct Traffic {
     pub packets: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Packets back to clients (none in `dsr`: replies don't pass here).
+    /// Packets back to clients (none in `dsr` and tunnels: replies don't pass here).
     pub reply_packets: u64,
     /// Their bytes.
     pub reply_bytes: u64,

@@ -15,6 +15,9 @@
 //!         bits 48..64  phase (2) and age (14): the tick of the last refresh
 //! ```
 //!
+//! Where a connection holds no source port (`dsr` and tunnels), source index and port are 24 bits of the flow's hash, and
+//! in the way back of one that does (see [`Target::answer`]) the index of its binding.
+//!
 //! *Why two CPUs can't make a false entry:* each word is written whole, so a reader may see the
 //! check of one writer with the value of another, but then the guard, which binds the hash to the
 //! target, does not fit, and the way counts as empty. The guard leaves phase, age and interface
@@ -75,10 +78,11 @@ impl Target {
         self.0
     }
 
-    /// A target without a binding (`dsr`).
+    /// A target without a binding (`dsr` and tunnels). In the place of its source and port, 24 bits in all, stand
+    /// bits of the flow's hash: what tells flows apart in a tunnel.
     #[inline(always)]
-    pub const fn direct(backend: BackendId) -> Self {
-        Self(backend.0 as u64)
+    pub const fn direct(backend: BackendId, hash: u64) -> Self {
+        Self::bound(backend, (hash >> 56) as u8, (hash >> 40) as u16)
     }
 
     /// A target with a binding at `port` (an offset in the port range) of the lane that source
@@ -127,6 +131,12 @@ impl Target {
     #[inline(always)]
     pub const fn port(self) -> u16 {
         (self.0 >> 32) as u16
+    }
+
+    /// 24 bits that tell flows in a tunnel apart.
+    #[inline(always)]
+    pub const fn entropy(self) -> u32 {
+        (self.source() as u32) << 16 | self.port() as u32
     }
 
     /// True if this entry is for packets from the backend to the client.
@@ -403,7 +413,7 @@ mod tests {
     const LIVE: u32 = 280;
 
     fn entry(backend: u32, phase: Phase, now: Tick) -> Entry {
-        Entry::new(Target::direct(BackendId(backend)), phase, now)
+        Entry::new(Target::direct(BackendId(backend), 0), phase, now)
     }
 
     fn insert(bucket: &Bucket, hash: u64, entry: Entry, generation: u32) -> Displaced {

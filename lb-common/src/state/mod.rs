@@ -12,6 +12,7 @@ pub mod flow;
 pub mod quic;
 pub mod service;
 pub mod session;
+pub mod tunnel;
 
 pub use access::{AccessKey, Admission};
 pub use backend::{Backend, BackendId, Forwarding, Health, Traffic};
@@ -21,6 +22,7 @@ pub use flow::{Bucket, Phase, Target};
 pub use quic::{CidConfig, CidOctets, ServerHome, ServerKey};
 pub use service::{PersistBy, Service, ServiceKey};
 pub use session::{Pin, Session, SessionKey};
+pub use tunnel::{Meter, Tunnel};
 
 /// Version of the layout of all pinned maps.
 pub const LAYOUT_VERSION: u32 = 2;

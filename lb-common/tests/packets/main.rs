@@ -8,7 +8,13 @@ mod sums;
 
 use std::collections::HashSet;
 
-use table::{Host, check, rows};
+use lb_common::{
+    engine::{Verdict, process},
+    host::HostFrame,
+    reason::Reason,
+    state::Forwarding,
+};
+use table::{Family, Geometry, Host, Site, check, rows};
 
 #[test]
 fn every_row_on_the_host_engine() {
@@ -26,4 +32,28 @@ fn names_are_unique() {
         assert!(seen.insert(&row.name), "two rows are called {:?}", row.name);
     }
     assert!(rows.len() >= 90, "{} rows", rows.len());
+}
+
+/// Proves `no-headroom`: a packet is dropped as it was, where there is no room for the outer headers.
+#[test]
+fn no_room_before_a_packet() {
+    for (family, forwarding, least) in [
+        (Family::V4, Forwarding::Ipip, 20),
+        (Family::V4, Forwarding::Gue, 28),
+        (Family::V6, Forwarding::Ipip, 40),
+        (Family::V6, Forwarding::Gue, 48),
+    ] {
+        let site = Site::new(family, false, forwarding);
+        let mut host = Host::new(Geometry::ROOMY);
+        site.install(&mut host);
+        let bytes = site.conn(0).first().build(&[]);
+        let run = |headroom| {
+            let mut frame = HostFrame::new(bytes.clone(), host.sides[0]);
+            frame.headroom = headroom;
+            let (reason, verdict) = process(&mut frame, &host.tables);
+            (reason, verdict == Verdict::Drop, frame.bytes.len() - bytes.len())
+        };
+        assert_eq!(run(least - 1), (Reason::NoHeadroom, true, 0));
+        assert_eq!(run(least), (Reason::ToBackend, false, least));
+    }
 }

@@ -136,6 +136,10 @@ pub enum Forwarding {
     Nat,
     /// MAC addresses are rewritten.
     Dsr,
+    /// Packets go through a tunnel, IP in IP.
+    Ipip,
+    /// Packets go through a tunnel, in UDP.
+    Gue,
 }
 
 impl Forwarding {
@@ -145,6 +149,8 @@ impl Forwarding {
         match self {
             Self::Nat => "nat",
             Self::Dsr => "dsr",
+            Self::Ipip => "ipip",
+            Self::Gue => "gue",
         }
     }
 }
@@ -154,6 +160,8 @@ impl From<model::Forwarding> for Forwarding {
         match forwarding {
             model::Forwarding::Nat { .. } => Self::Nat,
             model::Forwarding::Dsr => Self::Dsr,
+            model::Forwarding::Ipip => Self::Ipip,
+            model::Forwarding::Gue => Self::Gue,
         }
     }
 }
@@ -291,7 +299,7 @@ mod tests {
         for mode in [Mode::Driver, Mode::Generic] {
             assert_eq!(to_value(mode).unwrap(), mode.name());
         }
-        for forwarding in [Forwarding::Nat, Forwarding::Dsr] {
+        for forwarding in [Forwarding::Nat, Forwarding::Dsr, Forwarding::Ipip, Forwarding::Gue] {
             assert_eq!(to_value(forwarding).unwrap(), forwarding.name());
         }
         for persistence in [Persistence::Connection, Persistence::ClientIp] {

@@ -25,6 +25,14 @@ pub(crate) const NAT_FIRST_PORT: u16 = 1024;
 /// Fewer ports would leave a CPU's slice too small to be of use.
 pub(crate) const NAT_MIN_PORTS: u32 = 1024;
 
+/// `tunnel.gue_port` (IANA "gue").
+pub(crate) const GUE_PORT: u16 = 6080;
+/// `tunnel.mtu`: Ethernet's.
+pub(crate) const TUNNEL_MTU: u16 = 1500;
+/// `tunnel.mtu`. Below, an IPv6 packet of 1280 bytes, which every path must take (RFC 8200 section 5), would not
+/// fit behind 48 bytes of outer headers.
+pub(crate) const TUNNEL_MTU_RANGE: RangeInclusive<u16> = 1280 + 48..=u16::MAX;
+
 /// Characters of `hash.secret`.
 pub(crate) const SECRET_LENGTH: RangeInclusive<usize> = 16..=1024;
 

@@ -8,7 +8,6 @@ const LATER: &[(&str, &str, &[&str])] = &[
     ("[[service]]", "max_load", &[]),
     ("[[service]]", "slow_start", &[]),
     ("[[service]]", "protocol", &["http"]),
-    ("[[service]]", "forwarding", &["ipip", "gue"]),
     ("[[service]]", "scheduler", &["least-sessions"]),
     ("[service.persistence]", "by", &["cookie", "header", "query"]),
     ("[service.persistence]", "on_down", &["lend", "refuse", "hold"]),

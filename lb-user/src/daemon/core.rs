@@ -13,7 +13,7 @@ use lb_common::{reason::Reason, state::Health};
 use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
 use tracing::{info, warn};
 
-use super::{claims::Claims, sweep};
+use super::{claims::Claims, sweep, tunnels::tunnels};
 use crate::{
     dataplane::{self, Dataplane as _, Mode, Options, Program},
     health::{BackendKey, Flip, Monitor, Target},
@@ -65,6 +65,7 @@ impl Core {
         }
         warn_of_port_overlap(&model);
         let sources = sources(&model, interfaces.first())?;
+        let tunnels = tunnels(&model, interfaces.first())?;
 
         let options = Options {
             limits: &model.limits,
@@ -83,7 +84,8 @@ impl Core {
         let key = program.settings.key.each_ref().map(lb_common::settings::Fixed::get);
         let health = state.backends.iter().map(|(key, backend)| (key.clone(), backend.health)).collect();
         let answered = Claims::answered(&mut links, &model).await?;
-        let inputs = Inputs { health, next_hops: HashMap::new(), sources, answered, seed: plan::seed(&key) };
+        let inputs =
+            Inputs { health, next_hops: HashMap::new(), sources, tunnels, answered, seed: plan::seed(&key) };
 
         let (monitor, flips) = Monitor::new();
         let (resolver, next_hops) = Resolver::start().context("cannot open a netlink socket")?;
@@ -179,6 +181,7 @@ impl Core {
         let inputs = Inputs {
             sources: sources(&model, first.as_ref())?,
             answered: Claims::answered(&mut self.links, &model).await?,
+            tunnels: tunnels(&model, first.as_ref())?,
             ..self.inputs.clone()
         };
         let model = Arc::new(model);

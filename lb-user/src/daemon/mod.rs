@@ -12,6 +12,7 @@ mod handle;
 mod serve;
 mod status;
 mod sweep;
+mod tunnels;
 
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 

@@ -10,7 +10,9 @@ use aya::{
 };
 use lb_common::{
     net::Ip,
-    state::{Backend, Binding, CidConfig, ServerHome, ServerKey, Service, ServiceKey, SessionKey, Traffic},
+    state::{
+        Backend, Binding, CidConfig, ServerHome, ServerKey, Service, ServiceKey, SessionKey, Traffic, Tunnel,
+    },
 };
 
 use super::{
@@ -42,6 +44,7 @@ pub struct Kernel {
     pub(super) sources: Table<Ip>,
     pub(super) quic: Table<CidConfig>,
     pub(super) servers: Hash<ServerKey, ServerHome>,
+    pub(super) tunnels: Table<Tunnel>,
     pub(super) counters: PerCpuArray<MapData, u64>,
     pub(super) traffic: PerCpuArray<MapData, Raw<Traffic>>,
     pub(super) names: Table<Name>,
@@ -75,6 +78,7 @@ impl Kernel {
             sources: map("SOURCES")?.try_into()?,
             quic: map("QUIC")?.try_into()?,
             servers: map("SERVER_IDS")?.try_into()?,
+            tunnels: map("TUNNELS")?.try_into()?,
             counters: map("COUNTERS")?.try_into()?,
             traffic: map("TRAFFIC")?.try_into()?,
             names: Map::Array(names).try_into()?,

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use lb_common::{
     host::HostTables,
     net::Ip,
-    state::{Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service, ServiceKey},
+    state::{Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service, ServiceKey, Tunnel},
 };
 
 use super::{Dataplane, Name};
@@ -76,6 +76,11 @@ impl Dataplane for HostTables {
 
     fn set_sources(&mut self, sources: &[Ip]) -> Result<()> {
         self.sources = sources.to_vec();
+        Ok(())
+    }
+
+    fn set_tunnels(&mut self, tunnels: &[Tunnel; Tunnel::COUNT as usize]) -> Result<()> {
+        self.tunnels = *tunnels;
         Ok(())
     }
 }

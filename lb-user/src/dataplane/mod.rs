@@ -37,7 +37,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use lb_common::{
     net::Ip,
-    state::{Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service, ServiceKey},
+    state::{Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service, ServiceKey, Tunnel},
 };
 
 use crate::access::AccessList;
@@ -125,4 +125,11 @@ pub trait Dataplane {
     /// # Errors
     /// More than 256, or a system call failed.
     fn set_sources(&mut self, sources: &[Ip]) -> Result<()>;
+
+    /// Replaces what tunnelled packets are wrapped in, by outer family. A packet in between may get parts of
+    /// both.
+    ///
+    /// # Errors
+    /// A system call failed.
+    fn set_tunnels(&mut self, tunnels: &[Tunnel; Tunnel::COUNT as usize]) -> Result<()>;
 }

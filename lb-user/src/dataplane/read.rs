@@ -9,7 +9,7 @@ use lb_common::{
     reason::Reason,
     state::{
         AccessKey, Backend, BackendId, Bucket, CidConfig, Health, Pin, ServerHome, ServerKey, Service,
-        ServiceKey, SessionKey, Traffic,
+        ServiceKey, SessionKey, Traffic, Tunnel,
     },
     tables::Store,
     time::Tick,
@@ -125,6 +125,14 @@ impl Kernel {
             .iter()
             .map(|entry| entry.map(|(key, home)| (key.0, home.0)).map_err(Into::into))
             .collect()
+    }
+
+    /// What tunnelled packets are wrapped in, by outer family.
+    ///
+    /// # Errors
+    /// A system call failed.
+    pub fn installed_tunnels(&self) -> Result<[Tunnel; Tunnel::COUNT as usize]> {
+        Ok([self.tunnels.get(&0, 0)?.0, self.tunnels.get(&1, 0)?.0])
     }
 
     /// One counter, summed over the CPUs.

@@ -90,7 +90,7 @@ mod tests {
 
     fn swept(refreshed: Tick) -> bool {
         let bucket = Bucket::default();
-        let target = Target::direct(BackendId(1));
+        let target = Target::direct(BackendId(1), 0);
         bucket.ways[0].fill(42, Entry::new(target, Phase::Proven, refreshed), 1);
         sweep(std::slice::from_ref(&bucket), NOW, |_| false);
         bucket.ways[0].entry().is_empty()

@@ -6,8 +6,8 @@ use lb_common::{
     reason::Reason,
     settings::Settings,
     state::{
-        AccessKey, Backend, Binding, Bucket, Budget, CidConfig, ServerHome, ServerKey, Service, ServiceKey,
-        Session, SessionKey, Traffic, flow::WAYS, quic,
+        AccessKey, Backend, Binding, Bucket, Budget, CidConfig, Meter, ServerHome, ServerKey, Service,
+        ServiceKey, Session, SessionKey, Traffic, Tunnel, flow::WAYS, quic,
     },
 };
 
@@ -39,7 +39,18 @@ pub struct Spec {
 impl Spec {
     /// True if the number of entries follows from the configuration.
     pub fn is_sized(&self) -> bool {
-        !matches!(self.name, "SOURCES" | "QUIC" | "CURSOR" | "BUDGET" | "PROGRAMS" | "COUNTERS" | "META")
+        !matches!(
+            self.name,
+            "SOURCES"
+                | "QUIC"
+                | "TUNNELS"
+                | "ANSWERS"
+                | "CURSOR"
+                | "BUDGET"
+                | "PROGRAMS"
+                | "COUNTERS"
+                | "META"
+        )
     }
 
     /// Bytes of keys and values, on all CPUs; an estimate of the kernel's memory that leaves out its
@@ -125,6 +136,8 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
         array("QUIC", Array, size::<CidConfig>(), quic::ENTRIES),
         // Those that a reload replaces are still there when the new ones come.
         hash("SERVER_IDS", Hash, size::<ServerKey>(), size::<ServerHome>(), limits.backends * 2),
+        array("TUNNELS", Array, size::<Tunnel>(), Tunnel::COUNT),
+        array("ANSWERS", PerCpuArray, size::<Meter>(), 1),
         array("CURSOR", PerCpuArray, 4, 1),
         array("BUDGET", PerCpuArray, size::<Budget>(), 1),
         array("PROGRAMS", ProgramArray, 4, 2),

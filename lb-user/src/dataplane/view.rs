@@ -9,7 +9,7 @@ use lb_common::{
     settings::Settings,
     state::{
         Admission, Backend, BackendId, Binding, Bucket, CidConfig, Expense, Health, Pin, ServerHome,
-        ServerKey, Service, ServiceKey, Session, SessionKey, Traffic,
+        ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
     },
     tables::{Cache, Store, Tables},
     time::Tick,
@@ -96,6 +96,14 @@ impl Tables for View<'_> {
 
     fn server(&self, key: &ServerKey) -> Option<ServerHome> {
         self.kernel.server_home(key)
+    }
+
+    fn tunnel(&self, _index: u32) -> Option<HostRef<'_, Tunnel>> {
+        None
+    }
+
+    fn may_answer(&self) -> bool {
+        false
     }
 
     fn session(&self, store: Store, key: &SessionKey) -> Option<HostRef<'_, Session>> {

@@ -9,7 +9,9 @@ use aya::{
 };
 use lb_common::{
     net::Ip,
-    state::{Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service, ServiceKey, Traffic},
+    state::{
+        Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service, ServiceKey, Traffic, Tunnel,
+    },
 };
 
 use super::{Dataplane, Kernel, Name, batch, grace, raw::Raw};
@@ -102,6 +104,13 @@ impl Dataplane for Kernel {
     fn set_sources(&mut self, sources: &[Ip]) -> Result<()> {
         for (index, source) in (0..).zip(sources) {
             self.sources.set(index, Raw(*source), 0).context("cannot write a source address")?;
+        }
+        Ok(())
+    }
+
+    fn set_tunnels(&mut self, tunnels: &[Tunnel; Tunnel::COUNT as usize]) -> Result<()> {
+        for (index, tunnel) in (0..).zip(tunnels) {
+            self.tunnels.set(index, Raw(*tunnel), 0).context("cannot write a tunnel's header")?;
         }
         Ok(())
     }

@@ -19,6 +19,9 @@ pub struct Config {
     /// `[nat]`, where it says something.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nat: Option<Nat>,
+    /// `[tunnel]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tunnel: Option<Tunnel>,
     /// `[[service]]`, in order.
     pub service: Vec<Service>,
 }
@@ -45,6 +48,15 @@ pub struct Nat {
     pub ports: Option<&'static str>,
 }
 
+/// `[tunnel]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tunnel {
+    /// UDP port of GUE.
+    pub gue_port: u16,
+    /// Bytes of the largest outer packet.
+    pub mtu: u16,
+}
+
 /// `[[service]]`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Service {
@@ -57,7 +69,7 @@ pub struct Service {
     pub ports: Ports,
     /// `tcp` or `udp`.
     pub protocol: &'static str,
-    /// `nat` or `dsr`.
+    /// `nat`, `dsr`, `ipip` or `gue`.
     pub forwarding: &'static str,
     /// For `nat`: leave the client's address in place.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -180,7 +192,7 @@ impl Config {
     #[must_use]
     pub fn new(service: Vec<Service>) -> Self {
         let interface = Interface { names: vec!["eth0".to_owned()], mode: "auto", claim: true };
-        Self { interface, nat: None, service }
+        Self { interface, nat: None, tunnel: None, service }
     }
 }
 

@@ -100,12 +100,6 @@ impl Lab {
         Ok(Self { switch, clients, balancer, backends, _pass: pass, second_pass: None, claim })
     }
 
-    /// The switch's namespace, with a port for each of the others: `clients`, `balancer`, `backend-1` ...
-    #[must_use]
-    pub fn switch(&self) -> &Netns {
-        &self.switch
-    }
-
     /// Adds a second segment, with a leg of the balancer ([`plan::second_leg`]) and one of the first client on it, both
     /// named `eth1`, and moves the backends there: the balancer has two arms, and clients two ways to it.
     pub fn add_second_arm(&mut self) -> Result<()> {

@@ -11,6 +11,7 @@ mod ports;
 mod quic;
 mod rules;
 mod service;
+mod tunnel;
 mod validate;
 
 use std::{
@@ -20,6 +21,7 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use lb_common::quic::scheme::Scheme;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +36,8 @@ pub struct Model {
     pub interface: Interface,
     /// Source addresses and ports for services that rewrite the source.
     pub nat: Nat,
+    /// Outer headers for services with tunnels.
+    pub tunnel: Tunnel,
     /// Address of the metrics page; `None` is off.
     pub http: Option<SocketAddr>,
     /// Secret that keys every hash; the same on each node. `None`: random, kept while the maps live.
@@ -73,6 +77,18 @@ pub struct Nat {
     pub source: Vec<IpAddr>,
     /// First and last port, inclusive; outside the kernel's own `ip_local_port_range`.
     pub ports: (u16, u16),
+}
+
+/// Outer headers of tunnels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tunnel {
+    /// At most one of each family; a prefix stands for all addresses in it. For a family without one: the
+    /// first interface's own address.
+    pub source: Vec<IpNet>,
+    /// UDP port of GUE, never 0.
+    pub gue_port: u16,
+    /// The largest outer packet, in bytes: at least 1328.
+    pub mtu: u16,
 }
 
 /// Map sizes, in entries, and how fast strangers may fill them.
@@ -156,6 +172,22 @@ pub enum Forwarding {
     },
     /// Rewrite only the MAC addresses; the backend answers the client directly.
     Dsr,
+    /// Wrap packets in packets to the backend, which answers the client directly.
+    Ipip,
+    /// The same, with a UDP header in between.
+    Gue,
+}
+
+impl Forwarding {
+    /// True if packets go through a tunnel.
+    pub const fn is_tunnel(self) -> bool {
+        matches!(self, Self::Ipip | Self::Gue)
+    }
+
+    /// True if nobody rewrites addresses and ports, and the backend answers the client directly.
+    pub const fn is_direct(self) -> bool {
+        matches!(self, Self::Dsr | Self::Ipip | Self::Gue)
+    }
 }
 
 /// What keeps a client on its backend.
@@ -224,7 +256,7 @@ pub enum Check {
 pub struct Backend {
     /// Unique in its service; identity, together with the address and port.
     pub name: String,
-    /// Same family as the service.
+    /// Same family as the service, or IPv6 in a tunnel.
     pub address: IpAddr,
     /// Never 0; `None`: the port that the client called. A service of one port has it here by default.
     pub port: Option<u16>,

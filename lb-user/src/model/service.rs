@@ -13,8 +13,8 @@ pub(super) fn service(raw: &raw::Service, report: &Report<'_>) -> Option<Service
     if let Some(address) = &raw.address {
         rules::host_address(address, "the address of a service", report);
     }
-    if raw.forwarding.as_ref().is_some_and(|forwarding| forwarding.value == raw::Forwarding::Dsr) {
-        rules::no_effect(raw.preserve_client.as_ref(), r#"forwarding = "dsr""#, report);
+    if let Some(mode) = direct_mode(raw) {
+        rules::no_effect(raw.preserve_client.as_ref(), &format!("forwarding = {mode:?}"), report);
     }
     let ports = ports::ports(raw, report);
     slots(raw, report);
@@ -45,8 +45,20 @@ pub(super) fn service(raw: &raw::Service, report: &Report<'_>) -> Option<Service
 pub(super) fn forwarding(raw: &raw::Service) -> Option<Forwarding> {
     Some(match raw.forwarding.as_ref()?.value {
         raw::Forwarding::Dsr => Forwarding::Dsr,
+        raw::Forwarding::Ipip => Forwarding::Ipip,
+        raw::Forwarding::Gue => Forwarding::Gue,
         raw::Forwarding::Nat => Forwarding::Nat { preserve_client: raw.preserve_client.as_ref()?.value },
     })
+}
+
+/// The word for a mode that rewrites neither addresses nor ports.
+fn direct_mode(raw: &raw::Service) -> Option<&'static str> {
+    match raw.forwarding.as_ref()?.value {
+        raw::Forwarding::Nat => None,
+        raw::Forwarding::Dsr => Some("dsr"),
+        raw::Forwarding::Ipip => Some("ipip"),
+        raw::Forwarding::Gue => Some("gue"),
+    }
 }
 
 fn slots(raw: &raw::Service, report: &Report<'_>) {
@@ -165,7 +177,14 @@ fn backend(
         rules::host_address(address, "the address of a backend", report);
         if let Some(virtual_address) = &service.address {
             let family = rules::family(virtual_address.value);
-            if !rules::same_family(address.value, virtual_address.value) {
+            let is_tunnelled = forwarding(service).is_some_and(Forwarding::is_tunnel);
+            if is_tunnelled && virtual_address.value.is_ipv6() && address.value.is_ipv4() {
+                report.error(
+                    &address.place,
+                    format!("there is no tunnel from an IPv6 service to {}", address.value),
+                    "give an IPv6 address: an IPv4 service can have IPv6 backends, but not the reverse",
+                );
+            } else if !is_tunnelled && !rules::same_family(address.value, virtual_address.value) {
                 report.error(
                     &address.place,
                     format!("backend {} is of another family than its {family} service", address.value),

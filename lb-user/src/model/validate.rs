@@ -1,6 +1,6 @@
 //! Rules for the file as a whole, and the model that comes of a file that keeps them all.
 
-use super::{Interface, Model, access, limits, nat, ports, rules, service};
+use super::{Interface, Model, access, limits, nat, ports, rules, service, tunnel};
 use crate::config::{
     defaults, raw,
     report::{At, Report},
@@ -12,6 +12,7 @@ pub(crate) fn validate(raw: &raw::File, report: &Report<'_>) -> Option<Model> {
     // Each part reports its own errors, so none may keep another from being looked at.
     let interface = interface(raw, report);
     let nat = nat::nat(raw, report);
+    let tunnel = tunnel::tunnel(raw, report);
     let limits = limits::limits(raw, report);
     if let Some(secret) = &raw.secret {
         check_secret(secret, report);
@@ -26,6 +27,7 @@ pub(crate) fn validate(raw: &raw::File, report: &Report<'_>) -> Option<Model> {
     Some(Model {
         interface: interface?,
         nat: nat?,
+        tunnel: tunnel?,
         http: raw.listen.as_ref().map(|listen| listen.value),
         secret: raw.secret.as_ref().map(|secret| secret.value.clone()),
         limits: limits?,

@@ -14,6 +14,7 @@ use crate::dataplane::{Dataplane, Name};
 pub fn apply(step: &Step, dataplane: &mut impl Dataplane) -> Result<()> {
     match step {
         Step::SetSources(sources) => dataplane.set_sources(sources),
+        Step::SetTunnels(tunnels) => dataplane.set_tunnels(tunnels),
         Step::AddBackend { id, key, recipe, health } => {
             // Absent while the recipe is replaced: it is not written in one go.
             dataplane.set_health(*id, Health::Absent)?;

@@ -1,8 +1,8 @@
 //! From what runs to what is wanted: a pure difference, as steps in an order that is safe at each
 //! moment, and their application.
 //!
-//! Order: source addresses, backends that are new or changed, access lists, how connection ids are read and whose
-//! they are, slot tables with their services,
+//! Order: source addresses, outer headers, backends that are new or changed, access lists, how connection ids are read
+//! and whose they are, slot tables with their services,
 //! then the reverse: services that go, backends that go, lists that go. So no slot ever points at an absent
 //! backend, and no service at a list that is not whole. A slot table is written into a free place first, and a
 //! list under a free number; replacing the service's entry, which is one atomic write, swaps both in.
@@ -23,7 +23,7 @@ mod tests;
 
 pub use apply::apply;
 pub use quic::Quic;
-pub use recipe::{scope, seed, service_key, settings_key};
+pub use recipe::{scope, seed, service_key, settings_key, tunnel};
 pub use state::{BackendState, Inputs, ServiceState, SlotTable, Sources, State};
 pub use step::Step;
 
@@ -32,7 +32,7 @@ use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 use anyhow::{Result, bail};
 use lb_common::{
     net::Be16,
-    state::{BackendId, Health, Service, ServiceKey},
+    state::{BackendId, Health, Service, ServiceKey, Tunnel},
 };
 
 use self::{quic::Numbers, ranges::Places};
@@ -63,6 +63,7 @@ pub fn plan(current: &State, model: &Model, inputs: &Inputs) -> Result<Plan> {
     let tables = || model.services.iter().map(|service| (first(service), service.slots));
     let places = Places::find(current.tables(), model.limits.slots, tables());
     plan.sources(current, inputs)?;
+    plan.tunnels(current, inputs);
     plan.add_lists(current, model);
     for service in &model.services {
         for backend in &service.backends {
@@ -90,6 +91,24 @@ impl Plan {
         }
         self.next.sources = merged;
         Ok(())
+    }
+
+    /// Before the backends, which need them. Of a family without backends they stay, as packets to those that
+    /// leave are still under way.
+    fn tunnels(&mut self, current: &State, inputs: &Inputs) {
+        for (next, wanted) in self.next.tunnels.iter_mut().zip(inputs.tunnels) {
+            if wanted == Tunnel::default() || wanted == *next {
+                continue;
+            }
+            if *next != Tunnel::default() {
+                let family = if std::net::IpAddr::from(next.source).is_ipv4() { "IPv4" } else { "IPv6" };
+                self.changes.push(format!("outer {family} headers of tunnels"));
+            }
+            *next = wanted;
+        }
+        if self.next.tunnels != current.tunnels {
+            self.steps.push(Step::SetTunnels(self.next.tunnels));
+        }
     }
 
     fn backend(

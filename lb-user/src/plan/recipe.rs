@@ -6,10 +6,11 @@ use std::{
     net::IpAddr,
 };
 
+use ipnet::IpNet;
 use lb_common::{
     net::{Be16, Ip, protocol},
     settings::KEY_WORDS,
-    state::{Backend, Forwarding, PersistBy, Service, ServiceKey},
+    state::{Backend, Forwarding, PersistBy, Service, ServiceKey, Tunnel},
     time::Tick,
 };
 use siphasher::{sip::SipHasher24, sip128::Hasher128 as _};
@@ -24,6 +25,8 @@ pub(super) fn recipe(service: &model::Service, backend: &model::Backend, sources
         model::Forwarding::Nat { preserve_client: false } => Forwarding::Nat,
         model::Forwarding::Nat { preserve_client: true } => Forwarding::NatPreserve,
         model::Forwarding::Dsr => Forwarding::Dsr,
+        model::Forwarding::Ipip => Forwarding::Ipip,
+        model::Forwarding::Gue => Forwarding::Gue,
     };
     let (first, count) = match (forwarding, service.address.is_ipv4()) {
         (Forwarding::Nat, true) => (0, sources.v4.len()),
@@ -58,6 +61,18 @@ pub(super) fn same_identity(a: &Backend, b: &Backend) -> bool {
     let identity =
         |x: &Backend| (x.address, x.port, x.service_address, x.service_tag, x.protocol, x.forwarding());
     identity(a) == identity(b)
+}
+
+/// The outer headers of tunnels from `source`: a prefix has its host bits filled by each flow.
+pub fn tunnel(tunnel: &model::Tunnel, source: IpNet) -> Tunnel {
+    let host_bits = u32::from(source.max_prefix_len() - source.prefix_len()).min(u64::BITS);
+    Tunnel {
+        source: Ip::from(source.addr()),
+        spread: u64::MAX.checked_shr(u64::BITS - host_bits).unwrap_or_default().to_be(),
+        mtu: tunnel.mtu.into(),
+        gue_port: Be16::new(tunnel.gue_port),
+        reserved: 0,
+    }
 }
 
 /// The key of a service's entry for `port`; 0: for all ports.
@@ -168,5 +183,28 @@ fn number(protocol: model::Protocol) -> u8 {
     match protocol {
         model::Protocol::Tcp => protocol::TCP,
         model::Protocol::Udp => protocol::UDP,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    #[test]
+    fn host_bits_of_a_source_are_the_flows() {
+        let tunnel = |source: &str| {
+            let settings = model::Tunnel { source: Vec::new(), gue_port: 6080, mtu: 1400 };
+            tunnel(&settings, source.parse().unwrap())
+        };
+        let sent = |source: &str| IpAddr::from(tunnel(source).source(0xab_cdef)).to_string();
+        assert_eq!(sent("10.0.0.2/32"), "10.0.0.2");
+        assert_eq!(sent("10.9.8.0/24"), "10.9.8.239");
+        assert_eq!(sent("10.0.0.0/8"), "10.171.205.239");
+        assert_eq!(sent("2001:db8::1/128"), "2001:db8::1");
+        assert_eq!(sent("2001:db8::/64"), "2001:db8::ab:cdef");
+        assert_eq!(sent("2001:db8::/32"), "2001:db8::ab:cdef");
+        assert_eq!((tunnel("10.0.0.2/32").mtu, tunnel("10.0.0.2/32").gue_port.get()), (1400, 6080));
     }
 }

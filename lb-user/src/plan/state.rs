@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Result, bail};
 use lb_common::{
     net::{Ip, Mac},
-    state::{Backend, BackendId, Health, ServiceKey},
+    state::{Backend, BackendId, Health, ServiceKey, Tunnel},
 };
 
 use super::{full, quic::Quic, recipe};
@@ -34,6 +34,8 @@ pub struct State {
     pub sources: Sources,
     /// How connection ids are read, and whose they are.
     pub quic: Quic,
+    /// What tunnelled packets are wrapped in, by outer family.
+    pub tunnels: [Tunnel; Tunnel::COUNT as usize],
     /// The last generation of every id that was ever used.
     generations: BTreeMap<BackendId, u32>,
     /// Backends whose name another id has: an earlier daemon was replacing them when it ended.
@@ -88,6 +90,8 @@ pub struct Inputs {
     pub sources: Sources,
     /// Service addresses that the kernel answers pings of.
     pub answered: BTreeSet<IpAddr>,
+    /// What tunnelled packets are wrapped in, by outer family.
+    pub tunnels: [Tunnel; Tunnel::COUNT as usize],
     /// Key of slot tables; stays the same for as long as a [`State`] lives.
     pub seed: [u8; 16],
 }
@@ -145,8 +149,11 @@ impl State {
     /// # Errors
     /// A system call failed.
     pub fn adopt(kernel: &Kernel, backends: u32) -> Result<Self> {
-        let mut state =
-            Self { sources: Sources::from_table(&kernel.installed_sources()?), ..Self::default() };
+        let mut state = Self {
+            sources: Sources::from_table(&kernel.installed_sources()?),
+            tunnels: kernel.installed_tunnels()?,
+            ..Self::default()
+        };
         for id in (1..=backends).map(BackendId) {
             let generation = kernel.recipe(id)?.generation;
             if generation != 0 {

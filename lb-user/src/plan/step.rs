@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lb_common::{
     net::Ip,
-    state::{Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service, ServiceKey},
+    state::{Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service, ServiceKey, Tunnel},
 };
 
 use crate::{access::AccessList, health::BackendKey};
@@ -14,6 +14,8 @@ use crate::{access::AccessList, health::BackendKey};
 pub enum Step {
     /// Source addresses of rewritten connections, from index 0.
     SetSources(Vec<Ip>),
+    /// What tunnelled packets are wrapped in, by outer family.
+    SetTunnels([Tunnel; Tunnel::COUNT as usize]),
     /// A backend at an unused id.
     AddBackend {
         /// Its id.

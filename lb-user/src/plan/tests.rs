@@ -19,7 +19,7 @@ use crate::{
     health::BackendKey,
     model::{
         AttachMode, Backend, Check, Forwarding, Interface, Limits, Model, Nat, PersistBy, Persistence, Ports,
-        Protocol, Service,
+        Protocol, Service, Tunnel,
     },
     neighbour::NextHop,
 };
@@ -77,6 +77,7 @@ fn model(services: Vec<Service>) -> Model {
     Model {
         interface: Interface { names: vec!["eth0".to_owned()], mode: AttachMode::Auto, claim: true },
         nat: Nat { source: Vec::new(), ports: (1024, 2047) },
+        tunnel: Tunnel { source: Vec::new(), gue_port: 6080, mtu: 1500 },
         http: None,
         secret: None,
         limits: LIMITS,
@@ -567,4 +568,29 @@ fn assert_connection_ids(tables: &HostTables, state: &State, services: &[Service
     }
     let installed = tables.quic.iter().filter(|config| **config != CidConfig::default()).count();
     assert_eq!((installed, tables.servers.len()), (configs, servers));
+}
+
+#[test]
+fn outer_headers_come_before_their_backends_and_stay_until_after_them() {
+    let tunnel = |mtu| Tunnel { source: Vec::new(), gue_port: 6080, mtu };
+    let wanted = |mtu| {
+        let outer = super::tunnel(&tunnel(mtu), "10.0.0.2/32".parse().unwrap());
+        Inputs { tunnels: [outer, lb_common::state::Tunnel::default()], ..inputs() }
+    };
+    let services = vec![Service { forwarding: Forwarding::Ipip, ..service("web", 80, &[(1, 1)]) }];
+    let (with, without) = (model(services), model(Vec::new()));
+    let mut tables = tables();
+    let first = plan(&State::default(), &with, &wanted(1500)).unwrap();
+    let at = |found: fn(&Step) -> bool| first.steps.iter().position(found).unwrap();
+    assert!(
+        at(|step| matches!(step, Step::SetTunnels(_))) < at(|step| matches!(step, Step::AddBackend { .. }))
+    );
+    let (state, _, _) = carry_out(&mut tables, &State::default(), &with, &wanted(1500));
+    let (state, changes, steps) = carry_out(&mut tables, &state, &with, &wanted(1400));
+    assert_eq!(
+        (changes, steps, tables.tunnels[0].mtu),
+        (vec!["outer IPv4 headers of tunnels".into()], 1, 1400)
+    );
+    let (state, _, _) = carry_out(&mut tables, &state, &without, &inputs());
+    assert_eq!((tables.tunnels[0].mtu, state.tunnels[0].mtu), (1400, 1400));
 }

@@ -20,7 +20,7 @@ use lb_common::{
     reason::Reason,
     state::{
         AccessKey, Admission, Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service,
-        ServiceKey, Traffic,
+        ServiceKey, Traffic, Tunnel,
     },
     tables::Store,
     time::Tick,
@@ -281,6 +281,10 @@ impl World for Kernel {
 
     fn set_sources(&mut self, sources: &[Ip]) {
         self.program.kernel.set_sources(sources).expect("writable");
+    }
+
+    fn set_tunnels(&mut self, tunnels: &[Tunnel; 2]) {
+        self.program.kernel.set_tunnels(tunnels).expect("writable");
     }
 
     fn ifindex(&self, side: Side) -> u32 {

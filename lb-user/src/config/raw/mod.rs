@@ -7,6 +7,8 @@ mod service;
 
 use std::net::{IpAddr, SocketAddr};
 
+use ipnet::IpNet;
+
 pub(crate) use self::service::{
     Access, Backend, CheckType, Forwarding, Health, PersistBy, Persistence, PortSpan, Quic, Service,
 };
@@ -17,6 +19,7 @@ use crate::model::AttachMode;
 pub(crate) struct File {
     pub(crate) interface: Interface,
     pub(crate) nat: Nat,
+    pub(crate) tunnel: Tunnel,
     pub(crate) listen: Option<At<SocketAddr>>,
     pub(crate) secret: Option<At<String>>,
     pub(crate) limits: Limits,
@@ -36,6 +39,13 @@ pub(crate) struct Interface {
 pub(crate) struct Nat {
     pub(crate) source: Option<At<Vec<At<IpAddr>>>>,
     pub(crate) ports: Option<At<(u16, u16)>>,
+}
+
+/// `[tunnel]`
+pub(crate) struct Tunnel {
+    pub(crate) source: Option<At<Vec<At<IpNet>>>>,
+    pub(crate) gue_port: Option<At<u16>>,
+    pub(crate) mtu: Option<At<u16>>,
 }
 
 /// `[limits]`
@@ -62,6 +72,7 @@ impl File {
         let file = Self {
             interface: Interface::read(root.table("interface", "[interface]"), given),
             nat: Nat::read(root.table("nat", "[nat]")),
+            tunnel: Tunnel::read(root.table("tunnel", "[tunnel]")),
             listen: http.parsed("listen", values::A_SOCKET, values::listen).given(),
             secret: hash.string("secret").given(),
             limits: Limits::read(root.table("limits", "[limits]")),
@@ -99,6 +110,18 @@ impl Nat {
         };
         table.finish();
         nat
+    }
+}
+
+impl Tunnel {
+    fn read(mut table: Reader<'_>) -> Self {
+        let tunnel = Self {
+            source: table.list("source", values::A_PREFIX, values::prefix).or(Vec::new()),
+            gue_port: table.integer("gue_port", 1..=u16::MAX).or(defaults::GUE_PORT),
+            mtu: table.integer("mtu", defaults::TUNNEL_MTU_RANGE).or(defaults::TUNNEL_MTU),
+        };
+        table.finish();
+        tunnel
     }
 }
 

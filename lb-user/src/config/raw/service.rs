@@ -36,10 +36,12 @@ pub(crate) struct Service {
 }
 
 /// The words of `forwarding`.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Forwarding {
     Nat,
     Dsr,
+    Ipip,
+    Gue,
 }
 
 /// `[service.persistence]`
@@ -131,11 +133,15 @@ impl Service {
         let service_port = ports.as_ref().and_then(|ports| only_port(&ports.value));
         // Only read to refuse every other word: there is one so far.
         table.one_of("scheduler", &[("hash", ())]);
+        let modes = [
+            ("nat", Forwarding::Nat),
+            ("dsr", Forwarding::Dsr),
+            ("ipip", Forwarding::Ipip),
+            ("gue", Forwarding::Gue),
+        ];
         let service = Self {
             place: table.place().clone(),
-            forwarding: table
-                .one_of("forwarding", &[("nat", Forwarding::Nat), ("dsr", Forwarding::Dsr)])
-                .or(defaults::FORWARDING),
+            forwarding: table.one_of("forwarding", &modes).or(defaults::FORWARDING),
             preserve_client: table.boolean("preserve_client").or(defaults::PRESERVE_CLIENT),
             slots: table.integer("slots", defaults::SLOTS_RANGE).or(defaults::SLOTS),
             persistence: Persistence::read(table.table("persistence", "[service.persistence]")),

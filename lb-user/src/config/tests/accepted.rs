@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{GOOD, parse};
 use crate::model::{
     AttachMode, Backend, Check, Forwarding, Health, Interface, Limits, Model, Nat, PersistBy, Persistence,
-    Ports, Protocol, Service,
+    Ports, Protocol, Service, Tunnel,
 };
 
 #[test]
@@ -65,6 +65,7 @@ fn the_example_of_the_design() {
     let expected = Model {
         interface: Interface { names: vec!["eth0".into()], mode: AttachMode::Auto, claim: true },
         nat: Nat { source: vec!["10.0.0.2".parse().unwrap()], ports: (1024, 32767) },
+        tunnel: Tunnel { source: Vec::new(), gue_port: 6080, mtu: 1500 },
         http: Some("127.0.0.1:7070".parse().unwrap()),
         secret: None,
         limits: Limits {

@@ -23,7 +23,7 @@ use crate::{
     access::{AccessList, Admission, Prefix, Rule},
     model::{
         AttachMode, Backend, Check, Forwarding, Health, Interface, Limits, Model, Nat, PersistBy,
-        Persistence, Ports, Protocol, Service,
+        Persistence, Ports, Protocol, Service, Tunnel,
     },
 };
 
@@ -172,7 +172,7 @@ fn service(index: u8) -> impl Strategy<Value = Service> {
     let protocol = select(&[Protocol::Tcp, Protocol::Udp][..]);
     let forwarding = prop_oneof![
         any::<bool>().prop_map(|preserve_client| Forwarding::Nat { preserve_client }),
-        Just(Forwarding::Dsr),
+        select(&[Forwarding::Dsr, Forwarding::Ipip, Forwarding::Gue][..]),
     ];
     let names = "[A-Za-z0-9._-]{1,60}";
     let backends = vec((names, 1..=u16::MAX, 1..=u32::from(u16::MAX)), 1..8);
@@ -198,10 +198,10 @@ fn service(index: u8) -> impl Strategy<Value = Service> {
         let backend = |(host, (name, own_port, weight)): (u8, (String, u16, u32))| Backend {
             name: format!("{name}-{host}"),
             address: address(index, host),
-            port: match (&ports, forwarding) {
-                (Ports::One(port), Forwarding::Dsr) => Some(*port),
-                (Ports::One(_), _) => Some(own_port),
-                (_, Forwarding::Nat { preserve_client: false }) => {
+            port: match &ports {
+                Ports::One(port) if forwarding.is_direct() => Some(*port),
+                Ports::One(_) => Some(own_port),
+                _ if matches!(forwarding, Forwarding::Nat { preserve_client: false }) => {
                     Some(own_port).filter(|port| port % 2 == 0)
                 }
                 _ => None,
@@ -239,6 +239,9 @@ fn model() -> impl Strategy<Value = Model> {
     let sources = [vec![], vec!["10.255.0.1".parse().unwrap(), "2001:db8:ff::1".parse().unwrap()]];
     let nat = (select(sources.to_vec()), 1024..=64_000u16, 1024..=u16::MAX)
         .prop_map(|(source, first, width)| Nat { source, ports: (first, first.saturating_add(width)) });
+    let sources = [vec![], vec!["10.254.0.0/16".parse().unwrap(), "2001:db8:fe::1/128".parse().unwrap()]];
+    let tunnel = (select(sources.to_vec()), 1..=u16::MAX, 1328..=u16::MAX)
+        .prop_map(|(source, gue_port, mtu)| Tunnel { source, gue_port, mtu });
     let limits =
         (1024..=1u32 << 28, 1024..=1u32 << 24, 1024..=1u32 << 24).prop_map(|(flows, affinity, pins)| {
             Limits {
@@ -258,10 +261,11 @@ fn model() -> impl Strategy<Value = Model> {
     let http = option::of((any::<Ipv4Addr>(), 1..=u16::MAX).prop_map(SocketAddr::from));
     let secret = option::of("[ -&(-~\u{e9}]{16,40}");
     let services = (0..4u8).prop_flat_map(|count| (1..=count).map(service).collect::<Vec<_>>());
-    (interface, nat, http, secret, limits, services)
-        .prop_map(|(interface, nat, http, secret, limits, services)| Model {
+    (interface, nat, tunnel, http, secret, limits, services)
+        .prop_map(|(interface, nat, tunnel, http, secret, limits, services)| Model {
             interface,
             nat,
+            tunnel,
             http,
             secret,
             limits,
@@ -273,7 +277,7 @@ fn model() -> impl Strategy<Value = Model> {
 
 /// The model as a file that says everything aloud.
 fn written(model: &Model) -> String {
-    let Model { interface, nat, http, secret, limits, services } = model;
+    let Model { interface, nat, tunnel, http, secret, limits, services } = model;
     let Limits {
         flows,
         affinity,
@@ -297,6 +301,9 @@ fn written(model: &Model) -> String {
          new_flows_per_second = {new_flows_per_second}\nnew_pins_per_second = {new_pins_per_second}\n",
         interface.names, interface.claim, nat.ports.0, nat.ports.1,
     );
+    let Tunnel { source, gue_port, mtu } = tunnel;
+    let sources: Vec<_> = source.iter().map(ToString::to_string).collect();
+    writeln!(text, "[tunnel]\nsource = {sources:?}\ngue_port = {gue_port}\nmtu = {mtu}").unwrap();
     if let Some(listen) = http {
         writeln!(text, "[http]\nlisten = '{listen}'").unwrap();
     }
@@ -324,6 +331,8 @@ fn write_service(text: &mut String, service: &Service) {
     .unwrap();
     match forwarding {
         Forwarding::Dsr => writeln!(text, "forwarding = 'dsr'"),
+        Forwarding::Ipip => writeln!(text, "forwarding = 'ipip'"),
+        Forwarding::Gue => writeln!(text, "forwarding = 'gue'"),
         Forwarding::Nat { preserve_client } => {
             writeln!(text, "forwarding = 'nat'\npreserve_client = {preserve_client}")
         }

@@ -140,8 +140,6 @@ fn addresses_that_no_host_has() {
 fn what_a_later_version_is_to_have() {
     for (line, text, at) in [
         (17, "protocol = 'http'", "17:12"),
-        (18, "forwarding = 'ipip'", "18:14"),
-        (18, "forwarding = 'gue'", "18:14"),
         (18, "scheduler = 'least-sessions'", "18:13"),
         (21, "by = 'cookie'", "21:6"),
         (22, "group = 'shop'", "22:1"),
@@ -151,6 +149,6 @@ fn what_a_later_version_is_to_have() {
         assert_errors(&with_line(line, text), &[(at, "is not supported by this version")]);
     }
     let help = |line, text| errors(&with_line(line, text)).as_slice()[0].help.clone();
-    assert_eq!(help(18, "forwarding = 'gue'"), r#"give "nat" or "dsr""#);
+    assert_eq!(help(18, "scheduler = 'least-sessions'"), r#"give "hash""#);
     assert!(help(22, "group = 'shop'").starts_with("keys of [service.persistence]: by, prefix_v4, "));
 }

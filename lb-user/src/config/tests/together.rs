@@ -43,6 +43,7 @@ fn values_that_do_not_go_together() {
         5 | source = ['2001:db8::2'] | 15:11 | service "web" needs an IPv4 source address
         10 | secret = '0123456789abcde' | 10:10 | a secret of 15 characters
         18 | forwarding = 'dsr' | 32:8 | port 8080 differs from the service's port 80
+        18 | forwarding = 'gue' | 32:8 | port 8080 differs from the service's port 80, and "gue" rewrites no port
         19 | slots = 300 | 19:9 | slots = 300 is not a power of two
         22 | idle_timeout = '9h' | 23:16 | max_lifetime 8h is shorter than idle_timeout 9h
         23 | max_lifetime = '29m' | 23:16 | max_lifetime 29m is shorter than idle_timeout 30m
@@ -53,6 +54,43 @@ fn values_that_do_not_go_together() {
         31 | address = '192.0.2.10' | 31:11 | 192.0.2.10 is the address of the service itself
         31 | address = '2001:db8::1' | 31:11 | is of another family than its IPv4 service
         "#,
+    );
+}
+
+#[test]
+fn tunnels_lead_to_backends_of_either_family_but_not_from_ipv6_to_ipv4() {
+    let text = |service: &str, backend: &str, source: &str| {
+        with_line(18, "forwarding = 'ipip'")
+            .replace("port = 8080", "")
+            .replace("192.0.2.10", service)
+            .replace("10.0.0.11", backend)
+            .replace("[http]", &format!("[tunnel]\nsource = {source}\n[http]"))
+    };
+    parse(&text("192.0.2.10", "10.0.0.11", "[]"), "f").unwrap();
+    parse(&text("192.0.2.10", "2001:db8::11", "['2001:db8:1::/64']"), "f").unwrap();
+    parse(&text("2001:db8::10", "2001:db8::11", "[]"), "f").unwrap();
+    assert_errors(
+        &text("2001:db8::10", "10.0.0.11", "[]"),
+        &[("33:11", "there is no tunnel from an IPv6 service to 10.0.0.11")],
+    );
+    assert_errors(
+        &text("192.0.2.10", "2001:db8::11", "['10.0.0.2']"),
+        &[("33:11", "the tunnel to 2001:db8::11 needs an IPv6 source")],
+    );
+    assert_errors(
+        &text("192.0.2.10", "10.0.0.11", "['192.0.2.0/24', '10.1.0.0/16']"),
+        &[
+            ("8:11", "source 192.0.2.0/24 takes in the address of service \"web\""),
+            ("8:27", "there is already an IPv4 source"),
+        ],
+    );
+    assert_errors(
+        &text("192.0.2.10", "10.0.0.11", "['224.0.0.1']"),
+        &[("8:11", "224.0.0.1, a multicast address, can't be a source of tunnels")],
+    );
+    assert_errors(
+        &text("192.0.2.10", "10.0.0.11", "['10.1.0.1/16']\nmtu = 1327"),
+        &[("8:11", "has bits set beyond its length"), ("9:7", "mtu 1327 is out of range")],
     );
 }
 

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Result;
 use lb_common::{
     net::{Be16, Ip, Mac, protocol},
-    state::{Backend, BackendId, Forwarding, Health, PersistBy, Service, ServiceKey},
+    state::{Backend, BackendId, Forwarding, Health, PersistBy, Service, ServiceKey, Tunnel},
     time::Tick,
 };
 use lb_user::{
@@ -68,6 +68,16 @@ impl Bed {
         program.load_pass()?;
         let addresses: Vec<_> = sources.iter().map(|&address| Ip::from(address)).collect();
         program.kernel.set_sources(&addresses)?;
+        let tunnel = |source: IpAddr| Tunnel {
+            source: source.into(),
+            spread: 0,
+            mtu: 1500,
+            gue_port: Be16::new(6080),
+            reserved: 0,
+        };
+        program
+            .kernel
+            .set_tunnels(&[tunnel([10, 0, 0, 2].into()), tunnel([0xfd00, 0, 0, 0, 0, 0, 0, 2].into())])?;
         Ok(Self { program, backends: 0 })
     }
 

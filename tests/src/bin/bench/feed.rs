@@ -1,4 +1,4 @@
-//! The feeder: many connections in one test run.
+//! The feeders: many connections in one test run, or the same packet where programs wrap it.
 
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use aya::{
 /// A loaded feeder, in front of one program.
 pub(crate) struct Feed {
     ebpf: Ebpf,
+    program: &'static str,
     next: Array<MapData, u32>,
     /// The slot empties when its map goes.
     _target: ProgramArray<MapData>,
@@ -21,22 +22,46 @@ impl Feed {
     /// Loads the feeder from `object`; packets go on to `target`, from `sources` different sources in
     /// turn.
     pub(crate) fn load(object: &Path, target: &Xdp, sources: u32) -> Result<Self> {
-        let mut ebpf = EbpfLoader::new()
-            .override_global("SOURCES", &sources, true)
-            .load_file(object)
-            .with_context(|| format!("cannot load {}", object.display()))?;
-        let program: &mut Xdp =
-            ebpf.program_mut("limpet_feed").context("the object lacks `limpet_feed`")?.try_into()?;
-        program.load().context("the kernel refused the feeder")?;
+        Self::start(
+            "limpet_feed",
+            EbpfLoader::new().override_global("SOURCES", &sources, true),
+            object,
+            target,
+        )
+    }
+
+    /// Loads one that takes off what `target` put before `frame`.
+    pub(crate) fn unwrap(object: &Path, target: &Xdp, frame: &[u8]) -> Result<Self> {
+        let length = u32::try_from(frame.len())?;
+        let [first, second] = *frame.get(12..14).context("a frame has a type")? else {
+            unreachable!("two bytes")
+        };
+        let kind = u32::from(u16::from_ne_bytes([first, second]));
+        let mut loader = EbpfLoader::new();
+        loader.override_global("LENGTH", &length, true).override_global("TYPE", &kind, true);
+        Self::start("limpet_unwrap", &mut loader, object, target)
+    }
+
+    fn start(
+        program: &'static str,
+        loader: &mut EbpfLoader<'_>,
+        object: &Path,
+        target: &Xdp,
+    ) -> Result<Self> {
+        let mut ebpf =
+            loader.load_file(object).with_context(|| format!("cannot load {}", object.display()))?;
+        let xdp: &mut Xdp =
+            ebpf.program_mut(program).with_context(|| format!("the object lacks `{program}`"))?.try_into()?;
+        xdp.load().context("the kernel refused the feeder")?;
         let next = Array::try_from(ebpf.take_map("NEXT").context("the feeder lacks NEXT")?)?;
         let mut slot = ProgramArray::try_from(ebpf.take_map("TARGET").context("the feeder lacks TARGET")?)?;
         slot.set(0, target.fd()?, 0).context("cannot put the program behind the feeder")?;
-        Ok(Self { ebpf, next, _target: slot })
+        Ok(Self { ebpf, program, next, _target: slot })
     }
 
     /// The program to run.
     pub(crate) fn xdp(&self) -> Result<&Xdp> {
-        Ok(self.ebpf.program("limpet_feed").context("the object lacks `limpet_feed`")?.try_into()?)
+        Ok(self.ebpf.program(self.program).context("was loaded")?.try_into()?)
     }
 
     /// Begins again with the first source.

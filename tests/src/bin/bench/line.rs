@@ -83,6 +83,19 @@ impl Line {
         Ok(Self { times, new, feeds: Some(feeds), ..same })
     }
 
+    /// The same packet again and again, of which the program makes a larger one.
+    pub(crate) fn wrapped(
+        (what, budget): (&'static str, f64),
+        frame: Vec<u8>,
+        (bed, feeder): (&mut Bed, &Path),
+    ) -> Result<Self> {
+        let feeds = (
+            Feed::unwrap(feeder, bed.program.xdp(), &frame)?,
+            Feed::unwrap(feeder, bed.program.pass(), &frame)?,
+        );
+        Ok(Self { feeds: Some(feeds), ..Self::same(what, budget, frame, Reason::ToBackend) })
+    }
+
     /// The same line, of packets that no service is there for.
     pub(crate) fn not_ours(self) -> Self {
         Self { fate: Reason::NotOurs, ..self }

@@ -22,6 +22,7 @@ use crate::{
 const NOT_OURS: f64 = 3.0;
 const DSR: f64 = 2.5;
 const NAT: f64 = 4.0;
+const TUNNEL: f64 = 5.0;
 const NEW: f64 = 15.0;
 const MANY: f64 = 12.0;
 
@@ -40,6 +41,7 @@ pub(crate) struct Group {
 pub(crate) fn groups(limits: &Limits, feeder: &Path) -> Result<Vec<Group>> {
     Ok(vec![
         one_flow(limits)?,
+        tunnels(limits, feeder)?,
         many_flows(["64k flows", "their floor: not ours, same table"], 65_536, feeder, limits)?,
         many_flows(["512k flows", "their floor: not ours, same table"], 524_288, feeder, limits)?,
         new_connections("new connection, dsr, table free", Forwarding::Dsr, Table::Free, feeder, limits)?,
@@ -96,6 +98,27 @@ fn one_flow(limits: &Limits) -> Result<Group> {
         if rewrites {
             lines.push(Line::same(reply, NAT, frame::tcp(service, client, Segment::Ack)?, Reason::ToClient));
         }
+    }
+    bed.establish(&connections)?;
+    Ok(Group { bed, lines })
+}
+
+/// Packets of one connection each, through tunnels.
+fn tunnels(limits: &Limits, feeder: &Path) -> Result<Group> {
+    let (v4, v6) = (address("198.51.100.7:40000"), address("[2001:db8:7::7]:40000"));
+    let services = [
+        ("ipip v4", v4, address("192.0.2.1:80"), Forwarding::Ipip),
+        ("ipip v6", v6, address("[2001:db8::1]:80"), Forwarding::Ipip),
+        ("gue v4", v4, address("192.0.2.2:80"), Forwarding::Gue),
+        ("gue v6", v6, address("[2001:db8::2]:80"), Forwarding::Gue),
+    ];
+    let mut bed = Bed::load(limits, PORTS, &[])?;
+    let (mut lines, mut connections) = (Vec::new(), Vec::new());
+    for (what, client, service, forwarding) in services {
+        bed.serve(service, forwarding, (0, 0))?;
+        connections.push(Connection { client, service, replies: false });
+        let frame = frame::tcp(client, service, Segment::Ack)?;
+        lines.push(Line::wrapped((what, TUNNEL), frame, (&mut bed, feeder))?);
     }
     bed.establish(&connections)?;
     Ok(Group { bed, lines })

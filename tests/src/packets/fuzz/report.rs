@@ -110,7 +110,9 @@ fn packet(host: &mut Host, frame: &[u8], side: Side) -> String {
             "Fate::ToBackend {{ id: BackendId({id}), opens: {opens}, out: hex(\"{output}\"), side: Side::{to:?} }}"
         ),
         Reason::ToClient => format!("Fate::ToClient {{ id: BackendId({id}), out: hex(\"{output}\") }}"),
-        Reason::EchoReply => format!("Fate::Answered {{ out: hex(\"{output}\") }}"),
+        Reason::EchoReply => format!(
+            "Fate::Answered {{ reason: Reason::EchoReply, opens: None, out: hex(\"{output}\").into() }}"
+        ),
         reason => format!("Fate::Ends {{ reason: Reason::{reason:?} }}"),
     };
     format!(".comes(Side::{side:?}, hex(\"{input}\"), {fate}, &[{events}])")

@@ -1,13 +1,16 @@
 //! Runs a row and compares everything.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use lb_common::{
     reason::{Kind, Reason},
     state::{BackendId, Traffic},
 };
 
-use super::{Action, Datagram, Fate, Frame, Geometry, Packet, Port, Row, Side, Step, World};
+use super::{
+    Action, Datagram, Fate, Frame, Geometry, Packet, Port, Row, Side, Step, World,
+    tunnel::{Entropy, Wrapped},
+};
 
 /// Backends that rows use.
 const IDS: std::ops::Range<u32> = 0..8;
@@ -61,13 +64,13 @@ impl Counters {
 /// # Errors
 /// The first difference, in words.
 pub fn check(row: &Row, world: &mut dyn World) -> Result<(), String> {
-    let mut taken = Vec::new();
+    let mut learned = Learned::default();
     for (number, step) in row.steps.iter().enumerate() {
         match step {
             Step::Change(change) => change(world),
             Step::Wait(ticks) => world.wait(*ticks),
             Step::Packet(packet) => {
-                run(world, row.geometry, &mut taken, packet)
+                run(world, row.geometry, &mut learned, packet)
                     .map_err(|what| format!("row \"{}\", step {number}: {what}\n  of {step:?}", row.name))?;
             }
         }
@@ -78,11 +81,11 @@ pub fn check(row: &Row, world: &mut dyn World) -> Result<(), String> {
 fn run(
     world: &mut dyn World,
     geometry: Geometry,
-    taken: &mut Vec<u16>,
+    learned: &mut Learned,
     packet: &Packet,
 ) -> Result<(), String> {
     let Packet { frame, side, fate, events } = packet;
-    let bytes = frame.bytes(taken);
+    let bytes = frame.bytes(learned);
     let mut counters = Counters::of(world);
     let fates = counters.fates();
     let ran = world.run(&bytes, *side);
@@ -95,7 +98,10 @@ fn run(
         }
         Fate::ToBackend { id, opens, out, side: to } => {
             if let (Frame::Built(datagram), true) = (out, ran.action != Action::Drop) {
-                learn(geometry, taken, datagram, &ran.bytes)?;
+                learned.port(geometry, datagram, &ran.bytes)?;
+            }
+            if let (Frame::Wrapped(Wrapped { flow, .. }), true) = (out, ran.action != Action::Drop) {
+                learned.entropy(*flow, &ran.bytes)?;
             }
             counters.add(Reason::ToBackend);
             let traffic = &mut counters.traffic[id.0 as usize];
@@ -106,16 +112,19 @@ fn run(
             }
             (leaves(*side, *to), out)
         }
+        Fate::Answered { reason, opens, out } => {
+            counters.add(*reason);
+            if let Some(id) = opens {
+                counters.opened(*id);
+            }
+            (Action::Tx, out)
+        }
         Fate::ToClient { id, out } => {
             counters.add(Reason::ToClient);
             let traffic = &mut counters.traffic[id.0 as usize];
             traffic.reply_packets += 1;
             traffic.reply_bytes += frame.ip_len();
             (leaves(*side, Side::Outside), out)
-        }
-        Fate::Answered { out } => {
-            counters.add(Reason::EchoReply);
-            (Action::Tx, out)
         }
     };
     for event in events {
@@ -132,7 +141,7 @@ fn run(
     }
     // A port that was not learned has no bytes to compare.
     if text.is_empty() {
-        let expected = out.bytes(taken);
+        let expected = out.bytes(learned);
         if ran.bytes != expected {
             let _ = writeln!(text, "  got      {}\n  expected {}", hex(&ran.bytes), hex(&expected));
         }
@@ -153,35 +162,55 @@ const fn leaves(from: Side, to: Side) -> Action {
     }
 }
 
-/// Notes the source port of a new connection; it must be in the range and nobody else's.
-fn learn(geometry: Geometry, taken: &mut Vec<u16>, expected: &Datagram, out: &[u8]) -> Result<(), String> {
-    let Port::Taken(nth) = expected.source.port else { return Ok(()) };
-    if nth < taken.len() || !expected.has_ports() {
-        return Ok(());
+/// What a row's frames have shown of choices that are the balancer's.
+#[derive(Default)]
+struct Learned {
+    /// Source ports, by connection.
+    taken: Vec<u16>,
+    /// What outer headers have of a flow, by connection.
+    entropies: BTreeMap<usize, Entropy>,
+}
+
+impl Learned {
+    /// Notes the source port of a new connection; it must be in the range and nobody else's.
+    fn port(&mut self, geometry: Geometry, expected: &Datagram, out: &[u8]) -> Result<(), String> {
+        let taken = &mut self.taken;
+        let Port::Taken(nth) = expected.source.port else { return Ok(()) };
+        if nth < taken.len() || !expected.has_ports() {
+            return Ok(());
+        }
+        assert_eq!(nth, taken.len(), "connections open in the order of their source ports");
+        let ports = out.get(expected.transport_offset()..).and_then(|transport| transport.first_chunk());
+        let port = u16::from_be_bytes(*ports.ok_or("what left has no ports")?);
+        let (first, last) = geometry.ports;
+        if !(first..=last).contains(&port) || taken.contains(&port) {
+            return Err(format!("source port {port} is outside {first}..={last} or one of {taken:?}"));
+        }
+        taken.push(port);
+        Ok(())
     }
-    assert_eq!(nth, taken.len(), "connections open in the order of their source ports");
-    let ports = out.get(expected.transport_offset()..).and_then(|transport| transport.first_chunk());
-    let port = u16::from_be_bytes(*ports.ok_or("what left has no ports")?);
-    let (first, last) = geometry.ports;
-    if !(first..=last).contains(&port) || taken.contains(&port) {
-        return Err(format!("source port {port} is outside {first}..={last} or one of {taken:?}"));
+
+    /// Notes what a flow's first packet has in its outer headers; the others must have the same.
+    fn entropy(&mut self, flow: usize, out: &[u8]) -> Result<(), String> {
+        let seen = Entropy::of(out)?;
+        let known = *self.entropies.entry(flow).or_insert(seen);
+        if known == seen { Ok(()) } else { Err(format!("one flow has {known:?} and {seen:?}")) }
     }
-    taken.push(port);
-    Ok(())
 }
 
 impl Frame {
-    fn bytes(&self, taken: &[u16]) -> Vec<u8> {
+    fn bytes(&self, learned: &Learned) -> Vec<u8> {
         match self {
-            Self::Built(datagram) => datagram.build(taken),
-            Self::Error(error) => error.build(taken),
+            Self::Built(datagram) => datagram.build(&learned.taken),
+            Self::Wrapped(wrapped) => wrapped.build(learned.entropies[&wrapped.flow]),
+            Self::Error(error) => error.build(&learned.taken),
             Self::Raw(bytes) => bytes.clone(),
         }
     }
 
     fn ip_len(&self) -> u64 {
         match self {
-            Self::Built(datagram) => datagram.ip_len(),
+            Self::Built(datagram) | Self::Wrapped(Wrapped { inner: datagram, .. }) => datagram.ip_len(),
             Self::Error(error) => error.ip_len(),
             Self::Raw(bytes) => {
                 match etherparse::LaxSlicedPacket::from_ethernet(bytes).ok().and_then(|it| it.net) {

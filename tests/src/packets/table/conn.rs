@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use lb_common::state::Forwarding;
 
-use super::{A, ACK, Datagram, End, FIN, Port, SEQUENCE, SYN, Site, Transport, Which, mac};
+use super::{
+    A, ACK, Datagram, End, FIN, Frame, Port, SEQUENCE, SYN, Site, Transport, Which, mac, tunnel::Wrapped,
+};
 
 /// A connection of a client to a site.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +45,8 @@ impl Conn {
             tags: Vec::new(),
             extensions: Vec::new(),
             piece: None,
+            ecn: 0,
+            may_fragment: false,
         }
     }
 
@@ -71,7 +75,9 @@ impl Conn {
             }
             Forwarding::NatPreserve => (mac::OURS_OUT, server, self.client_end()),
             // Straight to the client.
-            Forwarding::Dsr => (mac::ROUTER, self.service_end(), self.client_end()),
+            Forwarding::Dsr | Forwarding::Ipip | Forwarding::Gue => {
+                (mac::ROUTER, self.service_end(), self.client_end())
+            }
         };
         let from_mac = if which == A { mac::A } else { mac::B };
         Datagram { from_mac, to_mac, source, destination, ..self.says(flags, payload) }
@@ -82,14 +88,24 @@ impl Conn {
         self.answers(which, SYN | ACK, if self.site.udp { b"hello yourself" } else { b"" })
     }
 
-    /// What must leave to a backend for a packet of the client.
+    /// The frame that must leave to a backend for a packet of the client.
+    pub fn leaving(&self, which: Which, datagram: Datagram) -> Frame {
+        let inner = self.forwarded(which, datagram);
+        if !self.site.forwarding.is_tunnel() {
+            return inner.into();
+        }
+        let is_gue = self.site.forwarding == Forwarding::Gue;
+        Frame::Wrapped(Wrapped { inner, to: self.site.server(which).0, is_gue, flow: self.taken })
+    }
+
+    /// What must leave to a backend for a packet of the client; where it goes through a tunnel, inside of it.
     pub fn forwarded(&self, which: Which, datagram: Datagram) -> Datagram {
         let (address, port) = self.site.server(which);
         let server = End { address, port: Port::Is(port) };
         let (source, destination) = match self.site.forwarding {
             Forwarding::Nat => (End { address: self.site.source(), port: Port::Taken(self.taken) }, server),
             Forwarding::NatPreserve => (datagram.source, server),
-            Forwarding::Dsr => (datagram.source, datagram.destination),
+            Forwarding::Dsr | Forwarding::Ipip | Forwarding::Gue => (datagram.source, datagram.destination),
         };
         let to_mac = if which == A { mac::A } else { mac::B };
         Datagram { from_mac: mac::OURS_OUT, to_mac, source, destination, ..datagram }

@@ -79,6 +79,10 @@ pub struct Datagram {
     pub extensions: Vec<(u8, Vec<u8>)>,
     /// Only this part of it.
     pub piece: Option<Piece>,
+    /// ECN.
+    pub ecn: u8,
+    /// IPv4 without "don't fragment".
+    pub may_fragment: bool,
 }
 
 impl Datagram {
@@ -141,6 +145,11 @@ impl Datagram {
         u16::from_be_bytes([frame[at], frame[at + 1]])
     }
 
+    /// DSCP and ECN.
+    pub const fn class(&self) -> u8 {
+        0x28 | self.ecn
+    }
+
     /// With other payload.
     #[must_use]
     pub fn carrying(mut self, payload: impl Into<Vec<u8>>) -> Self {
@@ -161,14 +170,15 @@ impl Datagram {
                 let mut header = Ipv4Header::new(0, 61, IpNumber::TCP, source.octets(), destination.octets())
                     .expect("short");
                 header.identification = 0x1d0f;
-                header.dont_fragment = true;
-                header.dscp = 10.try_into().expect("six bits");
+                header.dont_fragment = !self.may_fragment;
+                header.dscp = (self.class() >> 2).try_into().expect("six bits");
+                header.ecn = self.ecn.try_into().expect("two bits");
                 header.options = self.ip_options.as_slice().try_into().expect("whole words");
                 IpHeaders::Ipv4(header, Ipv4Extensions::default())
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => IpHeaders::Ipv6(
                 Ipv6Header {
-                    traffic_class: 0x28,
+                    traffic_class: self.class(),
                     flow_label: 0xabcde.try_into().expect("20 bits"),
                     hop_limit: 61,
                     source: source.octets(),

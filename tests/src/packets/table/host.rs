@@ -8,7 +8,7 @@ use lb_common::{
     settings::Settings,
     state::{
         AccessKey, Admission, Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service,
-        ServiceKey, Traffic, quic,
+        ServiceKey, Traffic, Tunnel, quic,
     },
     time::Tick,
 };
@@ -93,6 +93,10 @@ impl World for Host {
 
     fn set_sources(&mut self, sources: &[Ip]) {
         self.tables.sources = sources.to_vec();
+    }
+
+    fn set_tunnels(&mut self, tunnels: &[Tunnel; 2]) {
+        self.tables.tunnels = *tunnels;
     }
 
     fn ifindex(&self, side: Side) -> u32 {

@@ -14,6 +14,7 @@ pub mod quic;
 mod row;
 pub mod rows;
 mod site;
+pub mod tunnel;
 mod world;
 mod wrap;
 

@@ -7,7 +7,7 @@ use lb_common::{
     state::{Backend, BackendId, Health},
 };
 
-use super::{Conn, Datagram, Geometry, IcmpError, Side, Site, Which, World};
+use super::{Conn, Datagram, Geometry, IcmpError, Side, Site, Which, World, tunnel::Wrapped};
 
 /// A frame that comes in.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub enum Frame {
     Built(Datagram),
     /// An ICMP error, the same.
     Error(IcmpError),
+    /// From fields, in a tunnel.
+    Wrapped(Wrapped),
     /// These bytes.
     Raw(Vec<u8>),
 }
@@ -57,16 +59,20 @@ pub enum Fate {
         /// Where it leaves.
         side: Side,
     },
+    /// Answered by the balancer itself, back to where it came from.
+    Answered {
+        /// How.
+        reason: Reason,
+        /// The backend at which a connection was entered all the same.
+        opens: Option<BackendId>,
+        /// The answer.
+        out: Frame,
+    },
     /// Sent back to a client, outside.
     ToClient {
         /// The backend it came from.
         id: BackendId,
         /// The frame that leaves.
-        out: Frame,
-    },
-    /// A ping, answered.
-    Answered {
-        /// The frame that goes back.
         out: Frame,
     },
 }
@@ -143,8 +149,9 @@ impl Row {
                 Fate::Ends { reason } => all.extend([*reason]),
                 Fate::ToBackend { opens: true, .. } => all.extend([Reason::ToBackend, Reason::FlowNew]),
                 Fate::ToBackend { .. } => all.extend([Reason::ToBackend]),
+                Fate::Answered { reason, opens: Some(_), .. } => all.extend([*reason, Reason::FlowNew]),
+                Fate::Answered { reason, .. } => all.extend([*reason]),
                 Fate::ToClient { .. } => all.extend([Reason::ToClient]),
-                Fate::Answered { .. } => all.extend([Reason::EchoReply]),
             }
         }
         all
@@ -212,7 +219,7 @@ impl Row {
     }
 
     fn sends(mut self, conn: Conn, which: Which, datagram: Datagram, opens: bool, events: &[Reason]) -> Self {
-        let out = conn.forwarded(which, datagram.clone()).into();
+        let out = conn.leaving(which, datagram.clone());
         let fate = Fate::ToBackend { id: conn.site.id(which), opens, out, side: which.side() };
         self.packet(datagram.into(), Side::Outside, fate, events);
         self
@@ -256,10 +263,10 @@ impl Row {
         self
     }
 
-    /// Any frame, by bytes, and what must become of it.
+    /// Any frame, and what must become of it.
     #[must_use]
-    pub fn comes(mut self, side: Side, frame: Frame, fate: Fate, events: &[Reason]) -> Self {
-        self.packet(frame, side, fate, events);
+    pub fn comes(mut self, side: Side, frame: impl Into<Frame>, fate: Fate, events: &[Reason]) -> Self {
+        self.packet(frame.into(), side, fate, events);
         self
     }
 

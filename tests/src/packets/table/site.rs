@@ -1,13 +1,13 @@
 //! A service with two backends, its clients, and what their packets look like on either side.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use lb_common::{
     net::{Be16, Ip, Mac, protocol},
     state::{Backend, BackendId, Forwarding, Health, PersistBy, Service, ServiceKey},
 };
 
-use super::{Conn, Side, World, quic};
+use super::{Conn, Side, World, quic, tunnel};
 
 /// Ethernet addresses.
 pub mod mac {
@@ -57,6 +57,13 @@ pub enum Family {
 }
 
 impl Family {
+    const fn ip(self, [a, b, c, d]: [u8; 4], v6: u16) -> IpAddr {
+        match self {
+            Self::V4 => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
+            Self::V6 => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, v6 >> 8, 0, 0, 0, 0, v6 & 0xff)),
+        }
+    }
+
     /// As in the ids of docs/packets.md: `v4` or `v6`.
     pub const fn name(self) -> &'static str {
         match self {
@@ -98,8 +105,10 @@ impl Ports {
 pub struct Site {
     /// Tells two sites of a row apart: 0 or 1.
     pub number: u8,
-    /// Of all addresses.
+    /// Of all addresses but perhaps the backends'.
     pub family: Family,
+    /// Of the backends' addresses.
+    pub outer: Family,
     /// The service's.
     pub udp: bool,
     /// How packets reach the backends.
@@ -135,6 +144,7 @@ impl Site {
         Self {
             number: 0,
             family,
+            outer: family,
             udp,
             forwarding,
             prefix,
@@ -162,7 +172,12 @@ impl Site {
             Forwarding::Nat => "nat",
             Forwarding::NatPreserve => "nat keeping clients",
             Forwarding::Dsr => "dsr",
+            Forwarding::Ipip => "ipip",
+            Forwarding::Gue => "gue",
         };
+        if self.outer != self.family {
+            return format!("{family} {transport} {forwarding} in v6");
+        }
         format!("{family} {transport} {forwarding}")
     }
 
@@ -172,6 +187,8 @@ impl Site {
             Forwarding::Nat => "nat",
             Forwarding::NatPreserve => "preserve",
             Forwarding::Dsr => "dsr",
+            Forwarding::Ipip => "ipip",
+            Forwarding::Gue => "gue",
         };
         format!("{}-{forwarding}", self.kind())
     }
@@ -179,7 +196,7 @@ impl Site {
     /// The row of docs/packets.md on what its backends answer.
     pub fn reply_row(&self) -> String {
         match self.forwarding {
-            Forwarding::Dsr => "dsr-reply".to_owned(),
+            mode if mode.is_direct() => "direct-reply".to_owned(),
             _ => format!("{}-reply", self.kind()),
         }
     }
@@ -189,10 +206,7 @@ impl Site {
     }
 
     fn ip(&self, v4: [u8; 4], v6: u16) -> IpAddr {
-        match self.family {
-            Family::V4 => v4.into(),
-            Family::V6 => [0x2001, 0xdb8, v6 >> 8, 0, 0, 0, 0, v6 & 0xff].into(),
-        }
+        self.family.ip(v4, v6)
     }
 
     /// The virtual address.
@@ -210,10 +224,10 @@ impl Site {
     pub fn server(&self, which: Which) -> (IpAddr, u16) {
         let last = 11 + self.number * 2 + which as u8;
         let port = match self.ports {
-            Ports::One | Ports::ListToOne if self.forwarding != Forwarding::Dsr => 8080 + which as u16,
+            Ports::One | Ports::ListToOne if !self.forwarding.is_direct() => 8080 + which as u16,
             _ => self.port,
         };
-        (self.ip([10, 0, 0, last], 0x0b00 + u16::from(last)), port)
+        (self.outer.ip([10, 0, 0, last], 0x0b00 + u16::from(last)), port)
     }
 
     /// A backend's id.
@@ -264,7 +278,7 @@ impl Site {
     /// Does a backend listen on the port that was called?
     fn keeps_port(&self) -> bool {
         match self.ports {
-            Ports::One => self.forwarding == Forwarding::Dsr,
+            Ports::One => self.forwarding.is_direct(),
             Ports::ListToOne => false,
             Ports::List | Ports::Any => true,
         }
@@ -300,6 +314,7 @@ impl Site {
         let v4 = Self { family: Family::V4, ..*self }.source();
         let v6 = Self { family: Family::V6, ..*self }.source();
         world.set_sources(&[v4.into(), v6.into()]);
+        world.set_tunnels(&tunnel::tunnels());
         for which in [A, B] {
             let recipe = self.recipe(world, which);
             world.set_backend(self.id(which), &recipe);

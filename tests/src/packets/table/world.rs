@@ -6,7 +6,7 @@ use lb_common::{
     settings::KEY_WORDS,
     state::{
         AccessKey, Admission, Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service,
-        ServiceKey, Traffic,
+        ServiceKey, Traffic, Tunnel,
     },
 };
 
@@ -106,6 +106,8 @@ pub trait World {
     fn set_server(&mut self, key: &ServerKey, home: ServerHome);
     /// Writes the source addresses.
     fn set_sources(&mut self, sources: &[Ip]);
+    /// Writes what tunnelled packets are wrapped in.
+    fn set_tunnels(&mut self, tunnels: &[Tunnel; 2]);
 
     /// Index of an interface.
     fn ifindex(&self, side: Side) -> u32;

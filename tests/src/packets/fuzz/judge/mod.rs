@@ -151,6 +151,8 @@ fn fits(site: &Site, reason: Reason, output: &[u8], was: Ends, is: Ends) -> bool
             Forwarding::Nat => is.1.is(server, port) && is.0.0 == site.source(),
             Forwarding::NatPreserve => is.1.is(server, port) && is.0 == was.0,
             Forwarding::Dsr => is.1 == was.1 && is.0 == was.0,
+            // What leaves is another packet around this one; none of the sites has a tunnel.
+            Forwarding::Ipip | Forwarding::Gue => false,
         };
         let server_mac = if which == A { mac::A } else { mac::B };
         was.1.is(service.ip(), service.port())

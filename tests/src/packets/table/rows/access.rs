@@ -110,7 +110,7 @@ fn longest_wins(family: Family) -> Row {
 fn established(name: String, site: Site) -> (Row, Conn) {
     let conn = site.conn(0);
     let row = Row::new(name).at(site).opens(conn, A, conn.first(), &[]);
-    let row = if site.forwarding == Forwarding::Dsr {
+    let row = if site.forwarding.is_direct() {
         row.goes(conn, A, conn.data(), &[SessionNew]).wait(1).goes(conn, A, conn.data(), &[SessionProven])
     } else {
         row.returns(conn, A, conn.answer(A), &[]).goes(conn, A, conn.data(), &[SessionNew, SessionProven])

@@ -2,7 +2,7 @@
 
 use lb_common::{
     reason::Reason,
-    state::Forwarding::{self, Nat, NatPreserve},
+    state::Forwarding::{Nat, NatPreserve},
 };
 
 use super::{
@@ -19,7 +19,7 @@ pub(super) fn rows() -> Vec<Row> {
             rows.extend(tuned(Site::new(family, udp, NatPreserve)));
         }
     }
-    for site in sites().filter(|site| site.forwarding != Forwarding::Dsr) {
+    for site in sites().filter(|site| !site.forwarding.is_direct()) {
         rows.push(words(site));
         rows.push(lengths(site));
     }

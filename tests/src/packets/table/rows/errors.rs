@@ -70,7 +70,7 @@ impl Row {
         let seen = conn.seen_by_client(error.clone());
         let out = told_backend(conn, which, &seen, error).into();
         let fate = Fate::ToBackend { id: conn.site.id(which), opens: false, out, side: which.side() };
-        self.comes(Side::Outside, seen.into(), fate, &[Event])
+        self.comes(Side::Outside, seen, fate, &[Event])
     }
 
     /// An error about what left for the backend of a packet that the client sent.
@@ -79,7 +79,7 @@ impl Row {
         let seen = IcmpError { destination: seen.about.source.address, ..seen };
         let out = told_client(conn, &seen, error).into();
         let fate = Fate::ToClient { id: conn.site.id(which), out };
-        self.comes(which.side(), seen.into(), fate, &[Event])
+        self.comes(which.side(), seen, fate, &[Event])
     }
 }
 
@@ -143,7 +143,7 @@ fn unknown(site: Site) -> Row {
     let sends = |row: Row, which: Which| {
         let out = told_backend(conn, which, &error, &error).into();
         let fate = Fate::ToBackend { id: site.id(which), opens: false, out, side: which.side() };
-        row.comes(Side::Outside, error.clone().into(), fate, &[Event])
+        row.comes(Side::Outside, error.clone(), fate, &[Event])
     };
     let row = sends(sends(row, A).slots(site, [B; 2]), B);
     // A session of another connection decides, too.

@@ -17,7 +17,7 @@ pub(super) fn rows() -> Vec<Row> {
         if !site.udp {
             rows.push(closed_by_client(site));
             rows.push(closed_at_first(site));
-            if site.forwarding != Forwarding::Dsr {
+            if !site.forwarding.is_direct() {
                 rows.push(refused(site));
             }
         }
@@ -48,7 +48,7 @@ fn answer(site: Site) -> Row {
         conn.first(),
         on_first(site),
     );
-    if site.forwarding == Forwarding::Dsr {
+    if site.forwarding.is_direct() {
         // It goes straight to the client; one that comes by is somebody else's.
         return row.ends(conn.answer(A), Reason::NotOurs);
     }
@@ -63,7 +63,7 @@ fn established(site: Site) -> Row {
         conn.first(),
         on_first(site),
     );
-    if site.forwarding == Forwarding::Dsr {
+    if site.forwarding.is_direct() {
         // No answer is seen; traffic in a later tick stands in for one.
         return row
             .goes(conn, A, conn.says(ACK, b"two"), on_second(site))
@@ -86,7 +86,7 @@ fn redirected(site: Site) -> Row {
         conn.first(),
         on_first(site),
     );
-    if site.forwarding == Forwarding::Dsr {
+    if site.forwarding.is_direct() {
         return row.goes(conn, B, conn.data(), on_second(site));
     }
     row.proves("redirect-reply").returns(conn, B, conn.answer(B), &[]).goes(

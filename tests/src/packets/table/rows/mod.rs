@@ -18,6 +18,7 @@ mod quic;
 mod quotes;
 mod regressions;
 mod tags;
+mod tunnels;
 
 use lb_common::{reason::Reason, state::Forwarding};
 
@@ -26,7 +27,8 @@ use super::{Conn, Family, Row, Site, Which};
 /// Both families.
 pub const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 /// All ways to forward.
-pub const MODES: [Forwarding; 3] = [Forwarding::Nat, Forwarding::NatPreserve, Forwarding::Dsr];
+pub const MODES: [Forwarding; 5] =
+    [Forwarding::Nat, Forwarding::NatPreserve, Forwarding::Dsr, Forwarding::Ipip, Forwarding::Gue];
 
 /// Every row.
 pub fn all() -> Vec<Row> {
@@ -49,6 +51,7 @@ pub fn all() -> Vec<Row> {
         errors::rows(),
         quotes::rows(),
         echo::rows(),
+        tunnels::rows(),
     ]
     .into_iter()
     .flatten()

@@ -19,7 +19,7 @@ pub(super) fn rows() -> Vec<Row> {
         rows.extend(elsewhere(Site { family, ..Site::new(family, false, Site::WEB.forwarding) }));
         rows.extend(echoes(Site::new(family, false, Site::WEB.forwarding)));
     }
-    for site in sites().filter(|site| site.forwarding != lb_common::state::Forwarding::Dsr) {
+    for site in sites().filter(|site| !site.forwarding.is_direct()) {
         rows.push(strange_replies(site));
     }
     rows.push(neighbour_solicitation());
@@ -111,7 +111,7 @@ fn elsewhere(site: Site) -> Vec<Row> {
         Row::new(format!("{family}: {what}")).at(site).ends(datagram, Reason::NotOurs)
     };
     // Whose port or address it is not, in whatever mode.
-    let all = |row: Row, ids: [String; 3]| ids.into_iter().fold(row, Row::proves);
+    let all = |row: Row, ids: [String; MODES.len()]| ids.into_iter().fold(row, Row::proves);
     vec![
         all(row("another port of the service address passes", to(site.address(), 22, tcp)), modes),
         row("a port among the source ports passes", to(site.address(), 5555, tcp))

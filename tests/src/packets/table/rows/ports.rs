@@ -62,7 +62,7 @@ fn each_port(site: Site) -> Row {
         let events = if conn.taken == 0 { on_first(site) } else { &[] };
         row = row.opens(*conn, A, conn.first(), events);
     }
-    if site.forwarding == Forwarding::Dsr {
+    if site.forwarding.is_direct() {
         return row;
     }
     for conn in &conns {
@@ -77,11 +77,8 @@ fn one_session(site: Site) -> Row {
         row(site, "a client has one session at all of them").opens(first, A, first.first(), on_first(site));
     let events: &[_] =
         if site.udp { &[Reason::SessionProven] } else { &[Reason::SessionNew, Reason::SessionProven] };
-    let row = if site.forwarding == Forwarding::Dsr {
-        row.wait(1)
-    } else {
-        row.returns(first, A, first.answer(A), &[])
-    };
+    let row =
+        if site.forwarding.is_direct() { row.wait(1) } else { row.returns(first, A, first.answer(A), &[]) };
     let row = row.goes(first, A, first.data(), events);
     // A client without a session would go to B from now on.
     let stranger = Conn { taken: 2, ..other }.by(stranger(site));
@@ -121,7 +118,7 @@ fn taken_away(site: Site) -> Row {
         .change(move |world| world.remove_service(&Site { port: gone, ..site }.key()))
         .wait(1)
         .goes(conn, A, conn.says(ACK, b"still here"), &[]);
-    if site.forwarding != Forwarding::Dsr {
+    if !site.forwarding.is_direct() {
         row = row.returns(conn, A, conn.answer(A), &[]);
     }
     row.ends(Conn { port: 40_001, ..conn }.first(), Reason::NotOurs)
@@ -135,15 +132,15 @@ fn exact_before_all(site: Site) -> Row {
         .at(exact)
         .opens(to_all, A, to_all.first(), on_first(all))
         .opens(to_exact, A, to_exact.first(), on_first(exact));
-    if site.forwarding != Forwarding::Dsr {
+    if !site.forwarding.is_direct() {
         row = row.returns(to_all, A, to_all.answer(A), &[]).returns(to_exact, A, to_exact.answer(A), &[]);
     }
     // Sessions are apart.
-    let events: &[_] = match site.forwarding {
-        _ if site.udp && site.forwarding != Forwarding::Dsr => &[Reason::SessionProven],
-        Forwarding::Dsr if site.udp => &[],
-        Forwarding::Dsr => &[Reason::SessionNew],
-        _ => &[Reason::SessionNew, Reason::SessionProven],
+    let events: &[_] = match (site.forwarding.is_direct(), site.udp) {
+        (true, true) => &[],
+        (true, false) => &[Reason::SessionNew],
+        (false, true) => &[Reason::SessionProven],
+        (false, false) => &[Reason::SessionNew, Reason::SessionProven],
     };
     row.goes(to_all, A, to_all.data(), events).goes(to_exact, A, to_exact.data(), events)
 }
