@@ -15,7 +15,8 @@ pub fn flows(buckets: &[Bucket], now: Tick, by: i32) {
         let entry = way.entry();
         if !entry.is_empty() {
             let seen = now.0.wrapping_sub(entry.idle(now)).wrapping_add_signed(by);
-            way.refresh(entry, Entry::new(entry.target(), entry.phase(), Tick(seen)));
+            let came_by = (0..8).find(|&ingress| entry.came_by(ingress)).unwrap_or(0);
+            way.refresh(entry, Entry::new(entry.target(), entry.phase(), Tick(seen)).by(came_by));
         }
     }
 }

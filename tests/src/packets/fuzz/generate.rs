@@ -142,7 +142,7 @@ impl Generator {
         if site.family == Family::V4 && random.random_ratio(1, 16) {
             ip.options = vec![1; 4 * random.random_range(1..=10)];
         }
-        let first = if random.random() { 2_000 } else { 40_000 };
+        let first = if random.random() { 2_080 } else { 40_000 };
         let port = first + random.random_range(0..3);
         let called = match random.random_range(0..24) {
             0 => random.random_range(2_000..2_300),

@@ -40,12 +40,13 @@ pub use self::{
 };
 use super::table::Geometry;
 
-/// Tables so small that they fill up; the source ports are the range that a service's and clients' own
-/// ports lie in. Budgets are soon spent.
+/// Tables so small that they fill up, even with proven clients'; the source ports are the range that a service's
+/// and clients' own ports lie in.
 pub const TIGHT: Geometry =
-    Geometry { buckets: 16, pins: 8, ports: (2000, 2255), fragments: 4, new_flows: 100, new_pins: 1 };
-/// Tables with room, so that connections live long.
-pub const ROOMY: Geometry = Geometry { buckets: 1024, ports: (2000, 4047), ..Geometry::ROOMY };
+    Geometry { buckets: 16, pins: 8, ports: (2000, 2255), fragments: 4, ..Geometry::ROOMY };
+/// Tables with room, so that connections live long, but few source ports, and budgets that are soon spent.
+pub const ROOMY: Geometry =
+    Geometry { buckets: 1024, ports: (2076, 2083), new_flows: 200, new_pins: 1, ..Geometry::ROOMY };
 
 /// Steps of a history.
 const HISTORY: usize = 8_000;

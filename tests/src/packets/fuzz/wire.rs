@@ -250,7 +250,8 @@ pub fn answer(packet: &mut [u8], flags: u8, fits: bool) {
     }
     let header = usize::from(packet[transport + 12] >> 4) * 4;
     let (syn, fin) = (flags >> 1 & 1, flags & 1);
-    let counted = total(packet).wrapping_sub(transport + header) as u32 + u32::from(syn) + u32::from(fin);
+    let length = total(packet).wrapping_sub(transport + header) as u32;
+    let counted = length.wrapping_add(u32::from(syn) + u32::from(fin));
     if fits {
         change(packet, transport, 4, ACKNOWLEDGED.wrapping_sub(counted).to_be_bytes());
     }
