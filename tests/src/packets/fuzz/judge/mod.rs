@@ -56,7 +56,7 @@ fn rewritten(input: &[u8], before: &Anatomy, output: &[u8], after: &Anatomy) -> 
     }
     for (was, is) in before.errors.iter().zip(&after.errors) {
         if was != is {
-            return Err(format!("the {} checksum was off by {:04x?} and is by {:04x?}", was.0, was.1, is.1));
+            return Err(format!("the {} checksum was off by {:x?} and is by {:x?}", was.0, was.1, is.1));
         }
     }
     let (mut kept, mut left) = (input.to_vec(), output.to_vec());
