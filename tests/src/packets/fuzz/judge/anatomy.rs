@@ -84,7 +84,9 @@ impl Anatomy {
         if ip.end > frame.len() || ip.body > ip.end {
             return Err("sent, though it is longer than its frame or ends in its headers".to_owned());
         }
-        let mut sums = Sums { frame, rewritable: vec![0..12], errors: Vec::new() };
+        let mut sums = Sums { frame, rewritable: Vec::new(), errors: Vec::new() };
+        // The Ethernet addresses.
+        sums.rewritable.push(0..12);
         sums.header(&ip, "IP header");
         let body = match (ip.part, ip.protocol) {
             (Part::Later, _) => Body::Piece,
