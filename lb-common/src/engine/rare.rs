@@ -127,7 +127,7 @@ fn wrap<A: Family + Own, F: Frame, T: Tables>(
     datagram: &Datagram<A>,
     target: Target,
 ) -> Step<Sent> {
-    let packet = datagram.without_ports(frame).ok_or(Reason::NotOurs)?;
+    let packet = datagram.without_ports(frame).ok_or(Reason::Malformed)?;
     let backend = stage::serving(tables, target)?;
     match encapsulate::forward(frame, tables, &packet, target, &backend)? {
         (Reason::TooBig, _) => Err(Reason::TooBig),

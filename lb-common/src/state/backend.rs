@@ -116,19 +116,25 @@ impl Backend {
     // By the number, as here and below: one comparison, where `forwarding` makes several.
     #[inline(always)]
     pub const fn is_direct(&self) -> bool {
-        self.forwarding >= Forwarding::Dsr as u8
+        self.mode() >= Forwarding::Dsr as u8
     }
 
     /// True if packets go through a tunnel: see [`Forwarding::is_tunnel`].
     #[inline(always)]
     pub const fn is_tunnelled(&self) -> bool {
-        self.forwarding >= Forwarding::Ipip as u8
+        self.mode() >= Forwarding::Ipip as u8
+    }
+
+    /// A [`Forwarding`] as a number.
+    #[inline(always)]
+    const fn mode(&self) -> u8 {
+        self.forwarding & !Self::BY_CONNECTION_ID
     }
 
     /// The forwarding mode; the daemon writes no other numbers than those of [`Forwarding`].
     #[inline(always)]
     pub const fn forwarding(&self) -> Forwarding {
-        match self.forwarding & !Self::BY_CONNECTION_ID {
+        match self.mode() {
             0 => Forwarding::Nat,
             1 => Forwarding::NatPreserve,
             3 => Forwarding::Ipip,

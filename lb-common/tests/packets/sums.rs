@@ -64,7 +64,8 @@ fn every_ping_is_answered_with_a_right_sum() {
 /// middle of TCP's checksum.
 #[test]
 fn every_error_has_a_right_sum() {
-    for site in rows::sites() {
+    // What goes into a tunnel is not changed.
+    for site in rows::sites().filter(|site| !site.forwarding.is_tunnel()) {
         let mut host = Host::new(Geometry { buckets: 1 << 16, ports: (1024, 65_535), ..Geometry::ROOMY });
         site.install(&mut host);
         for port in (0..=u16::MAX).step_by(17) {

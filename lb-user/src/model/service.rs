@@ -143,24 +143,24 @@ fn probed_port(raw: &raw::Service, ports: Option<&Ports>, check: Option<&Check>,
 /// Reports a backend's port that can't be kept to.
 fn backend_port(port: &At<u16>, service: &raw::Service, ports: &Ports, report: &Report<'_>) {
     let forwarding = forwarding(service);
-    match ports {
-        Ports::One(own) if forwarding == Some(Forwarding::Dsr) && port.value != *own => report.error(
+    match (ports, direct_mode(service)) {
+        (Ports::One(own), Some(mode)) if port.value != *own => report.error(
             &port.place,
-            format!("port {} differs from the service's port {own}, and \"dsr\" rewrites no port", port.value),
+            format!("port {} differs from the service's port {own}, and {mode:?} rewrites no port", port.value),
             format!("remove port, and let the backend listen on {own}"),
         ),
-        Ports::List(_) | Ports::Any if forwarding == Some(Forwarding::Dsr) => report.error(
+        (Ports::List(_) | Ports::Any, Some(mode)) => report.error(
             &port.place,
-            "\"dsr\" rewrites no port",
+            format!("{mode:?} rewrites no port"),
             "remove port, and let the backend listen on the service's ports",
         ),
-        Ports::List(_) | Ports::Any if forwarding == Some(Forwarding::Nat { preserve_client: true }) => report.error(
+        (Ports::List(_) | Ports::Any, _) if forwarding == Some(Forwarding::Nat { preserve_client: true }) => report.error(
             &port.place,
             "with preserve_client the backend could not tell two connections apart that a client opens from one port to \
              two ports of the service",
             "remove port, and let the backend listen on the service's ports; or remove preserve_client",
         ),
-        Ports::One(_) | Ports::List(_) | Ports::Any => {}
+        _ => {}
     }
 }
 

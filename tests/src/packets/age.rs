@@ -5,7 +5,7 @@
 
 use lb_common::{
     host::HostTables,
-    state::{Binding, Bucket, Budget, Pin, Session, flow::Entry},
+    state::{Binding, Bucket, Budget, Meter, Pin, Session, flow::Entry},
     time::Tick,
 };
 
@@ -47,6 +47,7 @@ pub fn host(tables: &HostTables, by: i32) {
     flows(&tables.flows, tables.now.get(), by);
     flows(&tables.fragments, tables.now.get(), by);
     bindings(&tables.bindings, by);
+    tables.answers.set(Meter::default());
     tables.budget.set(budget(tables.budget.get(), by));
     for sessions in &tables.sessions {
         for session in sessions.borrow().values() {

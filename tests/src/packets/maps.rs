@@ -103,6 +103,8 @@ impl Maps {
                 "FLOWS" | "FRAGMENTS" => age::flows(unsafe { map.shared::<Bucket>() }, now, by),
                 // SAFETY: the same is true of bindings.
                 "BINDINGS" => age::bindings(unsafe { map.shared::<Binding>() }, by),
+                // What was counted was in another tick.
+                "ANSWERS" => map.clear().expect("a meter can be reset"),
                 "BUDGET" => map.shift_budgets(by).expect("budgets can be rewritten"),
                 "PINS" | "AFFINITY" => map.shift_sessions(by).expect("sessions can be rewritten"),
                 _ => {}

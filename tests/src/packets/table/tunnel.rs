@@ -30,7 +30,8 @@ pub fn tunnels() -> [Tunnel; 2] {
     [tunnel(OUTER_V4.into(), 0), tunnel(OUTER_V6.into(), 0xffff)]
 }
 
-const OUTER_V4: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+/// The outer source of IPv4.
+pub const OUTER_V4: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 const OUTER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 9, 0, 0, 0, 0, 0);
 
 /// What a flow puts into outer headers.
@@ -91,7 +92,7 @@ impl Wrapped {
     pub fn build(&self, entropy: Entropy) -> Vec<u8> {
         let mut frame = Vec::new();
         let ethernet = PacketBuilder::ethernet2(self.inner.from_mac, self.inner.to_mac);
-        let inner = self.inner.build(&[]);
+        let inner = Datagram { tags: Vec::new(), ..self.inner.clone() }.build(&[]);
         let (packet, padding) = inner[14..].split_at(self.inner.ip_len() as usize);
         let (udp, number) = match self.inner.source.address {
             _ if self.is_gue => (8, IpNumber::UDP),
@@ -110,6 +111,8 @@ impl Wrapped {
             network.write(&mut frame, number, packet).expect("a Vec");
         }
         frame.extend_from_slice(padding);
+        // They stay outside.
+        frame.splice(12..12, self.inner.tags.iter().flat_map(|tag| tag.map(u16::to_be_bytes).concat()));
         frame
     }
 }

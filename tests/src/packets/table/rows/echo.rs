@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use etherparse::PacketBuilder;
-use lb_common::reason::Reason::{EchoReply, NotOurs, OtherProtocol};
+use lb_common::reason::Reason::{self, NotOurs, OtherProtocol};
 
 use super::{
     super::{Family, Fate, Row, Side, Site, Tag, mac},
@@ -129,7 +129,8 @@ fn answered(site: Site) -> Row {
     let corners = [0, 1, 0x00ff, 0x07ff, 0xf7fe, 0xf7ff, 0xf800, 0xfffe, 0xffff];
     pings.extend(corners.map(|id| Ping { id, payload: vec![0, 0], sequence: 1, ..ping.clone() }));
     for ping in pings {
-        let fate = Fate::Answered { reason: EchoReply, opens: None, out: ping.answer().build().into() };
+        let fate =
+            Fate::Answered { reason: Reason::EchoReply, opens: None, out: ping.answer().build().into() };
         row = row.comes(Side::Outside, ping.build(), fate, &[]);
     }
     row

@@ -14,7 +14,7 @@ use super::{
 
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
-    for site in sites() {
+    for site in sites().filter(|site| !site.forwarding.is_tunnel()) {
         for which in [A, B] {
             rows.push(to_backend(site, which));
             rows.push(to_client(site, which));
@@ -46,7 +46,7 @@ pub(super) fn told_backend(conn: Conn, which: Which, error: &IcmpError, sent: &I
         from_mac: mac::OURS_OUT,
         to_mac: if which == A { mac::A } else { mac::B },
         source: if site.forwarding == Forwarding::Nat { site.source() } else { error.source },
-        destination: if site.forwarding == Forwarding::Dsr { site.address() } else { site.server(which).0 },
+        destination: if site.forwarding.is_direct() { site.address() } else { site.server(which).0 },
         about: sent.about.clone(),
         ..error.clone()
     }
@@ -86,8 +86,7 @@ impl Row {
 impl Conn {
     /// The error about a packet of a backend, as it comes here: about what the client's side saw of it.
     pub(super) fn seen_by_client(&self, error: IcmpError) -> IcmpError {
-        let about =
-            if self.site.forwarding == Forwarding::Dsr { error.about } else { self.returned(error.about) };
+        let about = if self.site.forwarding.is_direct() { error.about } else { self.returned(error.about) };
         IcmpError { destination: about.source.address, about, ..error }
     }
 }
@@ -115,7 +114,7 @@ fn to_client(site: Site, which: Which) -> Row {
         .slots(site, [which; 2]);
     let error = conn.complaint_inside(which, conn.says(ACK, &[0x5a; 1201])).quoting(1000);
     let row = opened(row, conn, which);
-    if site.forwarding == Forwarding::Dsr {
+    if site.forwarding.is_direct() {
         // On the way to a `dsr` backend there is no router; what comes by is for the client.
         let error = IcmpError { destination: conn.client, ..error };
         return row.ends_with(error, which.side(), NotOurs, &[]);
@@ -137,7 +136,7 @@ fn unknown(site: Site) -> Row {
     own.destination = own.source;
     own.source = End { address: site.source(), port: Port::Is(2000) };
     let row = row.ends(conn.complaint_outside(own), NotOurs);
-    if site.forwarding != Forwarding::Dsr {
+    if !site.forwarding.is_direct() {
         return row.ends(error, IcmpOrphan);
     }
     let sends = |row: Row, which: Which| {
@@ -158,7 +157,7 @@ fn backend_down(site: Site) -> Row {
     let row = opened(row(site, "an error for a backend that is down").proves("error-down"), conn, A)
         .health(site, A, Health::Down)
         .ends(error, NoBackend);
-    if site.forwarding == Forwarding::Dsr {
+    if site.forwarding.is_direct() {
         return row;
     }
     // What is about packets to it is for the client, as ever.

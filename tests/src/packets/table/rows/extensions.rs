@@ -1,9 +1,6 @@
 //! IPv6 extension headers: followed up to the transport header, and kept.
 
-use lb_common::{
-    reason::Reason::{ExtensionHeader, Malformed, NotOurs, OtherProtocol, TcpMidstream},
-    state::Forwarding,
-};
+use lb_common::reason::Reason::{ExtensionHeader, Malformed, NotOurs, OtherProtocol, TcpMidstream};
 
 use super::{
     super::{A, ACK, B, Datagram, End, Family, Row, Site, Which},
@@ -83,7 +80,7 @@ fn both_ways(site: Site, id: &str, what: &str, chain: &[(u8, Vec<u8>)], which: W
         .slots(site, [which; 2])
         .ends(with(Datagram { destination: other, ..conn.first() }), NotOurs)
         .opens(conn, which, with(conn.first()), on_first(site));
-    let row = if site.forwarding == Forwarding::Dsr {
+    let row = if site.forwarding.is_direct() {
         row.goes(conn, which, with(conn.data()), on_second(site))
     } else {
         row.returns(conn, which, with(conn.answer(which)), &[]).goes(

@@ -27,9 +27,12 @@ pub(super) fn rows() -> Vec<Row> {
         rows.push(by_connection(site));
         rows.push(decorated(site));
         rows.push(backend_down(site));
-        rows.push(tiny(site));
+        // Its later fragments are too big for a tunnel.
+        if !site.forwarding.is_tunnel() {
+            rows.push(tiny(site));
+        }
         rows.push(strange(site));
-        if site.forwarding != Forwarding::Dsr {
+        if !site.forwarding.is_direct() {
             rows.push(answers(site, A));
             rows.push(answers(site, B));
         }
@@ -90,9 +93,13 @@ fn reversed(site: Site) -> Row {
     }
     let row = row(site, "later fragments before the first").proves(format!("{}-early", site.family.name()));
     // By the hash, then by the session.
-    let row = opened(row.goes(conn, A, pieces[2].clone(), &[]), conn, A).slots(site, [B; 2]);
+    // Without ports, there is nothing of the flow's in a tunnel's header.
+    let early = if site.forwarding.is_tunnel() { Conn { taken: 2, ..conn } } else { conn };
+    let row = opened(row.goes(early, A, pieces[2].clone(), &[]), conn, A).slots(site, [B; 2]);
     pieces.reverse();
-    let mut row = pieces.into_iter().fold(row, |row, piece| row.goes(conn, A, piece, &[]));
+    let mut row = pieces
+        .into_iter()
+        .fold(row, |row, piece| row.goes(if piece.has_ports() { conn } else { early }, A, piece, &[]));
     // A stranger goes by the hash.
     let other = Conn { client: site.other_client(), port: 40_001, taken: 1, ..conn };
     row = row.goes(other, B, big(other).cut(9, PIECE)[1].clone(), &[]);

@@ -83,7 +83,7 @@ fn on_proof(site: Site) -> &'static [Reason] {
 /// A connection that is open, and quiet for the rest of the tick: none of its packets counts more than itself.
 fn opened(row: Row, conn: Conn, which: Which) -> Row {
     let row = row.opens(conn, which, conn.first(), on_first(conn.site));
-    if conn.site.forwarding == Forwarding::Dsr {
+    if conn.site.forwarding.is_direct() {
         return row.goes(conn, which, conn.data(), on_second(conn.site));
     }
     row.returns(conn, which, conn.answer(which), &[]).goes(conn, which, conn.data(), on_proof(conn.site))

@@ -3,7 +3,7 @@
 use lb_common::{
     quic::scheme::Scheme,
     reason::Reason::{self, FlowBackendDown, QuicBackendDown, QuicRouted, QuicUnroutable},
-    state::{CidConfig, Forwarding, Health, quic::ROTATIONS},
+    state::{CidConfig, Health, quic::ROTATIONS},
 };
 
 use super::{
@@ -72,7 +72,7 @@ fn migrates(site: Site) -> Row {
         .opens(other_server, B, says(other_server, short(&id(3, B))), &[QuicRouted])
         .goes(other_server, B, says(other_server, initial()), &[]);
     match site.forwarding {
-        Forwarding::Dsr => row,
+        mode if mode.is_direct() => row,
         _ => row.returns(other_server, B, other_server.answer(B), &[]),
     }
 }

@@ -4,14 +4,13 @@ use super::{
     super::{A, ACK, B, Conn, Datagram, IcmpError, RST, Row, SYN, Site, Transport, Which},
     opened, sites,
 };
-use lb_common::state::Forwarding;
 
 /// Bytes of transport header and payload: ports and no more, TCP's checksum cut off, and there.
 const LENGTHS: [usize; 7] = [8, 9, 16, 18, 20, 28, 1400];
 
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
-    for site in sites() {
+    for site in sites().filter(|site| !site.forwarding.is_tunnel()) {
         let odd = |length| move |datagram: Datagram| datagram.carrying(vec![0x3c; length]);
         rows.push(row(site, "quotes of any length", "error-quote", odd(1401)));
         rows.push(row(site, "quotes of a short packet", "error-quote", odd(1)));
@@ -57,7 +56,7 @@ fn row(site: Site, what: &str, id: &str, change: impl Fn(Datagram) -> Datagram) 
 fn both(row: Row, conn: Conn, which: Which, with: impl Fn(IcmpError) -> IcmpError, payload: &[u8]) -> Row {
     let answer = conn.answers(which, ACK, payload);
     let row = row.tells_backend(conn, which, &with(conn.complaint_outside(answer)));
-    if conn.site.forwarding == Forwarding::Dsr {
+    if conn.site.forwarding.is_direct() {
         return row;
     }
     row.tells_client(conn, which, &with(conn.complaint_inside(which, conn.says(ACK, payload))))
@@ -76,7 +75,7 @@ fn phases(site: Site) -> Row {
     let conn = site.conn(0);
     let row = Row::new(format!("{}: errors in all phases", site.name())).proves("error-phases").at(site);
     let row = row.opens(conn, A, conn.first(), super::on_first(site));
-    let row = if site.forwarding == Forwarding::Dsr {
+    let row = if site.forwarding.is_direct() {
         row
     } else {
         let first = conn.complaint_inside(A, conn.first());

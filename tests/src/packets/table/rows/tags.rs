@@ -1,9 +1,6 @@
 //! VLAN tags: stepped over, and kept.
 
-use lb_common::{
-    reason::Reason::{Malformed, NotIp, NotOurs},
-    state::Forwarding,
-};
+use lb_common::reason::Reason::{Malformed, NotIp, NotOurs};
 
 use super::{
     super::{A, ACK, B, Conn, Datagram, End, FIN, Port, Row, Site, Tag, Which},
@@ -36,7 +33,7 @@ fn both_ways(site: Site, what: &str, id: &str, tags: &[Tag], which: Which) -> Ro
         tagged(conn.first()),
         on_first(site),
     );
-    let row = if site.forwarding == Forwarding::Dsr {
+    let row = if site.forwarding.is_direct() {
         row.goes(conn, which, tagged(conn.data()), on_second(site))
     } else {
         row.returns(conn, which, tagged(conn.answer(which)), &[]).goes(

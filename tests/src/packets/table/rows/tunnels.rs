@@ -12,8 +12,8 @@ use lb_common::{
 
 use super::{
     super::{
-        A, ACK, B, Conn, Datagram, Family, Fate, Row, Side, Site, Transport,
-        tunnel::{MTU, own_header},
+        A, ACK, B, Conn, Datagram, Family, Fate, Frame, Row, Side, Site, Transport, mac,
+        tunnel::{MTU, OUTER_V4, own_header},
     },
     FAMILIES,
 };
@@ -37,6 +37,7 @@ pub(super) fn rows() -> Vec<Row> {
         rows.push(flows(site));
         rows.push(unreachable(site));
         rows.push(largest(site));
+        rows.push(fragment(site));
         rows.push(too_big(site, Side::Outside, |_| {}));
     }
     rows.extend(FAMILIES.map(|family| too_big(Site::new(family, false, Gue), Side::Inside, |_| {})));
@@ -45,6 +46,7 @@ pub(super) fn rows() -> Vec<Row> {
     rows.push(too_big(web, Side::Outside, |it| it.ip_options = vec![1; 40]).named("has options"));
     rows.push(too_big(web, Side::Outside, |it| it.padding = 9).named("has padding behind it"));
     rows.push(first_too_big());
+    rows.push(error());
     rows
 }
 
@@ -175,4 +177,41 @@ fn notice(site: Site, big: &Datagram) -> Vec<u8> {
     }
     .expect("a Vec");
     frame
+}
+
+/// A frame of the client's as it is in a tunnel without entropy: IPv4 in IPv4.
+fn inside(site: Site, frame: &[u8]) -> Frame {
+    let header =
+        own_header(OUTER_V4.into(), site.server(A).0, frame[15], 0, ip_number::IPV4, frame.len() - 14);
+    let mut out = Vec::new();
+    PacketBuilder::ethernet2(mac::OURS_OUT, mac::A)
+        .ip(header)
+        .write(&mut out, ip_number::IPV4, &frame[14..])
+        .expect("a Vec");
+    out.into()
+}
+
+/// Of an error about what the backend answered, the backend's kernel finds out whose it is.
+fn error() -> Row {
+    let site = Site::new(Family::V4, false, Ipip);
+    let conn = site.conn(0);
+    let error = |payload: usize| conn.complaint_outside(conn.answers(A, ACK, &vec![7; payload]));
+    let fits = error(100).build(&[]);
+    let fate = Fate::ToBackend { id: site.id(A), opens: false, out: inside(site, &fits), side: A.side() };
+    open(site, conn, "an ICMP error goes into the tunnel")
+        .proves("tunnel-error")
+        .comes(Side::Outside, fits, fate, &[Reason::IcmpError])
+        .proves("too-big-untold")
+        .ends(error(room(site)), Reason::TooBig)
+}
+
+/// What is too big of a packet was answered with its first fragment.
+fn fragment(site: Site) -> Row {
+    let conn = site.conn(0);
+    let whole = sized(conn, 4000);
+    let cut = |bytes| whole.cut(9, bytes);
+    let row =
+        open(site, conn, "fragments go into the tunnel").proves("tunnel-fragment").proves("too-big-untold");
+    let row = cut(1200).into_iter().fold(row, |row, piece| row.goes(conn, A, piece, &[]));
+    row.ends(cut(1480)[1].clone(), Reason::TooBig)
 }
