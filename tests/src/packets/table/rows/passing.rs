@@ -260,6 +260,6 @@ fn gone() -> Row {
     Row::new("a service that is removed passes")
         .proves("service-gone")
         .at(conn.site)
-        .change(move |world| world.remove_service(&conn.site.key()))
+        .change(move |world| conn.site.close(world))
         .ends(conn.first(), Reason::NotOurs)
 }
