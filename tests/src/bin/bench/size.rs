@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use aya::programs::Xdp;
 use lb_common::{reason::Reason, state::Forwarding};
 use lb_user::{cli::GUE_PORT, dataplane::Decap, model::Limits};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -30,9 +31,9 @@ pub(crate) struct Sizes {
 }
 
 pub(crate) fn measure(limits: &Limits, ports: (u16, u16), feeder: &Path) -> Result<Sizes> {
-    let mut bed = Bed::load(limits, ports, &[])?;
-    let program = Size::of(bed.program.xdp())?;
-    let unwrapper = Size::of(Decap::load(GUE_PORT)?.xdp())?;
+    let bed = Bed::load(limits, ports, &[])?;
+    let mut programs = bed.program.all().into_iter().map(Size::of).collect::<Result<Vec<_>>>()?;
+    programs.push(Size::of(Decap::load(GUE_PORT)?.xdp())?);
     let maps: u64 = bed.program.kernel.tables().iter().map(|(_, _, bytes)| bytes).sum();
     let found = found_again(limits, ports, feeder)?;
     let lost = 1.0 - f64::from(found) / f64::from(FLOWS);
@@ -40,9 +41,10 @@ pub(crate) fn measure(limits: &Limits, ports: (u16, u16), feeder: &Path) -> Resu
     let mib = maps as f64 / f64::from(1 << 20);
     Ok(Sizes {
         good: maps <= MAPS && lost <= LOST,
-        lines: vec![
-            format!("program: {program}"),
-            format!("program of `limpet decap`: {unwrapper}"),
+        lines: programs
+            .iter()
+            .map(|size| format!("program {size}"))
+            .chain([
             format!(
                 "maps of a default start: {mib:.1} MiB, at most {}: {}",
                 MAPS >> 20,
@@ -54,22 +56,26 @@ pub(crate) fn measure(limits: &Limits, ports: (u16, u16), feeder: &Path) -> Resu
                 LOST * 100.0,
                 verdict(lost <= LOST)
             ),
-        ],
+        ]).collect(),
         json: json!({
-            "verified_instructions": program.verified, "translated_bytes": program.translated,
-            "native_bytes": program.native, "decap_verified_instructions": unwrapper.verified,
-            "map_bytes": maps, "flows": FLOWS, "flows_found": found,
+            "programs": programs, "map_bytes": maps, "flows": FLOWS, "flows_found": found,
         }),
     })
 }
 
 /// Of a program.
+#[derive(Serialize)]
 struct Size {
+    /// As the kernel knows it.
+    name: String,
     /// Instructions that the verifier walked.
+    #[serde(rename = "verified_instructions")]
     verified: u32,
     /// Bytes of the instructions that it accepted.
+    #[serde(rename = "translated_bytes")]
     translated: u32,
     /// Bytes of the machine's own.
+    #[serde(rename = "native_bytes")]
     native: u32,
 }
 
@@ -78,6 +84,7 @@ impl Size {
         let info = program.info()?;
         let verified = info.verified_instruction_count();
         Ok(Self {
+            name: info.name_as_str().unwrap_or_default().to_owned(),
             verified: verified.context("this kernel does not tell verified instructions")?,
             translated: info.size_translated().context("no right to see the program's size")?,
             native: info.size_jitted(),
@@ -87,8 +94,8 @@ impl Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { verified, translated, native } = self;
-        write!(f, "{verified} instructions verified, {translated} bytes translated, {native} native")
+        let Self { name, verified, translated, native } = self;
+        write!(f, "{name}: {verified} instructions verified, {translated} bytes translated, {native} native")
     }
 }
 
