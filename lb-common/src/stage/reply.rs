@@ -98,7 +98,9 @@ pub fn target<A: Address, T: Tables>(packet: &Packet<A>, tables: &T) -> Option<T
     let ours = nat::source(tables, &backend, target.source());
     let index = nat::index(tables.settings(), ours, &backend, port, target.port());
     let bound = tables.binding(index)?.read()?;
-    if !bound.is_of(target.backend(), client.address.widen(), client.port) {
+    if !bound.is_of(target.backend(), client.address.widen(), client.port)
+        || port != backend.port_for(bound.called)
+    {
         return None;
     }
     if target.is_reply() { Target::answer(target.backend(), index) } else { Some(target) }
