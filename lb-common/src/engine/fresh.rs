@@ -33,6 +33,7 @@ fn begin<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &
     let named = BackendId(frame.forget(named::<A, F, T>(frame, tables).into()) as u32);
     let known = Packed(frame.forget(known::<A, F, T>(frame, tables, named).0));
     if let Ok(target) = known.unpack() {
+        remember_first::<A, F, T>(frame, tables, target);
         return send::<A, F, T>(frame, tables, target);
     }
     match Packed(frame.forget(choose::<A, F, T>(frame, tables, named).0)).unpack() {
@@ -67,14 +68,20 @@ fn known<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, named: BackendId
 fn flow_beside_id<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, named: BackendId) -> Option<Target> {
     let (entry, backend) = flow::known(tables, Cache::Flows, hash::of(packet, tables.settings()))?;
     let target = entry.target();
-    // It was renewed on the way here, in this tick or the last.
-    let is_live = entry.idle(tables.now()) <= 1 && tables.health(target.backend()).serves();
-    let goes_on = packet.protocol == protocol::UDP
-        && backend.by_connection_id()
-        && !target.is_reply()
-        && is_live
-        && !quic::overrules(tables, named, target.backend());
-    goes_on.then_some(target)
+    if packet.protocol != protocol::UDP
+        || !backend.by_connection_id()
+        || target.is_reply()
+        || quic::overrules(tables, named, target.backend())
+    {
+        return None;
+    }
+    // It was renewed on the way here, in this tick or the last, if it could be: it may have lost its source port,
+    // and its client may not be let in any more.
+    let is_live = entry.idle(tables.now()) <= 1
+        && tables.health(target.backend()).serves()
+        && tables.keep(packet, entry).is_some()
+        && tables.renew(packet, entry, entry);
+    is_live.then_some(target)
 }
 
 #[inline(never)]

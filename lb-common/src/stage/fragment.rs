@@ -5,7 +5,7 @@
 //! there; where its address has one service of its protocol, and that tells clients by their addresses,
 //! it needs no more: session or hash say the same for all fragments.
 
-use super::{Step, access, connect, flow, reply, select, table};
+use super::{Step, access, connect, flow, reply, table};
 use crate::{
     hash,
     net::{Address, Be16, protocol},
@@ -68,13 +68,15 @@ fn by_client<A: Family, T: Tables>(datagram: &Datagram<A>, tables: &T) -> Step<T
     if !access::admits(tables, &service, client) {
         return Err(Reason::Denied);
     }
-    let owner = select::by_hash(tables, &service, 0).ok_or(Reason::NoBackend)?;
-    // The entries of a hash map may be given to another key while they are read.
-    if tables.backend(owner).ok_or(Reason::NoBackend)?.service_tag != service.tag {
-        return Err(Reason::NoBackend);
-    }
     let id = connect::expected(tables, &service, client, 0).ok_or(Reason::NoBackend)?;
     let backend = tables.backend(id).ok_or(Reason::NoBackend)?;
+    // The entries of a hash map may be given to another key while they are read.
+    if backend.service_tag != service.tag || backend.service_address != address {
+        return Err(Reason::NoBackend);
+    }
+    if backend.is_direct() {
+        return Ok(Target::direct(id, hash::client(tables.settings(), service.scope, client)));
+    }
     // With several sources to choose from, the first fragment's ports decide.
     if backend.forwarding() == Forwarding::Nat && backend.source_count != 1 {
         return Err(Reason::FragmentOrphan);

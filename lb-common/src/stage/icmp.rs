@@ -7,7 +7,7 @@ use crate::{
     net::Address,
     packet::Packet,
     reason::Reason,
-    state::{Forwarding, ServiceKey, Target},
+    state::{ServiceKey, Target},
     tables::Tables,
 };
 
@@ -25,14 +25,15 @@ pub fn find<A: Address, T: Tables>(answer: &Packet<A>, tables: &T) -> Step<Targe
     }
     // A connection that is not remembered still goes by session or hash, where no port is needed for it.
     let client = answer.source.address.widen();
-    let service = service::find(tables, &mut service::called(answer)).ok_or(Reason::OtherProtocol)?;
+    let mut called = service::called(answer);
+    let service = service::find(tables, &mut called).ok_or(Reason::OtherProtocol)?;
     if !access::admits(tables, &service, client) {
         return Err(Reason::Denied);
     }
     let hash = hash::of(answer, tables.settings());
     let id = connect::expected(tables, &service, client, hash).ok_or(Reason::IcmpOrphan)?;
     let backend = tables.backend(id).ok_or(Reason::IcmpOrphan)?;
-    if matches!(backend.forwarding(), Forwarding::Nat | Forwarding::NatPreserve) {
+    if !backend.is_direct() || !backend.serves(&service, &called) {
         return Err(Reason::IcmpOrphan);
     }
     Ok(Target::direct(id, hash))

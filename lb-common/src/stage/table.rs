@@ -11,7 +11,9 @@ use crate::{
 
 /// A flow without packets for this many ticks (5 min) counts as dead when it is displaced.
 const FLOW_LIVE: u32 = 280;
-/// The fragments of a packet come within this many ticks (30 s, Linux's own time for IPv4), or never.
+/// The fragments of a packet come within this many ticks (30 s, Linux's own time for IPv4), or never. Nobody
+/// sweeps them, so an entry counts again for as long when its 14-bit age wraps, after 4.9 h: then only a fragment
+/// with the same addresses and identification that comes before its first could follow it.
 pub const FRAGMENT_LIVE: u32 = 28;
 
 /// Number of buckets of a cache less one.

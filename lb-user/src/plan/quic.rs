@@ -43,13 +43,19 @@ pub(super) struct Numbers(BTreeMap<ServiceKey, u32>);
 
 impl Numbers {
     /// Services keep the numbers that they have.
-    fn give(current: &State, asking: &[ServiceKey]) -> Self {
-        let known = |key: &ServiceKey| current.services.get(key).map(|service| service.entry.quic);
-        let mut numbers: BTreeMap<_, _> =
-            asking.iter().filter_map(|key| Some((*key, known(key).filter(|number| *number != 0)?))).collect();
+    fn give(current: &State, asking: &[(ServiceKey, u64)]) -> Self {
+        // All ports of a service have its number: one that another service has now is not that one's.
+        let known = |key: &ServiceKey, scope: u64| {
+            let entry = current.services.get(key)?.entry;
+            (entry.scope == scope).then_some(entry.quic)
+        };
+        let mut numbers: BTreeMap<_, _> = asking
+            .iter()
+            .filter_map(|(key, scope)| Some((*key, known(key, *scope).filter(|number| *number != 0)?)))
+            .collect();
         let used: BTreeSet<_> = numbers.values().copied().collect();
         let mut free = (1..=SERVICES).filter(|number| !used.contains(number));
-        for key in asking {
+        for (key, _) in asking {
             // There are enough: the model has no more such services than numbers.
             numbers.entry(*key).or_insert_with(|| free.next().unwrap_or_default());
         }
@@ -70,7 +76,7 @@ impl Plan {
             .services
             .iter()
             .filter(|service| matches!(service.persistence.by, PersistBy::QuicCid(_)))
-            .filter_map(|service| recipe::service_keys(service).next())
+            .filter_map(|service| Some((recipe::service_keys(service).next()?, recipe::scope(&service.name))))
             .collect();
         let numbers = Numbers::give(current, &asking);
         let mut wanted = Quic::default();

@@ -125,7 +125,7 @@ pub(super) fn keys_beside(model: &Model) -> BTreeMap<ServiceKey, Option<&model::
         keys.entry(only).and_modify(|service| *service = None).or_insert(Some(service));
     }
     let by_client =
-        |service: &model::Service| !matches!(service.persistence.by, model::PersistBy::Connection);
+        |service: &model::Service| matches!(service.persistence.by, model::PersistBy::ClientIp { .. });
     keys.retain(|key, service| key.protocol() == 0 || service.is_some_and(by_client));
     keys
 }

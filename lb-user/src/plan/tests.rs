@@ -519,6 +519,7 @@ fn asking(name: &str, port: u16, schemes: &[Scheme], backends: &[(u8, u32)]) -> 
 fn connection_ids_follow_the_file() {
     let old = Scheme::new(0, 1, 6, None).unwrap();
     let new = Scheme::new(1, 1, 6, Some(Key([7; 16]))).unwrap();
+    let other = Scheme::new(1, 1, 6, Some(Key([8; 16]))).unwrap();
     let mut tables = tables();
     let rounds: &[(Vec<Service>, &[&str])] = &[
         (vec![asking("h3", 443, &[old], &[(1, 1), (2, 1)])], &[]),
@@ -528,6 +529,18 @@ fn connection_ids_follow_the_file() {
             &["service h3: connection ids"],
         ),
         (vec![asking("h3", 443, &[new], &[(2, 1), (3, 1)])], &["service h3: connection ids"]),
+        // Two ports of one service become two services, with a number each.
+        (
+            vec![Service {
+                ports: Ports::from(vec![443, 8443]),
+                ..asking("h3", 443, &[new], &[(2, 1), (3, 1)])
+            }],
+            &[],
+        ),
+        (
+            vec![asking("h3", 443, &[new], &[(2, 1), (3, 1)]), asking("alt", 8443, &[other], &[(2, 1)])],
+            &["service alt: connection ids"],
+        ),
         (vec![service("h3", 443, &[(1, 1)])], &[]),
     ];
     let mut state = State::default();
@@ -551,6 +564,9 @@ fn assert_connection_ids(tables: &HostTables, state: &State, services: &[Service
             assert_eq!(entry.quic, 0);
             continue;
         };
+        // Fragments have no connection ids: without a first one nothing says where they go.
+        let only = lb_common::state::ServiceKey::only(service.address.into(), lb_common::net::protocol::UDP);
+        assert!(!tables.services.contains_key(&only));
         for scheme in schemes {
             let index = entry.quic * quic::ROTATIONS + u32::from(scheme.rotation());
             assert_eq!(tables.quic[index as usize], scheme.entry());

@@ -343,6 +343,7 @@ fn sites(random: &mut StdRng) -> Vec<Site> {
                 let number = sites.len() as u8;
                 let part = if family == Family::V4 { 24 } else { 64 };
                 let prefix = pick(random, &[None, Some(part), site.prefix, site.prefix]);
+                let by_connection_id = udp && random.random_ratio(2, 3);
                 sites.push(Site {
                     number,
                     prefix,
@@ -353,9 +354,9 @@ fn sites(random: &mut StdRng) -> Vec<Site> {
                     port: pick(random, &[80, 80, 443, 2_080]),
                     ports: pick(random, &[Ports::One, Ports::One, Ports::List, Ports::ListToOne, Ports::Any]),
                     access: if random.random_ratio(1, 3) { access(random) } else { 0 },
-                    only: prefix.is_some() && random.random_ratio(2, 3),
+                    only: prefix.is_some() && !by_connection_id && random.random_ratio(2, 3),
                     echo: random.random(),
-                    by_connection_id: udp && random.random_ratio(2, 3),
+                    by_connection_id,
                     ..site
                 });
             }
