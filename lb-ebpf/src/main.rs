@@ -40,7 +40,7 @@ fn limpet_new(ctx: XdpContext) -> u32 {
 }
 
 #[inline(always)]
-fn conclude(ctx: &XdpContext, fate: Fate) -> u32 {
+fn conclude(ctx: &XdpContext, mut fate: Fate) -> u32 {
     if fate == Fate::RARE || fate == Fate::NEW {
         let next = if fate == Fate::RARE { RARE } else { NEW };
         // SAFETY: the context is the one that the kernel called us with.
@@ -48,9 +48,11 @@ fn conclude(ctx: &XdpContext, fate: Fate) -> u32 {
         // The daemon fills the places before it attaches.
         return xdp_action::XDP_ABORTED;
     }
-    let (reason, verdict) = fate.conclude(&mut XdpFrame::new(ctx), &BpfTables);
-    log(ctx, reason);
-    match verdict {
+    if fate.wants_answer() {
+        fate = fate.answered(&mut XdpFrame::new(ctx), &BpfTables);
+    }
+    log(ctx, fate.reason());
+    match fate.conclude(&BpfTables) {
         Verdict::Pass => xdp_action::XDP_PASS,
         Verdict::Drop => xdp_action::XDP_DROP,
         Verdict::Send { ifindex } if ifindex == ctx.ingress_ifindex() as u32 => xdp_action::XDP_TX,

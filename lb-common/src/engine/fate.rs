@@ -23,10 +23,11 @@ pub enum Verdict {
     },
 }
 
-/// A packet's fate: its reason (high half), which says what kind of fate that is, and (low half) the interface
-/// that it leaves by, or with [`Reason::TooBig`] the bytes that would fit, if its sender may be told.
+/// A packet's fate: its reason, which says what kind of fate that is (high half, both), and (low half) the
+/// interface that it leaves by, or with [`Reason::TooBig`] the bytes that would fit, if its sender may be told.
 // A word, and not an enum: the payload of a variant that is not there is undefined, and the compiler moves
-// it about through registers that the verifier then finds unset ("R0 !read_ok").
+// it about through registers that the verifier then finds unset ("R0 !read_ok"). The kind is in it as it is
+// known where the reason is, and would be looked up for each packet otherwise.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fate(u64);
 
@@ -36,46 +37,45 @@ impl Fate {
     /// Not decided yet: for [`super::fresh`].
     pub const NEW: Self = Self(u64::MAX - 1);
 
-    /// From the number that [`Fate::raw`] gives.
-    #[inline(always)]
-    pub const fn from_raw(raw: u64) -> Self {
-        Self(raw)
-    }
-
-    /// The word.
-    #[inline(always)]
-    pub const fn raw(self) -> u64 {
-        self.0
-    }
+    const REASON: u32 = 32;
+    const KIND: u32 = 48;
 
     /// Why.
     #[inline(always)]
     pub const fn reason(self) -> Reason {
-        Reason::from_index((self.0 >> 32) as u32)
+        Reason::from_index((self.0 >> Self::REASON) as u16 as u32)
     }
 
     /// Was the packet sent on?
     #[inline(always)]
     pub const fn is_sent(self) -> bool {
-        self.0 != Self::NEW.0 && self.0 != Self::RARE.0 && matches!(self.reason().kind(), Kind::Forward)
+        self.0 >> Self::KIND == Kind::Forward as u64
     }
 
-    /// Counts the packet, and says what to do with it. Where its sender is to be told that it is too big, it
-    /// is the answer by then.
+    /// Is the packet's sender to be told that it is too big?
     #[inline(always)]
-    pub fn conclude<F: Frame, T: Tables>(self, frame: &mut F, tables: &T) -> (Reason, Verdict) {
-        let mut fate = self;
-        if fate.reason() == Reason::TooBig && fate.low() != 0 {
-            fate = too_big::answer(frame, tables, fate.low()).into();
+    pub const fn wants_answer(self) -> bool {
+        self.0 >> Self::KIND == Kind::Drop as u64 && self.low() != 0
+    }
+
+    /// Makes the packet the answer that its sender [wants](Fate::wants_answer).
+    #[inline(always)]
+    #[must_use]
+    pub fn answered<F: Frame, T: Tables>(self, frame: &mut F, tables: &T) -> Self {
+        too_big::answer(frame, tables, self.low()).into()
+    }
+
+    /// Counts the packet, and says what to do with it.
+    #[inline(always)]
+    pub fn conclude<T: Tables>(self, tables: &T) -> Verdict {
+        tables.count(self.reason());
+        if self.is_sent() {
+            Verdict::Send { ifindex: self.low() }
+        } else if self.0 >> Self::KIND == Kind::Drop as u64 {
+            Verdict::Drop
+        } else {
+            Verdict::Pass
         }
-        let reason = fate.reason();
-        tables.count(reason);
-        let verdict = match reason.kind() {
-            Kind::Forward => Verdict::Send { ifindex: fate.low() },
-            Kind::Drop => Verdict::Drop,
-            Kind::Pass | Kind::Event => Verdict::Pass,
-        };
-        (reason, verdict)
     }
 
     #[inline(always)]
@@ -91,6 +91,6 @@ impl From<Step<Sent>> for Fate {
             Ok(sent) => sent,
             Err(reason) => (reason, 0),
         };
-        Self((reason as u64) << 32 | u64::from(low))
+        Self((reason.kind() as u64) << Self::KIND | (reason as u64) << Self::REASON | u64::from(low))
     }
 }

@@ -31,8 +31,9 @@ pub fn fresh<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
 #[inline(always)]
 fn begin<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
     let named = BackendId(frame.forget(named::<A, F, T>(frame, tables).into()) as u32);
-    let known = Packed(frame.forget(known::<A, F, T>(frame, tables, named).0));
-    if let Ok(target) = known.unpack() {
+    if named != quic::UNASKED
+        && let Ok(target) = Packed(frame.forget(known::<A, F, T>(frame, tables, named).0)).unpack()
+    {
         remember_first::<A, F, T>(frame, tables, target);
         return send::<A, F, T>(frame, tables, target);
     }
@@ -51,7 +52,7 @@ fn begin<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &
 fn named<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T) -> u32 {
     match packet::<A, F, T>(frame, tables) {
         Ok(packet) if packet.protocol == protocol::UDP => quic::server(frame, &packet, tables).0,
-        _ => BackendId::NONE.0,
+        _ => quic::UNASKED.0,
     }
 }
 
@@ -68,11 +69,7 @@ fn known<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, named: BackendId
 fn flow_beside_id<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, named: BackendId) -> Option<Target> {
     let (entry, backend) = flow::known(tables, Cache::Flows, hash::of(packet, tables.settings()))?;
     let target = entry.target();
-    if packet.protocol != protocol::UDP
-        || !backend.by_connection_id()
-        || target.is_reply()
-        || quic::overrules(tables, named, target.backend())
-    {
+    if !backend.by_connection_id() || target.is_reply() || quic::overrules(tables, named, target.backend()) {
         return None;
     }
     // It was renewed on the way here, in this tick or the last, if it could be: it may have lost its source port,

@@ -38,7 +38,10 @@ pub fn process<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> (Reason, Verdi
     if fate == Fate::NEW {
         fate = fresh(frame, tables);
     }
-    fate.conclude(frame, tables)
+    if fate.wants_answer() {
+        fate = fate.answered(frame, tables);
+    }
+    (fate.reason(), fate.conclude(tables))
 }
 
 /// Decides the fate of what nearly all packets are: whole TCP or UDP packets of known connections, without tags

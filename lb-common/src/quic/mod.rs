@@ -19,13 +19,16 @@ use crate::{
     tables::Tables,
 };
 
-/// The backend that made the connection id of a UDP packet; [`BackendId::NONE`] if there is none, or the
-/// service does not ask. It need not serve.
+/// Nobody's id: the service does not ask for connection ids.
+pub const UNASKED: BackendId = BackendId(u32::MAX);
+
+/// The backend that made the connection id of a UDP packet; [`BackendId::NONE`] if there is none, [`UNASKED`] if
+/// the service does not ask. It need not serve.
 // An id and not an `Option`: what is not inlined returns a number. Both look-ups are functions of their own, so
 // that their keys don't lie on the stack below the cipher.
 #[inline(never)]
 pub fn server<A: Address, F: Frame, T: Tables>(frame: &F, packet: &Packet<A>, tables: &T) -> BackendId {
-    let Some(service) = asking(packet, tables) else { return BackendId::NONE };
+    let Some(service) = asking(packet, tables) else { return UNASKED };
     let mut id = CidOctets::default();
     match header::octets(frame, tables, service.quic, usize::from(packet.transport), &mut id) {
         Some(config) if tables.read_id(config, &mut id) => home(packet, tables, &service, &id.start),

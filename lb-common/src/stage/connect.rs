@@ -5,6 +5,7 @@ use crate::{
     hash,
     net::{Address, Ip, protocol},
     packet::Packet,
+    quic,
     reason::Reason,
     state::{BackendId, Expense, Forwarding, Phase, Pin, Service, SessionKey, Target, flow::Entry},
     tables::{Store, Tables},
@@ -23,10 +24,6 @@ pub fn connect<A: Address, T: Tables>(
     named: BackendId,
 ) -> Step<Target> {
     let mut called = service::called(packet);
-    // Other people's packets cost this one look-up.
-    if !service::has_address(tables, &called.address) {
-        return Err(Reason::NotOurs);
-    }
     let service = service::find(tables, &mut called).ok_or(Reason::NotOurs)?;
     if !access::admits(tables, &service, packet.source.address.widen()) {
         return Err(Reason::Denied);
@@ -34,7 +31,7 @@ pub fn connect<A: Address, T: Tables>(
     if packet.protocol == protocol::TCP && !packet.tcp.opens() {
         tables.count(Reason::TcpMidstream);
     }
-    let named = if service.quic == 0 { None } else { by_name(tables, named) };
+    let named = if named == quic::UNASKED { None } else { by_name(tables, named) };
     let id = match session::key(&service, packet.source.address.widen()) {
         _ if named.is_some() => named,
         Some(key) => choose(tables, &service, &key),
