@@ -139,6 +139,17 @@ impl Reason {
     /// Entries of `COUNTERS`. More than there are reasons: a new one, added at the end, then leaves
     /// the layout of pinned maps as it is.
     pub const ROOM: usize = 64;
+
+    /// The reasons of a kind, a bit each, by index. The packet path asks this for each packet: two instructions,
+    /// where [`kind`](Self::kind) is a call (1 ns).
+    pub const fn all_of(kind: Kind) -> u64 {
+        let (mut bits, mut at) = (0, 0);
+        while at < Self::COUNT {
+            bits |= ((Self::ALL[at].kind() as u8 == kind as u8) as u64) << at;
+            at += 1;
+        }
+        bits
+    }
 }
 const _: () = assert!(Reason::COUNT <= Reason::ROOM);
 

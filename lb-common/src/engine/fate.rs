@@ -23,11 +23,10 @@ pub enum Verdict {
     },
 }
 
-/// A packet's fate: its reason, which says what kind of fate that is (high half, both), and (low half) the
-/// interface that it leaves by, or with [`Reason::TooBig`] the bytes that would fit, if its sender may be told.
+/// A packet's fate: its reason (high half), and (low half) the interface that it leaves by, or with
+/// [`Reason::TooBig`] the bytes that would fit, if its sender may be told.
 // A word, and not an enum: the payload of a variant that is not there is undefined, and the compiler moves
-// it about through registers that the verifier then finds unset ("R0 !read_ok"). The kind is in it as it is
-// known where the reason is, and would be looked up for each packet otherwise.
+// it about through registers that the verifier then finds unset ("R0 !read_ok").
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Fate(u64);
 
@@ -37,25 +36,22 @@ impl Fate {
     /// Not decided yet: for [`super::fresh`].
     pub const NEW: Self = Self(u64::MAX - 1);
 
-    const REASON: u32 = 32;
-    const KIND: u32 = 48;
-
     /// Why.
     #[inline(always)]
     pub const fn reason(self) -> Reason {
-        Reason::from_index((self.0 >> Self::REASON) as u16 as u32)
+        Reason::from_index((self.0 >> 32) as u32)
     }
 
     /// Was the packet sent on?
     #[inline(always)]
     pub const fn is_sent(self) -> bool {
-        self.0 >> Self::KIND == Kind::Forward as u64
+        self.is_of(const { Reason::all_of(Kind::Forward) })
     }
 
     /// Is the packet's sender to be told that it is too big?
     #[inline(always)]
     pub const fn wants_answer(self) -> bool {
-        self.0 >> Self::KIND == Kind::Drop as u64 && self.low() != 0
+        (self.0 >> 32) as u32 == Reason::TooBig as u32 && self.low() != 0
     }
 
     /// Makes the packet the answer that its sender [wants](Fate::wants_answer).
@@ -71,11 +67,17 @@ impl Fate {
         tables.count(self.reason());
         if self.is_sent() {
             Verdict::Send { ifindex: self.low() }
-        } else if self.0 >> Self::KIND == Kind::Drop as u64 {
+        } else if self.is_of(const { Reason::all_of(Kind::Drop) }) {
             Verdict::Drop
         } else {
             Verdict::Pass
         }
+    }
+
+    /// Is the reason one of these bits?
+    #[inline(always)]
+    const fn is_of(self, reasons: u64) -> bool {
+        reasons >> (self.reason() as u32) & 1 != 0
     }
 
     #[inline(always)]
@@ -91,6 +93,6 @@ impl From<Step<Sent>> for Fate {
             Ok(sent) => sent,
             Err(reason) => (reason, 0),
         };
-        Self((reason.kind() as u64) << Self::KIND | (reason as u64) << Self::REASON | u64::from(low))
+        Self((reason as u64) << 32 | u64::from(low))
     }
 }

@@ -36,6 +36,9 @@ struct Args {
     /// Runs of each line
     #[arg(long, default_value_t = 25)]
     rounds: u32,
+    /// Only the lines whose name contains this
+    #[arg(long, default_value = "", hide_default_value = true)]
+    only: String,
     /// Object file of the feeder, which varies packets
     #[arg(long, hide = true)]
     feeder: PathBuf,
@@ -50,6 +53,7 @@ fn main() -> Result<ExitCode> {
     let limits = Limits { new_flows_per_second: u32::MAX, new_pins_per_second: u32::MAX, ..model.limits };
     let mut groups = plan::groups(&limits, &args.feeder)?;
     for plan::Group { bed, lines } in &mut groups {
+        lines.retain(|line| line.what.contains(&args.only));
         for _ in 0..args.rounds {
             for line in &mut *lines {
                 line.measure(bed)?;
