@@ -109,9 +109,28 @@ fn forward<A: Layout + Own, F: Frame, T: Tables>(
 ) -> Step<Sent> {
     if backend.is_tunnelled() {
         encapsulate::forward(frame, tables, packet, target, backend)
+    } else if backend.is_direct() {
+        direct(frame, tables, packet, target, backend)
     } else {
         rewritten(frame, tables, packet, target, backend)
     }
+}
+
+/// Sends a packet to its backend as it is.
+#[inline(always)]
+fn direct<A: Layout, F: Frame, T: Tables>(
+    frame: &mut F,
+    tables: &T,
+    packet: &Packet<A>,
+    target: Target,
+    backend: &Backend,
+) -> Step<Sent> {
+    if backend.target_mac.is_zero() {
+        return Err(Reason::NoNextHop);
+    }
+    frame.set_macs(backend.target_mac, backend.source_mac).ok_or(Reason::Malformed)?;
+    flow::count(tables, packet, target);
+    Ok((Reason::ToBackend, backend.ifindex))
 }
 
 /// Sends a packet to its backend, with other addresses.
