@@ -71,10 +71,11 @@ fn plain<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &
 /// A TCP or UDP packet: back to a client, or along its flow; [`Fate::NEW`] if it is for a service and has none.
 #[inline(always)]
 fn carry<A: Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T, packet: &Packet<A>) -> Fate {
-    if let Some(offset) = reply::port_offset(packet, tables)
-        && let Some(sent) = answer(frame, tables, packet, reply::index(packet, tables, offset))
-    {
-        return Ok(sent).into();
+    if let Some(offset) = reply::port_offset(packet, tables) {
+        let fate = answer(frame, tables, packet, reply::index(packet, tables, offset));
+        if fate.is_sent() {
+            return fate;
+        }
     }
     let settings = tables.settings();
     let hash = hash::of(packet, settings);
@@ -89,7 +90,7 @@ fn carry<A: Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T, packet
     if target.is_reply() {
         let ours = nat::source(tables, &backend, target.source());
         let index = nat::index(settings, ours, &backend, packet.source.port, target.port());
-        return answer(frame, tables, packet, index).ok_or(Reason::NotOurs).into();
+        return answer(frame, tables, packet, index);
     }
     if backend.by_connection_id() {
         // Its connection id may name another backend than the flow's.
@@ -147,17 +148,20 @@ fn rewritten<A: Layout, F: Frame, T: Tables>(
     Ok((Reason::ToBackend, route.ifindex))
 }
 
-/// Sends a packet to its client, if the binding at `index` is its own.
+/// Sends a packet to its client, if the binding at `index` is its own; else [`Reason::NotOurs`].
 #[inline(never)]
 fn answer<A: Layout, F: Frame, T: Tables>(
     frame: &mut F,
     tables: &T,
     packet: &Packet<A>,
     index: u32,
-) -> Option<Sent> {
-    let route = reply::to_client(packet, tables, index)?;
-    rewrite::apply(frame, packet, &route)?;
-    Some((Reason::ToClient, route.ifindex))
+) -> Fate {
+    let route = reply::to_client(packet, tables, index);
+    let sent = route.and_then(|route| {
+        rewrite::apply(frame, packet, &route)?;
+        Some((Reason::ToClient, route.ifindex))
+    });
+    sent.ok_or(Reason::NotOurs).into()
 }
 
 /// The fate of a packet that can't be parsed.
