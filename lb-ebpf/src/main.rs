@@ -41,15 +41,18 @@ fn limpet_new(ctx: XdpContext) -> u32 {
 
 #[inline(always)]
 fn conclude(ctx: &XdpContext, mut fate: Fate) -> u32 {
-    if fate == Fate::RARE || fate == Fate::NEW {
-        let next = if fate == Fate::RARE { RARE } else { NEW };
-        // SAFETY: the context is the one that the kernel called us with.
-        unsafe { PROGRAMS.tail_call(ctx, next) };
-        // The daemon fills the places before it attaches.
-        return xdp_action::XDP_ABORTED;
-    }
-    if fate.wants_answer() {
-        fate = fate.answered(&mut XdpFrame::new(ctx), &BpfTables);
+    // Most are sent, and asked nothing else.
+    if !fate.is_sent() {
+        if fate == Fate::RARE || fate == Fate::NEW {
+            let next = if fate == Fate::RARE { RARE } else { NEW };
+            // SAFETY: the context is the one that the kernel called us with.
+            unsafe { PROGRAMS.tail_call(ctx, next) };
+            // The daemon fills the places before it attaches.
+            return xdp_action::XDP_ABORTED;
+        }
+        if fate.wants_answer() {
+            fate = fate.answered(&mut XdpFrame::new(ctx), &BpfTables);
+        }
     }
     log(ctx, fate.reason());
     match fate.conclude(&BpfTables) {

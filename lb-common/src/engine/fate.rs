@@ -74,10 +74,10 @@ impl Fate {
         }
     }
 
-    /// Is the reason one of these bits?
+    /// Is the reason one of these bits? The undecided have none: there is room for more reasons than there are.
     #[inline(always)]
     const fn is_of(self, reasons: u64) -> bool {
-        reasons >> (self.reason() as u32) & 1 != 0
+        reasons >> (self.0 >> 32 & (Reason::ROOM as u64 - 1)) & 1 != 0
     }
 
     #[inline(always)]
