@@ -80,10 +80,14 @@ pub enum Unparsed<A> {
 /// What the Ethernet header announces; `None` if there is no such header.
 #[inline(always)]
 pub fn network<F: Frame>(frame: &F) -> Option<Network> {
-    match frame.read::<Be16>(TYPE)?.get() {
-        0x0800 => Some(Network::V4),
-        0x86dd => Some(Network::V6),
-        0x8100 | 0x88a8 => Some(Network::Tag),
+    const V4: Be16 = Be16::new(0x0800);
+    const V6: Be16 = Be16::new(0x86dd);
+    const CUSTOMER: Be16 = Be16::new(0x8100);
+    const PROVIDER: Be16 = Be16::new(0x88a8);
+    match frame.read(TYPE)? {
+        V4 => Some(Network::V4),
+        V6 => Some(Network::V6),
+        CUSTOMER | PROVIDER => Some(Network::Tag),
         _ => Some(Network::Other),
     }
 }
