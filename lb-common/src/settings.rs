@@ -3,6 +3,8 @@
 //! The values live in the program's read-only data. They are read through volatile loads, as the
 //! compiler would otherwise fold in the zeros that stand in the object file.
 
+use crate::state::Plain;
+
 /// A 32-bit constant that is set at load time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
@@ -46,6 +48,9 @@ pub struct Settings {
     /// New pins of clients that can't be verified, for each CPU and tick.
     pub new_pins: Fixed,
 }
+
+// SAFETY: `repr(C)`, and made of `u32`s only.
+unsafe impl Plain for Settings {}
 
 impl Settings {
     /// What stands in the object file.

@@ -4,6 +4,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "the attribute `xdp` hands the context over by value")]
 
 mod aside;
+mod clock;
 mod frame;
 mod maps;
 mod tables;

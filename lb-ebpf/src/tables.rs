@@ -1,10 +1,6 @@
 //! [`Tables`] by BPF maps.
 
-use aya_ebpf::{
-    bindings::BPF_ANY,
-    btf_maps::lpm_trie::Key,
-    helpers::{bpf_get_smp_processor_id, generated::bpf_ktime_get_coarse_ns},
-};
+use aya_ebpf::{bindings::BPF_ANY, btf_maps::lpm_trie::Key, helpers::bpf_get_smp_processor_id};
 use lb_common::{
     net::{Address, Ip},
     packet::Packet,
@@ -20,7 +16,7 @@ use lb_common::{
 };
 
 use crate::{
-    aside,
+    aside, clock,
     maps::{
         ACCESS, AFFINITY, ANSWERS, BACKENDS, BINDINGS, BUDGET, COUNTERS, CURSOR, FLOWS, FRAGMENTS, HEALTH,
         PINS, QUIC, SERVER_IDS, SERVICES, SETTINGS, SLOTS, SOURCES, TRAFFIC, TUNNELS,
@@ -35,8 +31,7 @@ impl Tables for BpfTables {
 
     #[inline(always)]
     fn now(&self) -> Tick {
-        // SAFETY: the helper takes nothing and returns a number.
-        Tick::from_nanos(unsafe { bpf_ktime_get_coarse_ns() })
+        clock::now()
     }
 
     #[inline(always)]

@@ -150,12 +150,7 @@ fn rewritten<A: Layout, F: Frame, T: Tables>(
 
 /// Sends a packet to its client, if the binding at `index` is its own; else [`Reason::NotOurs`].
 #[inline(never)]
-fn answer<A: Layout, F: Frame, T: Tables>(
-    frame: &mut F,
-    tables: &T,
-    packet: &Packet<A>,
-    index: u32,
-) -> Fate {
+fn answer<A: Layout, F: Frame, T: Tables>(frame: &mut F, tables: &T, packet: &Packet<A>, index: u32) -> Fate {
     let route = reply::to_client(packet, tables, index);
     let sent = route.and_then(|route| {
         rewrite::apply(frame, packet, &route)?;

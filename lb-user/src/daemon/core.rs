@@ -128,6 +128,7 @@ impl Core {
     async fn go_live(&mut self, interfaces: &[Interface]) -> Result<()> {
         let model = Arc::clone(&self.model);
         self.install(&model, self.inputs.clone())?;
+        self.program.open()?;
         for (name, interface) in model.interface.names.iter().zip(interfaces) {
             self.attach(name, interface.ifindex)?;
         }

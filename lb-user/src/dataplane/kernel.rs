@@ -10,6 +10,7 @@ use aya::{
 };
 use lb_common::{
     net::Ip,
+    settings::Settings,
     state::{
         Backend, Binding, CidConfig, ServerHome, ServerKey, Service, ServiceKey, SessionKey, Traffic, Tunnel,
     },
@@ -47,6 +48,7 @@ pub struct Kernel {
     pub(super) tunnels: Table<Tunnel>,
     pub(super) counters: PerCpuArray<MapData, u64>,
     pub(super) traffic: PerCpuArray<MapData, Raw<Traffic>>,
+    pub(super) meta: Table<Settings>,
     pub(super) names: Table<Name>,
     /// The kernel empties it once this handle and the pin are gone.
     pub(super) programs: ProgramArray<MapData>,
@@ -60,7 +62,7 @@ impl fmt::Debug for Kernel {
 }
 
 impl Kernel {
-    pub(super) fn take(ebpf: &mut Ebpf, names: MapData, specs: &[Spec]) -> Result<Self> {
+    pub(super) fn take(ebpf: &mut Ebpf, [meta, names]: [MapData; 2], specs: &[Spec]) -> Result<Self> {
         let mut map =
             |name: &'static str| ebpf.take_map(name).with_context(|| format!("the object lacks {name}"));
         let flows = mapped(map("FLOWS")?, "FLOWS", specs)?;
@@ -81,6 +83,7 @@ impl Kernel {
             tunnels: map("TUNNELS")?.try_into()?,
             counters: map("COUNTERS")?.try_into()?,
             traffic: map("TRAFFIC")?.try_into()?,
+            meta: Map::Array(meta).try_into()?,
             names: Map::Array(names).try_into()?,
             programs: map("PROGRAMS")?.try_into()?,
             specs: specs.to_vec(),

@@ -2,20 +2,25 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use aya::{
-    Ebpf, EbpfLoader, Pod,
+    Ebpf, EbpfLoader,
     maps::{Array, Map, MapData},
-    programs::{Xdp, XdpMode},
+    programs::{TestRun as _, TestRunOptions, Xdp, XdpMode},
 };
 use lb_common::{
     settings::{Fixed, KEY_WORDS, Settings},
     time::Tick,
 };
+use nix::{
+    sys::time::TimeValLike as _,
+    time::{ClockId, clock_getres},
+};
 
 use super::{
     Kernel,
     pins::Pins,
+    raw::Raw,
     specs::{DAEMON_ONLY, Geometry, Spec, specs},
 };
 use crate::model::{Limits, Nat};
@@ -26,13 +31,8 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/li
 /// Programs that the first one leaves packets to, by their places in `PROGRAMS`.
 const BESIDE: [&str; 2] = ["limpet_rare", "limpet_new"];
 
-/// [`Settings`] as aya takes it.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct RawSettings(Settings);
-
-// SAFETY: `Settings` is `repr(C)` and made of `u32`s only.
-unsafe impl Pod for RawSettings {}
+/// `XDP_PASS`.
+const PASS: u32 = 2;
 
 /// What the program is loaded with.
 #[derive(Debug, Clone)]
@@ -93,7 +93,6 @@ impl Program {
             own_map(spec, pins.as_ref())
         });
         let [meta, names] = own;
-        let mut meta: Array<MapData, RawSettings> = Array::try_from(Map::Array(meta?))?;
 
         let key = choose_key(options.key, running.as_ref())?;
         let Limits { new_flows_per_second, new_pins_per_second, .. } = *options.limits;
@@ -108,7 +107,7 @@ impl Program {
             );
         }
 
-        let raw = RawSettings(settings);
+        let raw = Raw(settings);
         let mut loader = EbpfLoader::new();
         loader.override_global("SETTINGS", &raw, true);
         for spec in specs.iter().filter(|spec| !DAEMON_ONLY.contains(&spec.name)) {
@@ -119,17 +118,25 @@ impl Program {
         }
         let mut ebpf = loader.load(OBJECT).map_err(explain_load)?;
         load_one(&mut ebpf, "limpet")?;
-        let mut beside = Vec::new();
         for name in BESIDE {
-            beside.push(load_one(&mut ebpf, name)?.fd()?.try_clone()?);
+            load_one(&mut ebpf, name)?;
         }
-        let mut kernel = Kernel::take(&mut ebpf, names?, &specs)?;
-        for (place, program) in (0..).zip(&beside) {
-            kernel.programs.set(place, program, 0).context("cannot fill PROGRAMS")?;
-        }
-        // Last: it is what makes the maps worth adopting.
-        meta.set(0, raw, 0).context("cannot write META")?;
+        set_clock(load_one(&mut ebpf, "limpet_clock")?)?;
+        let kernel = Kernel::take(&mut ebpf, [meta?, names?], &specs)?;
         Ok(Self { ebpf, pins, adopted: running.is_some(), settings, kernel })
+    }
+
+    /// The last step before packets come: from here on the programs leave packets to one another, an earlier
+    /// run's to this one's too, and the maps are worth adopting.
+    ///
+    /// # Errors
+    /// The kernel refuses a write.
+    pub fn open(&mut self) -> Result<()> {
+        for (place, name) in (0..).zip(BESIDE) {
+            let program = one(&self.ebpf, name).fd()?.try_clone()?;
+            self.kernel.programs.set(place, &program, 0).context("cannot fill PROGRAMS")?;
+        }
+        self.kernel.meta.set(0, Raw(self.settings), 0).context("cannot write META")
     }
 
     /// The program itself, to be attached or run by `test_run`.
@@ -145,8 +152,7 @@ impl Program {
     /// # Panics
     /// Never: [`Program::load`] saw them.
     pub fn all(&self) -> [&Xdp; 3] {
-        let one = |name| self.ebpf.program(name).and_then(|program| program.try_into().ok());
-        ["limpet", BESIDE[0], BESIDE[1]].map(|name| one(name).expect("seen at load"))
+        ["limpet", BESIDE[0], BESIDE[1]].map(|name| one(&self.ebpf, name))
     }
 
     /// Loads the pass-all program of the same object too: the floor that a bench compares with.
@@ -162,16 +168,33 @@ impl Program {
     /// # Panics
     /// The object lacks it.
     pub fn pass(&self) -> &Xdp {
-        self.ebpf
-            .program("limpet_pass")
-            .and_then(|program| program.try_into().ok())
-            .expect("is in the object")
+        one(&self.ebpf, "limpet_pass")
     }
 
     /// Where it is pinned.
     pub(super) fn pins(&self) -> Option<&Pins> {
         self.pins.as_ref()
     }
+}
+
+/// A program that was seen at load.
+fn one<'e>(ebpf: &'e Ebpf, name: &str) -> &'e Xdp {
+    ebpf.program(name).and_then(|program| program.try_into().ok()).expect("seen at load")
+}
+
+/// Sets the programs' clock. The coarse clock's resolution is the length of a jiffy (`LOW_RES_NSEC`).
+fn set_clock(program: &Xdp) -> Result<()> {
+    /// The shortest that a test run takes.
+    const PACKET: usize = 14;
+    let jiffy = clock_getres(ClockId::CLOCK_MONOTONIC_COARSE)?.num_nanoseconds() as u32;
+    let mut packet = [0; PACKET];
+    packet[..size_of::<u32>()].copy_from_slice(&jiffy.to_ne_bytes());
+    let result = program.test_run(TestRunOptions { data_in: Some(&packet), ..TestRunOptions::new() });
+    ensure!(
+        result.context("cannot set the packet program's clock")?.return_value == PASS,
+        "the packet program's clock refuses to be set"
+    );
+    Ok(())
 }
 
 fn load_one<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Xdp> {
@@ -201,7 +224,7 @@ fn adopt(pins: &Pins, specs: &[Spec]) -> Result<Option<Settings>> {
     let mut running = None;
     if path.exists() {
         let meta = MapData::from_pin(&path).with_context(|| format!("cannot open {}", path.display()))?;
-        let meta: Array<MapData, RawSettings> = Array::try_from(Map::Array(meta))?;
+        let meta: Array<MapData, Raw<Settings>> = Array::try_from(Map::Array(meta))?;
         running =
             Some(meta.get(&0, 0).context("cannot read META")?.0).filter(|found| *found != Settings::ZERO);
     }

@@ -240,8 +240,10 @@ fn limits(geometry: Geometry) -> Limits {
 
 fn load(limits: &Limits, ports: (u16, u16)) -> Program {
     let nat = Nat { source: Vec::new(), ports };
-    Program::load(&Options { limits, nat: &nat, key: Some(KEY), pins: None })
-        .unwrap_or_else(|error| panic!("{error:?}"))
+    let mut program = Program::load(&Options { limits, nat: &nat, key: Some(KEY), pins: None })
+        .unwrap_or_else(|error| panic!("{error:?}"));
+    program.open().unwrap_or_else(|error| panic!("{error:?}"));
+    program
 }
 
 impl World for Kernel {

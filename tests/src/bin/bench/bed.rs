@@ -65,6 +65,7 @@ impl Bed {
         let nat = Nat { source: sources.to_vec(), ports };
         let options = Options { limits, nat: &nat, key: Some(KEY), pins: None };
         let mut program = Program::load(&options)?;
+        program.open()?;
         program.load_pass()?;
         let addresses: Vec<_> = sources.iter().map(|&address| Ip::from(address)).collect();
         program.kernel.set_sources(&addresses)?;
