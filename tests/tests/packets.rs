@@ -1,14 +1,19 @@
 //! The packet table in the kernel. The same rows run on the host engine: `lb-common/tests/packets`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    thread::sleep,
+    time::Duration,
+};
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use lb_common::{
     reason::Reason,
-    state::{Forwarding, Meter, Tunnel},
+    state::{Forwarding, Meter, SessionKey, Tunnel},
+    tables::Store,
 };
 use limpet_tests::packets::{
-    kernel::{Kernel, makes_short_first_buffers, pin_to, test_run, tick},
+    kernel::{Kernel, makes_short_first_buffers, next_tick, pin_to, test_run, tick},
     table::{
         A, ACK, Action, Conn, Family, Frame, Geometry, Host, Row, Side, Site, Step, World, check, rows,
         tunnel::{self, Entropy},
@@ -193,5 +198,26 @@ fn headers_in_further_buffers() {
         if linear < 52 {
             assert!(asked.bytes == ask && answered.bytes == answer, "{linear}: rewritten in part");
         }
+    }
+}
+
+/// The packet program counts jiffies, the daemon reads `CLOCK_MONOTONIC_COARSE`: what the one stores must be the
+/// other's moment, whatever time it is.
+#[test]
+fn the_clock_is_the_daemons() {
+    pin_to(0);
+    let mut kernel = Kernel::new(Geometry::ROOMY);
+    let site = Site { udp: true, ..Site::WEB };
+    site.install(&mut kernel);
+    let ingress = kernel.ifindex(Side::Outside);
+    let key = SessionKey { scope: site.scope, client: site.conn(0).client.into() };
+    for _ in 0..2 {
+        next_tick();
+        // Further from a tick's end than a jiffy of the slowest kernel.
+        sleep(Duration::from_millis(20));
+        let frame = site.conn(0).first().build(&[]);
+        assert_eq!(test_run(kernel.xdp(), &frame, ingress, frame.len()).action, Action::Tx);
+        let stored = kernel.program.kernel.session(Store::Affinity, &key).expect("can be read");
+        assert_eq!(stored.expect("is stored").seen, tick());
     }
 }
