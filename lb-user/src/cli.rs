@@ -1,5 +1,6 @@
 //! What can be typed: the commands, their options and their help.
 
+mod backend;
 mod quic_id;
 
 use std::{
@@ -14,6 +15,7 @@ use ipnet::IpNet;
 
 use crate::model::AttachMode;
 
+pub use backend::{BackendArgs, BackendCommand, ChangeArgs, DrainArgs, Target, WeightArgs};
 pub use quic_id::{DecodeArgs, EncodeArgs, QuicIdAction, QuicIdArgs};
 
 /// Where the daemon listens for commands unless told otherwise.
@@ -22,6 +24,8 @@ pub const DEFAULT_SOCKET: &str = "/run/limpet/limpet.sock";
 pub const GUE_PORT: u16 = 6080;
 /// Where maps and links are pinned: one directory for each daemon below this one.
 const PINS_ROOT: &str = "/sys/fs/bpf/limpet";
+/// Where the state of daemons is: one directory for each below this one.
+const STATE_ROOT: &str = "/var/lib/limpet";
 
 /// An XDP load balancer that keeps every client on its backend.
 #[derive(Debug, Parser)]
@@ -74,6 +78,11 @@ pub enum Command {
     /// runs goes on unchanged.
     #[command(after_help = "Examples:\n  limpet reload")]
     Reload(ReloadArgs),
+    /// Drain, disable, enable or weigh a backend
+    ///
+    /// At run time, beside the configuration file: it stays so over reloads and restarts, `limpet status` shows it, and
+    /// `limpet backend reset` goes back to the file.
+    Backend(BackendArgs),
     /// Unwrap tunnelled packets, on a backend
     ///
     /// For services with `forwarding = "ipip"` or `"gue"`: an XDP program takes off what the balancer wrapped its
@@ -115,19 +124,29 @@ pub struct RunArgs {
     /// [default: named after the socket, below /sys/fs/bpf/limpet]
     #[arg(long, value_name = "DIR")]
     pub pins: Option<PathBuf>,
+    /// Directory on disk for what must outlast a reboot: run-time changes of backends
+    /// [default: named after the socket, below /var/lib/limpet]
+    #[arg(long, value_name = "DIR")]
+    pub state: Option<PathBuf>,
 }
 
 impl RunArgs {
     /// Where maps and links are pinned for the daemon with this control socket.
     #[must_use]
     pub fn pins_dir(&self, socket: &Path) -> PathBuf {
-        self.pins.clone().unwrap_or_else(|| default_pins(socket))
+        self.pins.clone().unwrap_or_else(|| Path::new(PINS_ROOT).join(instance(socket)))
+    }
+
+    /// Where the daemon with this control socket keeps what must outlast a reboot.
+    #[must_use]
+    pub fn state_dir(&self, socket: &Path) -> PathBuf {
+        self.state.clone().unwrap_or_else(|| Path::new(STATE_ROOT).join(instance(socket)))
     }
 }
 
-/// A directory named after the socket's whole path, so that two daemons on one host never share their maps:
-/// `/run/limpet/limpet.sock` -> `/sys/fs/bpf/limpet/run-limpet-limpet_sock`.
-fn default_pins(socket: &Path) -> PathBuf {
+/// A name of the socket's whole path, so that two daemons on one host never share anything:
+/// `/run/limpet/limpet.sock` -> `run-limpet-limpet_sock`.
+fn instance(socket: &Path) -> String {
     let socket = std::path::absolute(socket).unwrap_or_else(|_| socket.to_owned());
     let name = socket.to_string_lossy();
     let safe = |letter: char| match letter {
@@ -136,7 +155,7 @@ fn default_pins(socket: &Path) -> PathBuf {
         letter if letter.is_ascii_alphanumeric() || letter == '-' => letter,
         _ => '_',
     };
-    Path::new(PINS_ROOT).join(name.trim_start_matches('/').chars().map(safe).collect::<String>())
+    name.trim_start_matches('/').chars().map(safe).collect()
 }
 
 /// Options of `limpet check`.
@@ -336,10 +355,14 @@ mod tests {
 
     #[test]
     fn pins_follow_the_socket_unless_given() {
-        let mut args = RunArgs { config: "f".into(), detach_on_exit: false, pins: None };
+        let mut args = RunArgs { config: "f".into(), detach_on_exit: false, pins: None, state: None };
         let of = |args: &RunArgs, socket| args.pins_dir(Path::new(socket)).display().to_string();
         assert_eq!(of(&args, DEFAULT_SOCKET), "/sys/fs/bpf/limpet/run-limpet-limpet_sock");
         assert_ne!(of(&args, "/run/a/limpet.sock"), of(&args, "/run/b/limpet.sock"));
+        assert_eq!(
+            args.state_dir(Path::new(DEFAULT_SOCKET)),
+            Path::new("/var/lib/limpet/run-limpet-limpet_sock")
+        );
         args.pins = Some("/sys/fs/bpf/mine".into());
         assert_eq!(of(&args, DEFAULT_SOCKET), "/sys/fs/bpf/mine");
     }

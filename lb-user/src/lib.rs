@@ -17,5 +17,6 @@ pub mod metrics;
 pub mod model;
 pub mod neighbour;
 pub mod plan;
+pub mod runtime;
 pub mod slots;
 pub mod view;

@@ -25,6 +25,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Status(args) => commands::status::run(&cli.socket, args),
         Command::Explain(args) => commands::explain::run(&cli.socket, args),
         Command::Reload(args) => commands::reload::run(&cli.socket, args),
+        Command::Backend(args) => commands::backend::run(&cli.socket, args),
         Command::QuicId(args) => commands::quic_id::run(args),
         Command::Run(args) => commands::run::run(&cli.socket, args),
         Command::Decap(args) => commands::decap::run(args),

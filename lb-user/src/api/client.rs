@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use super::{ExplainQuery, Explanation, Refusal, Reloaded, Status};
+use super::{BackendOrder, ExplainQuery, Explanation, Refusal, Reloaded, Status};
 
 /// A daemon that takes longer than this for an answer is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -87,6 +87,15 @@ impl Client {
     /// See [`CallError`].
     pub async fn reload(&self) -> Result<Reloaded, CallError> {
         self.call(Method::POST, "/v1/reload").await
+    }
+
+    /// [`super::Control::backend`] of the daemon.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn backend(&self, order: &BackendOrder) -> Result<Reloaded, CallError> {
+        let query = serde_urlencoded::to_string(order).expect("a flat struct of plain values");
+        self.call(Method::POST, &format!("/v1/backend?{query}")).await
     }
 
     async fn call<T: DeserializeOwned>(&self, method: Method, uri: &str) -> Result<T, CallError> {

@@ -1,9 +1,11 @@
 //! The control API: what the daemon can be asked and told, as JSON over HTTP on a unix socket.
 //!
-//! `GET /v1/status`, `GET /v1/explain?service=S&client=ADDR&port=N&service_port=N`, `POST /v1/reload`. The server knows the
+//! `GET /v1/status`, `GET /v1/explain?service=S&client=ADDR&port=N&service_port=N`, `POST /v1/reload`,
+//! `POST /v1/backend?service=S&backend=B&action=A&deadline_s=N&weight=N`. The server knows the
 //! daemon only as [`Control`]; the commands know the server only as [`Client`]. Names in JSON are a promise:
 //! fields may be added, none is ever renamed.
 
+mod backend;
 mod client;
 mod explanation;
 pub(crate) mod http;
@@ -17,14 +19,15 @@ use std::future::Future;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    backend::{BackendAction, BackendOrder},
     client::{CallError, Client},
     explanation::{ExplainQuery, Explanation, Session, Why},
     refusal::{Refusal, RefusalKind},
     server::serve,
     socket::{Socket, SocketError},
     status::{
-        Access, Backend, BackendState, Forwarding, Interface, Mode, NextHop, Persistence, Service, Status,
-        Table, reasons,
+        Access, Backend, BackendState, Forwarding, Interface, Mode, NextHop, Persistence, RuntimeChange,
+        Service, Status, Table, reasons,
     },
 };
 
@@ -39,9 +42,12 @@ pub trait Control: Send + Sync + 'static {
 
     /// Reads the configuration file again and applies what changed. Refused, nothing has changed.
     fn reload(&self) -> impl Future<Output = Result<Reloaded, Refusal>> + Send;
+
+    /// Changes what a backend may be given. Refused, nothing has changed.
+    fn backend(&self, order: BackendOrder) -> impl Future<Output = Result<Reloaded, Refusal>> + Send;
 }
 
-/// What a reload changed.
+/// What a reload, or an order about a backend, changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reloaded {
     /// One sentence a change, in the order they were applied; empty if the file asks for what runs.

@@ -9,7 +9,7 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{Control, ExplainQuery, Explanation, Refusal, Reloaded, Socket, Status, http};
+use super::{BackendOrder, Control, ExplainQuery, Explanation, Refusal, Reloaded, Socket, Status, http};
 
 /// Answers on the socket until `shutdown` resolves, then removes the socket's file.
 ///
@@ -29,6 +29,7 @@ fn router<C: Control>(control: Arc<C>) -> Router {
         .route("/v1/status", get(status::<C>))
         .route("/v1/explain", get(explain::<C>))
         .route("/v1/reload", post(reload::<C>))
+        .route("/v1/backend", post(backend::<C>))
         .fallback(unknown)
         .with_state(control)
 }
@@ -46,15 +47,28 @@ async fn explain<C: Control>(
 }
 
 async fn reload<C: Control>(State(control): State<Arc<C>>) -> Result<Json<Reloaded>, Refusal> {
-    // A task of its own: a client that hangs up must not stop a reload half way.
-    let reload = tokio::spawn(async move { control.reload().await });
-    let outcome = reload.await.map_err(|error| Refusal::failed(format!("the reload broke off: {error}")))?;
-    outcome.map(Json)
+    whole(async move { control.reload().await }).await
+}
+
+async fn backend<C: Control>(
+    State(control): State<Arc<C>>,
+    query: Result<Query<BackendOrder>, QueryRejection>,
+) -> Result<Json<Reloaded>, Refusal> {
+    let Query(order) = query.map_err(|rejection| Refusal::invalid(rejection.body_text()))?;
+    whole(async move { control.backend(order).await }).await
+}
+
+/// In a task of its own: a client that hangs up must not stop a change half way.
+async fn whole(
+    change: impl Future<Output = Result<Reloaded, Refusal>> + Send + 'static,
+) -> Result<Json<Reloaded>, Refusal> {
+    let outcome = tokio::spawn(change).await;
+    outcome.map_err(|error| Refusal::failed(format!("the change broke off: {error}")))?.map(Json)
 }
 
 async fn unknown(method: Method, uri: Uri) -> Refusal {
     Refusal::not_found(format!(
-        "limpet {} knows no {method} {}; ask for /v1/status, /v1/explain or /v1/reload",
+        "limpet {} knows no {method} {}; ask for /v1/status, /v1/explain, /v1/reload or /v1/backend",
         env!("CARGO_PKG_VERSION"),
         uri.path()
     ))

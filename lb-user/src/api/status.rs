@@ -213,8 +213,11 @@ pub struct Backend {
     pub state: BackendState,
     /// The last health result in words.
     pub reason: Option<String>,
-    /// As configured.
+    /// Its weight in force.
     pub weight: u32,
+    /// What of it is not as the configuration file says; `None`: nothing.
+    #[serde(default)]
+    pub runtime: Option<RuntimeChange>,
     /// Its part of the service's slots, and so of the clients not seen before: 0 to 1, never NaN.
     pub share: f64,
     /// Live sessions.
@@ -235,6 +238,17 @@ pub struct Backend {
     pub next_hop: Option<NextHop>,
 }
 
+/// What an operator changed about a backend while the daemon ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuntimeChange {
+    /// [`BackendState::Draining`] or [`BackendState::Disabled`], whatever its health.
+    pub state: Option<BackendState>,
+    /// Seconds until a drain's deadline.
+    pub deadline_left_s: Option<u64>,
+    /// The weight that the file says, where it is another.
+    pub file_weight: Option<u32>,
+}
+
 /// What a backend may be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -243,6 +257,8 @@ pub enum BackendState {
     Up,
     /// What is already its own.
     Draining,
+    /// Nothing, as an operator wants it.
+    Disabled,
     /// Nothing: it fails its health check.
     Down,
     /// Nothing: it is no longer configured.
@@ -256,6 +272,7 @@ impl BackendState {
         match self {
             Self::Up => "up",
             Self::Draining => "draining",
+            Self::Disabled => "disabled",
             Self::Down => "down",
             Self::Absent => "absent",
         }
@@ -305,7 +322,13 @@ mod tests {
         for persistence in [Persistence::Connection, Persistence::ClientIp] {
             assert_eq!(to_value(persistence).unwrap(), persistence.name());
         }
-        for state in [BackendState::Up, BackendState::Draining, BackendState::Down, BackendState::Absent] {
+        for state in [
+            BackendState::Up,
+            BackendState::Draining,
+            BackendState::Disabled,
+            BackendState::Down,
+            BackendState::Absent,
+        ] {
             assert_eq!(to_value(state).unwrap(), state.name());
         }
         for why in [Why::Flow, Why::Session, Why::Hash, Why::None] {

@@ -1,5 +1,6 @@
 //! What each subcommand does.
 mod ask;
+pub mod backend;
 pub mod check;
 pub mod decap;
 pub mod demo;

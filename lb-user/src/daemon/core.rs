@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     net::{IpAddr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,13 +13,14 @@ use lb_common::{reason::Reason, state::Health};
 use tokio::{sync::mpsc::UnboundedReceiver, time::timeout};
 use tracing::{info, warn};
 
-use super::{claims::Claims, sweep, tunnels::tunnels};
+use super::{backend, claims::Claims, sweep, tunnels::tunnels};
 use crate::{
     dataplane::{self, Dataplane as _, Mode, Options, Program},
     health::{BackendKey, Flip, Monitor, Target},
     model::{Forwarding, Model},
     neighbour::{Change, Interface, Links, Resolver},
     plan::{self, Inputs, Plan, Sources, State},
+    runtime::{self, Admin, Changes},
 };
 
 /// How long a start waits for next hops before packets are let in.
@@ -37,7 +38,14 @@ pub(super) struct Attachment {
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) program: Program,
+    /// What is in force: the file with the changes over it.
     pub(super) model: Arc<Model>,
+    /// What the configuration file says.
+    pub(super) file: Model,
+    /// What operators changed since.
+    pub(super) changes: Changes,
+    /// Where the changes are kept.
+    pub(super) state_dir: PathBuf,
     pub(super) state: State,
     pub(super) inputs: Inputs,
     pub(super) monitor: Monitor,
@@ -57,7 +65,9 @@ pub(super) struct Core {
 
 impl Core {
     /// Loads the program or adopts what runs, fills the tables, and only then lets packets in.
-    pub(super) async fn start(config: String, pins: &Path, model: Model) -> Result<Self> {
+    pub(super) async fn start(config: String, pins: &Path, state_dir: PathBuf, file: Model) -> Result<Self> {
+        let changes = backend::load(&state_dir, &file);
+        let model = changes.over(&file);
         let mut links = Links::connect().context("cannot open a netlink socket")?;
         let mut interfaces = Vec::new();
         for name in &model.interface.names {
@@ -82,10 +92,22 @@ impl Core {
         let services = state.services.keys().map(|key| key.address.into()).collect();
         let claims = Claims::adopt(&interfaces, &services);
         let key = program.settings.key.each_ref().map(lb_common::settings::Fixed::get);
-        let health = state.backends.iter().map(|(key, backend)| (key.clone(), backend.health)).collect();
+        let checked = |(key, installed): (&BackendKey, &plan::BackendState)| {
+            // Of a disabled one nobody knows what its check said last.
+            let is_down = installed.health == Health::Down && changes.of(key).admin != Admin::Disabled;
+            (key.clone(), if is_down { Health::Down } else { Health::Up })
+        };
+        let health = state.backends.iter().map(checked).collect();
         let answered = Claims::answered(&mut links, &model).await?;
-        let inputs =
-            Inputs { health, next_hops: HashMap::new(), sources, tunnels, answered, seed: plan::seed(&key) };
+        let inputs = Inputs {
+            health,
+            admin: changes.admin(),
+            next_hops: HashMap::new(),
+            sources,
+            tunnels,
+            answered,
+            seed: plan::seed(&key),
+        };
 
         let (monitor, flips) = Monitor::new();
         let (resolver, next_hops) = Resolver::start().context("cannot open a netlink socket")?;
@@ -93,6 +115,9 @@ impl Core {
         let mut core = Self {
             program,
             model: Arc::new(model),
+            file,
+            changes,
+            state_dir,
             state,
             inputs,
             monitor,
@@ -173,7 +198,10 @@ impl Core {
     ///
     /// # Errors
     /// What can't change while it runs; nothing was changed then.
-    pub(super) async fn reload(&mut self, model: Model) -> Result<Vec<String>> {
+    pub(super) async fn reload(&mut self, file: Model) -> Result<Vec<String>> {
+        let mut changes = self.changes.clone();
+        let forgotten = changes.forget_others(&file);
+        let model = changes.over(&file);
         self.check_fixed(&model)?;
         let first = match model.interface.names.first() {
             Some(name) => Some(self.links.interface(name).await?),
@@ -183,16 +211,23 @@ impl Core {
             sources: sources(&model, first.as_ref())?,
             answered: Claims::answered(&mut self.links, &model).await?,
             tunnels: tunnels(&model, first.as_ref())?,
+            admin: changes.admin(),
             ..self.inputs.clone()
         };
         let model = Arc::new(model);
-        let changes = self.install(&model, inputs)?;
+        let said = self.install(&model, inputs)?;
         self.model = Arc::clone(&model);
+        (self.file, self.changes) = (file, changes);
+        if !forgotten.is_empty()
+            && let Err(error) = runtime::save(&self.state_dir, &self.changes)
+        {
+            warn!("cannot forget run-time changes of backends that left the file: {error}");
+        }
         // The plan is in force; what fails now can't refuse it any more.
         if let Err(error) = self.follow(&model).await {
             warn!("{error:#}");
         }
-        Ok(changes)
+        Ok(said)
     }
 
     /// What is fixed for as long as the maps live.
@@ -223,7 +258,7 @@ impl Core {
     }
 
     /// Plans and applies; returns the changes in words. Refused, `self.inputs` stays as it was.
-    fn install(&mut self, model: &Model, inputs: Inputs) -> Result<Vec<String>> {
+    pub(super) fn install(&mut self, model: &Model, inputs: Inputs) -> Result<Vec<String>> {
         let inputs = inputs.for_model(&self.state, model);
         let Plan { steps, next, changes } = plan::plan(&self.state, model, &inputs)?;
         if let Err(error) = steps.iter().try_for_each(|step| plan::apply(step, &mut self.program.kernel)) {
@@ -238,7 +273,7 @@ impl Core {
 
     /// Brings everything beside the maps in line with the model.
     async fn follow(&mut self, model: &Model) -> Result<()> {
-        let up = |key: &BackendKey| self.inputs.health(key) != Health::Down;
+        let up = |key: &BackendKey| self.inputs.checked(key) != Health::Down;
         let wanted =
             targets(model).map(|target| Target { initially_up: up(&target.key), ..target }).collect();
         self.monitor.reconcile(wanted);
@@ -251,7 +286,7 @@ impl Core {
     }
 
     /// Plans again for the same model, because health or next hops changed.
-    fn replan(&mut self) {
+    pub(super) fn replan(&mut self) {
         let model = Arc::clone(&self.model);
         if let Err(error) = self.install(&model, self.inputs.clone()) {
             warn!("cannot apply: {error:#}");
@@ -294,6 +329,7 @@ impl Core {
             if flip.up { "up" } else { "down" }
         );
         self.inputs.health.insert(key.clone(), health);
+        let health = self.inputs.health(key);
         if let Some(backend) = self.state.backends.get_mut(key) {
             match self.program.kernel.set_health(backend.id, health) {
                 Ok(()) => backend.health = health,

@@ -3,7 +3,7 @@
 use anyhow::{Result, anyhow};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::api::{Control, ExplainQuery, Explanation, Refusal, Reloaded, Status};
+use crate::api::{BackendOrder, Control, ExplainQuery, Explanation, Refusal, Reloaded, Status};
 
 /// Where an answer goes.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub(super) enum Command {
     Status(Answer<Result<Status>>),
     Explain(ExplainQuery, Answer<Result<Explanation, Refusal>>),
     Reload(Answer<Result<Reloaded, Refusal>>),
+    Backend(BackendOrder, Answer<Result<Reloaded, Refusal>>),
 }
 
 /// The daemon as the API knows it.
@@ -54,5 +55,9 @@ impl Control for Handle {
 
     async fn reload(&self) -> Result<Reloaded, Refusal> {
         self.ask(Command::Reload).await?
+    }
+
+    async fn backend(&self, order: BackendOrder) -> Result<Reloaded, Refusal> {
+        self.ask(|answer| Command::Backend(order, answer)).await?
     }
 }

@@ -4,6 +4,7 @@
 //! Each event ends in the same place: a new plan from the model and what is known now, applied step
 //! by step. A failed check does not wait for that: its backend's health is written first.
 
+mod backend;
 mod claims;
 mod clock;
 mod core;
@@ -41,7 +42,7 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// socket is taken.
 pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
     let model = config::load(&args.config)?;
-    let pins = args.pins_dir(socket);
+    let (pins, state) = (args.pins_dir(socket), args.state_dir(socket));
     // Before anything is touched: a second daemon with this socket must not get to the maps.
     let socket = api::Socket::bind(socket).context("cannot listen for commands")?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -54,7 +55,7 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
     let start = async {
         // First what may fail without a trace. Questions wait until the daemon's task takes them.
         servers.metrics(model.http, &handle).await?;
-        Core::start(args.config.display().to_string(), &pins, model).await
+        Core::start(args.config.display().to_string(), &pins, state, model).await
     };
     let mut core = match start.await {
         Ok(core) => core,
@@ -69,6 +70,7 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
     let mut sweep = interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        let deadline = core.deadline();
         tokio::select! {
             Some(flip) = core.flips.recv() => core.health_changed(&flip),
             Some(change) = core.next_hops.recv() => core.next_hop_changed(change),
@@ -79,7 +81,9 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
                     let outcome = reload(&mut core, args, &mut servers, &handle).await;
                     answer.give(outcome);
                 }
+                handle::Command::Backend(order, answer) => answer.give(core.order(&order)),
             },
+            () = deadline => core.meet_deadlines(),
             _ = hangup.recv() => match reload(&mut core, args, &mut servers, &handle).await {
                 Ok(done) => done.changes.iter().for_each(|change| info!("{change}")),
                 Err(refusal) => {

@@ -101,7 +101,13 @@ impl Core {
         for backend in &service.backends {
             let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
             let Some(installed) = self.state.backends.get(&key) else { continue };
-            backends.push(self.backend(backend, installed, counts, &slots, checks.get(&key))?);
+            backends.push(self.backend(
+                (key.clone(), backend),
+                installed,
+                counts,
+                &slots,
+                checks.get(&key),
+            )?);
         }
         let sum = |field: fn(&api::Backend) -> u64| backends.iter().map(field).sum();
         Ok(api::Service {
@@ -126,7 +132,7 @@ impl Core {
 
     fn backend(
         &self,
-        backend: &model::Backend,
+        (key, backend): (BackendKey, &model::Backend),
         installed: &Installed,
         counts: &Counts,
         slots: &HashMap<BackendId, f64>,
@@ -135,12 +141,15 @@ impl Core {
         let id = installed.id;
         let Traffic { packets, bytes, reply_packets, reply_bytes, connections } =
             self.program.kernel.traffic(id)?;
+        let change = self.runtime_change(&key);
+        let is_disabled = change.is_some_and(|change| change.state == Some(BackendState::Disabled));
         let why = self.unreachable.get(&backend.address).cloned();
         Ok(api::Backend {
             name: backend.name.clone(),
             address: backend.address,
             port: backend.port.unwrap_or_default(),
             state: match installed.health {
+                _ if is_disabled => BackendState::Disabled,
                 Health::Up => BackendState::Up,
                 Health::Draining => BackendState::Draining,
                 Health::Down => BackendState::Down,
@@ -148,6 +157,7 @@ impl Core {
             },
             reason: why.or_else(|| check.map(|report| report.reason.clone())),
             weight: backend.weight,
+            runtime: change,
             share: slots.get(&id).copied().unwrap_or_default(),
             sessions: counts.sessions.get(&id).copied().unwrap_or_default(),
             flows: counts.flows.by_backend.get(&id).copied().unwrap_or_default(),

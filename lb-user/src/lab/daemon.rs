@@ -158,6 +158,7 @@ pub fn arguments(lab: &Lab) -> Vec<OsString> {
     let mut arguments = vec!["--socket".into(), directory.join("limpet.sock").into(), "run".into()];
     arguments.extend(["--config".into(), configuration_file(&directory).into()]);
     arguments.extend(["--pins".into(), lab.pins().into(), "--detach-on-exit".into()]);
+    arguments.extend(["--state".into(), directory.join("state").into()]);
     arguments
 }
 

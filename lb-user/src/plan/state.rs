@@ -19,6 +19,7 @@ use crate::{
     health::BackendKey,
     model::{Check, Model, Service},
     neighbour::NextHop,
+    runtime::Admin,
 };
 
 /// What is installed.
@@ -84,6 +85,8 @@ pub struct SlotTable {
 pub struct Inputs {
     /// Verdicts of health checks; a backend without one is up.
     pub health: HashMap<BackendKey, Health>,
+    /// What operators decided; a backend without an entry is enabled.
+    pub admin: HashMap<BackendKey, Admin>,
     /// Next hops: `None` where there is none; an address without an entry is not yet looked up.
     pub next_hops: HashMap<IpAddr, Option<NextHop>>,
     /// Source addresses of rewritten connections.
@@ -120,8 +123,13 @@ impl Inputs {
         self
     }
 
-    /// A backend's state.
+    /// A backend's state, by its health check and its operator.
     pub fn health(&self, key: &BackendKey) -> Health {
+        self.admin.get(key).copied().unwrap_or_default().over(self.checked(key))
+    }
+
+    /// What its health check says.
+    pub fn checked(&self, key: &BackendKey) -> Health {
         self.health.get(key).copied().unwrap_or(Health::Up)
     }
 

@@ -1,5 +1,6 @@
 //! What people read: tables and sentences for a terminal of 100 columns, written to anything that takes text.
 
+mod backend;
 mod decap;
 mod explain;
 mod fates;
@@ -10,6 +11,7 @@ mod words;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, TableStyle};
 
 pub use self::{
+    backend::{drained, draining, render as backend},
     decap::render as decap,
     explain::render as explain,
     reload::{refusal, render as reload},

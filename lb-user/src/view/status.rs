@@ -13,7 +13,7 @@ use super::{
     words::{bytes, count, percent, plural, time},
 };
 use crate::{
-    api::{Access, Backend, BackendState, Service, Status, Table},
+    api::{Access, Backend, BackendState, RuntimeChange, Service, Status, Table},
     model::Ports,
 };
 
@@ -87,19 +87,34 @@ fn service_block(service: &Service, out: &mut impl Write) -> io::Result<()> {
         ]);
     }
     writeln!(out, "{}", table.trim_fmt())?;
-    service.backends.iter().filter_map(remark).try_for_each(|remark| writeln!(out, "  {remark}"))
+    service.backends.iter().flat_map(remarks).try_for_each(|remark| writeln!(out, "  {remark}"))
 }
 
 /// What a look at the figures does not tell.
-fn remark(backend: &Backend) -> Option<String> {
-    let Backend { name, state, reason, next_hop, .. } = backend;
-    match state {
+fn remarks(backend: &Backend) -> impl Iterator<Item = String> {
+    let Backend { name, state, reason, next_hop, runtime, .. } = backend;
+    let health = match state {
         BackendState::Up if next_hop.is_none() => {
             Some(format!("{name} has no next hop: its packets are dropped until its address answers"))
         }
-        BackendState::Up => None,
+        BackendState::Up | BackendState::Draining | BackendState::Disabled => None,
         state => reason.as_ref().map(|reason| format!("{name} is {}: {reason}", state.name())),
-    }
+    };
+    let change =
+        runtime.map(|change| format!("{name} is not as the file says: {}", different(change, backend)));
+    health.into_iter().chain(change)
+}
+
+/// What an operator changed.
+fn different(
+    RuntimeChange { state, deadline_left_s, file_weight }: RuntimeChange,
+    backend: &Backend,
+) -> String {
+    let mut words = Vec::new();
+    words.extend(state.map(|state| state.name().to_owned()));
+    words.extend(deadline_left_s.map(|left| format!("disabled in {}", time(left as f64))));
+    words.extend(file_weight.map(|weight| format!("weight {} in place of {weight}", backend.weight)));
+    words.join(", ")
 }
 
 /// What was counted at all; the reasons that are 0 are in the JSON.

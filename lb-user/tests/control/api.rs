@@ -23,6 +23,7 @@ async fn each_route_answers_in_json() {
         ("GET /v1/explain?service=web&client=198.51.100.7", "hash_backend"),
         ("GET /v1/explain?service=web&client=2001:db8::7&port=4000", "if_backend_fails"),
         ("POST /v1/reload", "changes"),
+        ("POST /v1/backend?service=web&backend=web-1&action=drain&deadline_s=60", "changes"),
     ] {
         let answer = raw(UnixStream::connect(&server.socket).await.unwrap(), request).await;
         let (status, body) = parts(&answer);
@@ -45,6 +46,9 @@ async fn what_is_refused_has_a_status_and_words() {
         ("GET /v1/explain?service=web&client=::1&port=65536", 422, "invalid", "port"),
         ("GET /v1/sessions", 404, "not_found", "no GET /v1/sessions"),
         ("GET /v1/status", 500, "failed", "cannot read FLOWS: EPERM"),
+        ("POST /v1/backend?service=shop&backend=a&action=reset", 404, "not_found", "no service \"shop\""),
+        ("POST /v1/backend?service=web&backend=a&action=stop", 422, "invalid", "action"),
+        ("POST /v1/backend?service=web&action=drain", 422, "invalid", "backend"),
         ("POST /v1/reload", 500, "failed", "cannot attach to eth0"),
     ] {
         let answer = raw(UnixStream::connect(&server.socket).await.unwrap(), request).await;
@@ -57,10 +61,13 @@ async fn what_is_refused_has_a_status_and_words() {
 }
 
 #[tokio::test]
-async fn only_post_reloads() {
+async fn only_post_changes_anything() {
     let server = Running::start(daemon());
-    let answer = raw(UnixStream::connect(&server.socket).await.unwrap(), "GET /v1/reload").await;
-    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    for request in ["GET /v1/reload", "GET /v1/backend?service=web&backend=web-1&action=drain"] {
+        let answer = raw(UnixStream::connect(&server.socket).await.unwrap(), request).await;
+        assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    }
+    assert!(server.control.ordered.lock().unwrap().is_empty());
     server.stop().await;
 }
 

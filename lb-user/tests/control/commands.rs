@@ -1,8 +1,8 @@
-//! `limpet status`, `explain` and `reload` as typed.
+//! `limpet status`, `explain`, `reload` and `backend` as typed.
 
 use assert_cmd::Command;
 use lb_user::{
-    api::{Control, Refusal, Reloaded, Status},
+    api::{BackendAction, BackendOrder, Control, Refusal, Reloaded, Status},
     config,
 };
 use serde_json::{Value, json};
@@ -136,6 +136,34 @@ async fn a_reload_of_a_bad_file_says_every_error() {
     assert_eq!(refusal["kind"], "invalid");
     let listed: config::Errors = serde_json::from_value(refusal["errors"].clone()).unwrap();
     assert_eq!(listed, errors);
+}
+
+#[tokio::test]
+async fn orders_arrive_as_typed() {
+    let order = |action, deadline_s, weight| BackendOrder {
+        service: "web".into(),
+        backend: "a/b".into(),
+        action,
+        deadline_s,
+        weight,
+    };
+    let server = Running::start(daemon());
+    let mut expected = Vec::new();
+    for (line, order) in [
+        ("backend drain web/a/b", order(BackendAction::Drain, None, None)),
+        ("backend drain web/a/b --deadline 2h", order(BackendAction::Drain, Some(7_200), None)),
+        ("backend disable web/a/b", order(BackendAction::Disable, None, None)),
+        ("backend enable web/a/b", order(BackendAction::Enable, None, None)),
+        ("backend weight web/a/b 7", order(BackendAction::Weight, None, Some(7))),
+        ("backend reset web/a/b", order(BackendAction::Reset, None, None)),
+    ] {
+        let socket = server.socket.clone();
+        let (code, stdout, _) = tokio::task::spawn_blocking(move || limpet(&socket, line)).await.unwrap();
+        assert_eq!((code, &*stdout), (Some(0), "service web: backend web-1 is draining\n"), "{line}");
+        expected.push(order);
+    }
+    assert_eq!(*server.control.ordered.lock().unwrap(), expected);
+    server.stop().await;
 }
 
 #[tokio::test]

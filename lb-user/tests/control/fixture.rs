@@ -10,8 +10,9 @@ use std::{
 use lb_common::reason::{Kind, Reason};
 use lb_user::{
     api::{
-        self, Access, Backend, BackendState, Control, ExplainQuery, Explanation, Forwarding, Interface, Mode,
-        NextHop, Persistence, Refusal, Reloaded, Service, Session, Socket, Status, Table, Why, reasons,
+        self, Access, Backend, BackendOrder, BackendState, Control, ExplainQuery, Explanation, Forwarding,
+        Interface, Mode, NextHop, Persistence, Refusal, Reloaded, RuntimeChange, Service, Session, Socket,
+        Status, Table, Why, reasons,
     },
     config,
     model::Protocol,
@@ -32,6 +33,8 @@ pub(crate) struct Fixed {
     pub(crate) reload: Option<Result<Reloaded, Refusal>>,
     /// The queries of `explain`, in order.
     pub(crate) asked: Mutex<Vec<ExplainQuery>>,
+    /// The orders about backends, in order.
+    pub(crate) ordered: Mutex<Vec<BackendOrder>>,
     /// Where given, a reload says that it has begun and waits to be let on.
     pub(crate) gate: Option<Arc<Gate>>,
 }
@@ -64,6 +67,14 @@ impl Control for Fixed {
             gate.done.notify_one();
         }
         self.reload.clone().unwrap_or(Ok(Reloaded { changes: Vec::new() }))
+    }
+
+    async fn backend(&self, order: BackendOrder) -> Result<Reloaded, Refusal> {
+        if order.service != "web" {
+            return Err(Refusal::not_found(format!("there is no service {:?}", order.service)));
+        }
+        self.ordered.lock().unwrap().push(order);
+        Ok(Reloaded { changes: vec!["service web: backend web-1 is draining".into()] })
     }
 }
 
@@ -211,6 +222,11 @@ fn dns() -> Service {
             reason: None,
             reply_packets: 0,
             reply_bytes: 0,
+            runtime: Some(RuntimeChange {
+                state: Some(BackendState::Draining),
+                deadline_left_s: Some(1_800),
+                file_weight: Some(50),
+            }),
             ..backend("dns-1", "2001:db8:1::11", BackendState::Draining)
         }],
     }
@@ -225,6 +241,7 @@ pub(crate) fn backend(name: &str, address: &str, state: BackendState) -> Backend
         state,
         reason: Some("GET /healthz: 200 OK".into()),
         weight: 100,
+        runtime: None,
         share: 0.5,
         sessions: 15,
         flows: 20,

@@ -1,0 +1,79 @@
+//! `limpet backend`: change what a backend may be given, while the daemon runs.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
+
+use super::ask::ask;
+use crate::{
+    api::{Backend, BackendAction, BackendOrder, BackendState, CallError, Client, Refusal},
+    cli::{BackendArgs, BackendCommand, ChangeArgs, DrainArgs, Target, WeightArgs},
+    view,
+};
+
+/// How often a drain is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Carries out the order and prints what changed; exit code 1 if the daemon refused.
+///
+/// # Errors
+/// When the daemon can't be told or the answer can't be printed.
+pub fn run(socket: &Path, args: &BackendArgs) -> anyhow::Result<ExitCode> {
+    let client = Client::new(socket);
+    let (ChangeArgs { target, json }, action) = match &args.action {
+        BackendCommand::Drain(args) => (&args.change, BackendAction::Drain),
+        BackendCommand::Disable(change) => (change, BackendAction::Disable),
+        BackendCommand::Enable(change) => (change, BackendAction::Enable),
+        BackendCommand::Weight(args) => (&args.change, BackendAction::Weight),
+        BackendCommand::Reset(change) => (change, BackendAction::Reset),
+    };
+    let mut order = BackendOrder {
+        service: target.service.clone(),
+        backend: target.backend.clone(),
+        action,
+        deadline_s: None,
+        weight: None,
+    };
+    match &args.action {
+        BackendCommand::Drain(DrainArgs { deadline, .. }) => {
+            order.deadline_s = deadline.map(|deadline| deadline.as_secs());
+        }
+        BackendCommand::Weight(WeightArgs { weight, .. }) => order.weight = Some(*weight),
+        BackendCommand::Disable(_) | BackendCommand::Enable(_) | BackendCommand::Reset(_) => {}
+    }
+    let done = ask(client.backend(&order), *json, view::backend)?;
+    match &args.action {
+        BackendCommand::Drain(DrainArgs { wait: true, .. }) if done == ExitCode::SUCCESS => {
+            ask(watch(&client, target), false, view::drained)
+        }
+        _ => Ok(done),
+    }
+}
+
+/// Prints a line whenever something changed, until nobody is left on the backend or it is not draining any more;
+/// returns how it was then.
+async fn watch(client: &Client, target: &Target) -> Result<Backend, CallError> {
+    let mut last = None;
+    loop {
+        let found = find(client, target).await?;
+        if found.state != BackendState::Draining || (found.sessions, found.flows) == (0, 0) {
+            return Ok(found);
+        }
+        let left = (found.sessions, found.flows);
+        if last.replace(left) != Some(left) {
+            // Whoever looks no longer is no reason to stop waiting.
+            let _gone = view::draining(&found, &mut io::stdout()).and_then(|()| io::stdout().flush());
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn find(client: &Client, Target { service, backend }: &Target) -> Result<Backend, CallError> {
+    let status = client.status().await?;
+    let services = status.services.into_iter().filter(|it| it.name == *service);
+    let found = services.flat_map(|it| it.backends).find(|it| it.name == *backend);
+    found.ok_or_else(|| Refusal::not_found(format!("{service}/{backend} has left the configuration")).into())
+}
