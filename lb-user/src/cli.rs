@@ -72,6 +72,14 @@ pub enum Command {
                             limpet explain --service web --client [2001:db8::7]:40112\n  \
                             limpet explain --service web --service-port 443 --client 198.51.100.7:40112")]
     Explain(ExplainArgs),
+    /// Say what a configuration file would change, and whom it would move
+    ///
+    /// Compares the file with what the daemon runs, looks at every live session, and says which clients would get another
+    /// backend, why, and how many sessions each backend would have. Changes nothing. Exits with 1 if the daemon would
+    /// refuse the file, and with 3 if more sessions would move than --max-moved allows.
+    #[command(after_help = "Examples:\n  limpet plan --config new.toml\n  \
+                            limpet plan --config new.toml --max-moved 100 && mv new.toml /etc/limpet.toml")]
+    Plan(PlanArgs),
     /// Apply the daemon's changed configuration file
     ///
     /// The daemon reads again the file it was started with. If the file has errors they are printed and what
@@ -189,6 +197,20 @@ pub struct ExplainArgs {
     /// Which of the service's ports the client calls [default: the first]
     #[arg(long, value_name = "PORT")]
     pub service_port: Option<u16>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `limpet plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Configuration file, which the daemon reads
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Exit with 3 if more live sessions would move
+    #[arg(long, value_name = "N")]
+    pub max_moved: Option<u64>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

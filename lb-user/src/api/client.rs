@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use super::{BackendOrder, ExplainQuery, Explanation, Refusal, Reloaded, Status};
+use super::{BackendOrder, ExplainQuery, Explanation, Forecast, PlanQuery, Refusal, Reloaded, Status};
 
 /// A daemon that takes longer than this for an answer is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -79,6 +79,15 @@ impl Client {
     pub async fn explain(&self, query: &ExplainQuery) -> Result<Explanation, CallError> {
         let query = serde_urlencoded::to_string(query).expect("a flat struct of plain values");
         self.call(Method::GET, &format!("/v1/explain?{query}")).await
+    }
+
+    /// [`super::Control::plan`] of the daemon.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn plan(&self, query: &PlanQuery) -> Result<Forecast, CallError> {
+        let query = serde_urlencoded::to_string(query).expect("a flat struct of plain values");
+        self.call(Method::GET, &format!("/v1/plan?{query}")).await
     }
 
     /// [`super::Control::reload`] of the daemon.

@@ -1,6 +1,6 @@
 //! The control API: what the daemon can be asked and told, as JSON over HTTP on a unix socket.
 //!
-//! `GET /v1/status`, `GET /v1/explain?service=S&client=ADDR&port=N&service_port=N`, `POST /v1/reload`,
+//! `GET /v1/status`, `GET /v1/explain?service=S&client=ADDR&port=N&service_port=N`, `GET /v1/plan?config=PATH`, `POST /v1/reload`,
 //! `POST /v1/backend?service=S&backend=B&action=A&deadline_s=N&weight=N`. The server knows the
 //! daemon only as [`Control`]; the commands know the server only as [`Client`]. Names in JSON are a promise:
 //! fields may be added, none is ever renamed.
@@ -8,6 +8,7 @@
 mod backend;
 mod client;
 mod explanation;
+mod forecast;
 pub(crate) mod http;
 mod refusal;
 mod server;
@@ -22,6 +23,7 @@ pub use self::{
     backend::{BackendAction, BackendOrder},
     client::{CallError, Client},
     explanation::{ExplainQuery, Explanation, Session, Why},
+    forecast::{BackendForecast, Forecast, PlanQuery, SessionForecast},
     refusal::{Refusal, RefusalKind},
     server::serve,
     socket::{Socket, SocketError},
@@ -39,6 +41,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// Which backend a client gets, and why. Changes nothing.
     fn explain(&self, query: ExplainQuery) -> impl Future<Output = Result<Explanation, Refusal>> + Send;
+
+    /// What a reload of another file would change. Changes nothing.
+    fn plan(&self, query: PlanQuery) -> impl Future<Output = Result<Forecast, Refusal>> + Send;
 
     /// Reads the configuration file again and applies what changed. Refused, nothing has changed.
     fn reload(&self) -> impl Future<Output = Result<Reloaded, Refusal>> + Send;

@@ -9,7 +9,10 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{BackendOrder, Control, ExplainQuery, Explanation, Refusal, Reloaded, Socket, Status, http};
+use super::{
+    BackendOrder, Control, ExplainQuery, Explanation, Forecast, PlanQuery, Refusal, Reloaded, Socket, Status,
+    http,
+};
 
 /// Answers on the socket until `shutdown` resolves, then removes the socket's file.
 ///
@@ -28,6 +31,7 @@ fn router<C: Control>(control: Arc<C>) -> Router {
     Router::new()
         .route("/v1/status", get(status::<C>))
         .route("/v1/explain", get(explain::<C>))
+        .route("/v1/plan", get(plan::<C>))
         .route("/v1/reload", post(reload::<C>))
         .route("/v1/backend", post(backend::<C>))
         .fallback(unknown)
@@ -44,6 +48,14 @@ async fn explain<C: Control>(
 ) -> Result<Json<Explanation>, Refusal> {
     let Query(query) = query.map_err(|rejection| Refusal::invalid(rejection.body_text()))?;
     control.explain(query).await.map(Json)
+}
+
+async fn plan<C: Control>(
+    State(control): State<Arc<C>>,
+    query: Result<Query<PlanQuery>, QueryRejection>,
+) -> Result<Json<Forecast>, Refusal> {
+    let Query(query) = query.map_err(|rejection| Refusal::invalid(rejection.body_text()))?;
+    control.plan(query).await.map(Json)
 }
 
 async fn reload<C: Control>(State(control): State<Arc<C>>) -> Result<Json<Reloaded>, Refusal> {
@@ -68,7 +80,7 @@ async fn whole(
 
 async fn unknown(method: Method, uri: Uri) -> Refusal {
     Refusal::not_found(format!(
-        "limpet {} knows no {method} {}; ask for /v1/status, /v1/explain, /v1/reload or /v1/backend",
+        "limpet {} knows no {method} {}; ask for /v1/status, /v1/explain, /v1/plan, /v1/reload or /v1/backend",
         env!("CARGO_PKG_VERSION"),
         uri.path()
     ))

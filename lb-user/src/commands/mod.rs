@@ -6,6 +6,7 @@ pub mod decap;
 pub mod demo;
 pub mod explain;
 mod log;
+pub mod plan;
 pub mod quic_id;
 pub mod reload;
 pub mod run;

@@ -63,6 +63,17 @@ pub(super) struct Core {
     claims: Claims,
 }
 
+/// What a file asks for.
+pub(super) struct Wanted {
+    file: Model,
+    changes: Changes,
+    /// Some run-time changes are of backends that it does not have.
+    forgets: bool,
+    /// What is to be in force.
+    pub(super) model: Arc<Model>,
+    pub(super) inputs: Inputs,
+}
+
 impl Core {
     /// Loads the program or adopts what runs, fills the tables, and only then lets packets in.
     pub(super) async fn start(config: String, pins: &Path, state_dir: PathBuf, file: Model) -> Result<Self> {
@@ -194,11 +205,11 @@ impl Core {
         }
     }
 
-    /// Applies a model that was read from the file.
+    /// What a file asks for, with the run-time changes that it leaves room for.
     ///
     /// # Errors
-    /// What can't change while it runs; nothing was changed then.
-    pub(super) async fn reload(&mut self, file: Model) -> Result<Vec<String>> {
+    /// What can't change while it runs.
+    pub(super) async fn prepare(&mut self, file: Model) -> Result<Wanted> {
         let mut changes = self.changes.clone();
         let forgotten = changes.forget_others(&file);
         let model = changes.over(&file);
@@ -214,13 +225,19 @@ impl Core {
             admin: changes.admin(),
             ..self.inputs.clone()
         };
-        let model = Arc::new(model);
+        Ok(Wanted { file, changes, forgets: !forgotten.is_empty(), model: Arc::new(model), inputs })
+    }
+
+    /// Applies what was read from the file.
+    ///
+    /// # Errors
+    /// What can't change while it runs; nothing was changed then.
+    pub(super) async fn reload(&mut self, file: Model) -> Result<Vec<String>> {
+        let Wanted { file, changes, forgets, model, inputs } = self.prepare(file).await?;
         let said = self.install(&model, inputs)?;
         self.model = Arc::clone(&model);
         (self.file, self.changes) = (file, changes);
-        if !forgotten.is_empty()
-            && let Err(error) = runtime::save(&self.state_dir, &self.changes)
-        {
+        if forgets && let Err(error) = runtime::save(&self.state_dir, &self.changes) {
             warn!("cannot forget run-time changes of backends that left the file: {error}");
         }
         // The plan is in force; what fails now can't refuse it any more.

@@ -3,7 +3,9 @@
 use anyhow::{Result, anyhow};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::api::{BackendOrder, Control, ExplainQuery, Explanation, Refusal, Reloaded, Status};
+use crate::api::{
+    BackendOrder, Control, ExplainQuery, Explanation, Forecast, PlanQuery, Refusal, Reloaded, Status,
+};
 
 /// Where an answer goes.
 #[derive(Debug)]
@@ -21,6 +23,7 @@ impl<T> Answer<T> {
 pub(super) enum Command {
     Status(Answer<Result<Status>>),
     Explain(ExplainQuery, Answer<Result<Explanation, Refusal>>),
+    Plan(PlanQuery, Answer<Result<Forecast, Refusal>>),
     Reload(Answer<Result<Reloaded, Refusal>>),
     Backend(BackendOrder, Answer<Result<Reloaded, Refusal>>),
 }
@@ -51,6 +54,10 @@ impl Control for Handle {
 
     async fn explain(&self, query: ExplainQuery) -> Result<Explanation, Refusal> {
         self.ask(|answer| Command::Explain(query, answer)).await?
+    }
+
+    async fn plan(&self, query: PlanQuery) -> Result<Forecast, Refusal> {
+        self.ask(|answer| Command::Plan(query, answer)).await?
     }
 
     async fn reload(&self) -> Result<Reloaded, Refusal> {

@@ -10,6 +10,7 @@ mod clock;
 mod core;
 mod explain;
 mod handle;
+mod plan;
 mod serve;
 mod status;
 mod sweep;
@@ -77,6 +78,7 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
             Some(command) = inbox.recv() => match command {
                 handle::Command::Status(answer) => answer.give(core.status()),
                 handle::Command::Explain(query, answer) => answer.give(core.explain(&query)),
+                handle::Command::Plan(query, answer) => answer.give(core.forecast(&query).await),
                 handle::Command::Reload(answer) => {
                     let outcome = reload(&mut core, args, &mut servers, &handle).await;
                     answer.give(outcome);

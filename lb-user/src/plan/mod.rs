@@ -12,6 +12,7 @@
 //! both are whole, and whoever has a session is sent by that.
 
 mod apply;
+mod impact;
 mod lists;
 mod quic;
 mod ranges;
@@ -22,6 +23,7 @@ mod step;
 mod tests;
 
 pub use apply::apply;
+pub use impact::{Assessment, Impact};
 pub use quic::Quic;
 pub use recipe::{scope, seed, service_key, settings_key, tunnel};
 pub use state::{BackendState, Inputs, ServiceState, SlotTable, Sources, State};

@@ -1,6 +1,7 @@
 //! Plans applied to the host engine's tables, step by step.
 
 mod access;
+mod impact;
 
 use std::{collections::HashMap, net::IpAddr, time::Duration};
 

@@ -4,6 +4,7 @@ mod backend;
 mod decap;
 mod explain;
 mod fates;
+mod plan;
 mod reload;
 mod status;
 mod words;
@@ -14,6 +15,7 @@ pub use self::{
     backend::{drained, draining, render as backend},
     decap::render as decap,
     explain::render as explain,
+    plan::render as plan,
     reload::{refusal, render as reload},
     status::render as status,
 };

@@ -22,6 +22,7 @@ async fn each_route_answers_in_json() {
         ("GET /v1/status", "services"),
         ("GET /v1/explain?service=web&client=198.51.100.7", "hash_backend"),
         ("GET /v1/explain?service=web&client=2001:db8::7&port=4000", "if_backend_fails"),
+        ("GET /v1/plan?config=%2Fetc%2Fnew%20file.toml", "sessions"),
         ("POST /v1/reload", "changes"),
         ("POST /v1/backend?service=web&backend=web-1&action=drain&deadline_s=60", "changes"),
     ] {
@@ -46,6 +47,8 @@ async fn what_is_refused_has_a_status_and_words() {
         ("GET /v1/explain?service=web&client=::1&port=65536", 422, "invalid", "port"),
         ("GET /v1/sessions", 404, "not_found", "no GET /v1/sessions"),
         ("GET /v1/status", 500, "failed", "cannot read FLOWS: EPERM"),
+        ("GET /v1/plan?config=/none", 422, "invalid", "cannot read /none"),
+        ("GET /v1/plan", 422, "invalid", "config"),
         ("POST /v1/backend?service=shop&backend=a&action=reset", 404, "not_found", "no service \"shop\""),
         ("POST /v1/backend?service=web&backend=a&action=stop", 422, "invalid", "action"),
         ("POST /v1/backend?service=web&action=drain", 422, "invalid", "backend"),

@@ -3,12 +3,12 @@
 use assert_cmd::Command;
 use lb_user::{
     api::{BackendAction, BackendOrder, Control, Refusal, Reloaded, Status},
-    config,
+    config, view,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::fixture::{Fixed, Running, config_errors, daemon, explanation, nowhere, status};
+use crate::fixture::{Fixed, Running, config_errors, daemon, explanation, forecast, nowhere, status};
 
 /// Exit code, standard output, standard error.
 type Outcome = (Option<i32>, String, String);
@@ -38,9 +38,9 @@ fn written(render: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
 
 #[tokio::test]
 async fn for_people() {
-    let table = written(|out| lb_user::view::status(&status(), out));
+    let table = written(|out| view::status(&status(), out));
     assert_eq!(against(daemon(), "status").await, (Some(0), table, String::new()));
-    let sentences = written(|out| lb_user::view::explain(&explanation(), out));
+    let sentences = written(|out| view::explain(&explanation(), out));
     let line = "explain --service web --client 198.51.100.7";
     assert_eq!(against(daemon(), line).await, (Some(0), sentences, String::new()));
 }
@@ -136,6 +136,38 @@ async fn a_reload_of_a_bad_file_says_every_error() {
     assert_eq!(refusal["kind"], "invalid");
     let listed: config::Errors = serde_json::from_value(refusal["errors"].clone()).unwrap();
     assert_eq!(listed, errors);
+}
+
+#[tokio::test]
+async fn a_plan_can_be_too_much() {
+    // As one argument each: the file's name has a space in it.
+    let typed = async |more: &'static [&'static str]| {
+        let server = Running::start(daemon());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_limpet"));
+        command
+            .arg("--socket")
+            .arg(&server.socket)
+            .args(["plan", "--config", "/etc/new file.toml"])
+            .args(more);
+        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+        server.stop().await;
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let text = written(|out| view::plan(&forecast(), out));
+    assert_eq!(typed(&[]).await, (Some(0), text.clone(), String::new()));
+    assert_eq!(typed(&["--max-moved", "15"]).await.0, Some(0));
+    let complaint = "error: 15 sessions would move, and at most 14 may\n".to_owned();
+    assert_eq!(typed(&["--max-moved", "14"]).await, (Some(3), text, complaint));
+    let (code, stdout, _) = typed(&["--max-moved", "0", "--json"]).await;
+    let answer: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(code, Some(3));
+    assert_eq!(
+        answer["sessions"],
+        json!({ "total": 30, "moved": 15, "by_reason": { "backend_removed": 15 } })
+    );
+    let (code, _, stderr) = against(daemon(), "plan --config /none --max-moved 0").await;
+    assert_eq!((code, &*stderr), (Some(1), "error: cannot read /none\n"));
 }
 
 #[tokio::test]

@@ -10,9 +10,9 @@ use std::{
 use lb_common::reason::{Kind, Reason};
 use lb_user::{
     api::{
-        self, Access, Backend, BackendOrder, BackendState, Control, ExplainQuery, Explanation, Forwarding,
-        Interface, Mode, NextHop, Persistence, Refusal, Reloaded, RuntimeChange, Service, Session, Socket,
-        Status, Table, Why, reasons,
+        self, Access, Backend, BackendForecast, BackendOrder, BackendState, Control, ExplainQuery,
+        Explanation, Forecast, Forwarding, Interface, Mode, NextHop, Persistence, PlanQuery, Refusal,
+        Reloaded, RuntimeChange, Service, Session, SessionForecast, Socket, Status, Table, Why, reasons,
     },
     config,
     model::Protocol,
@@ -58,6 +58,13 @@ impl Control for Fixed {
             return Err(Refusal::not_found(format!("there is no service {:?}", query.service)));
         }
         Ok(Explanation { client: query.client, port: query.port, ..explanation() })
+    }
+
+    async fn plan(&self, query: PlanQuery) -> Result<Forecast, Refusal> {
+        if query.config != Path::new("/etc/new file.toml") {
+            return Err(Refusal::invalid(format!("cannot read {}", query.config.display())));
+        }
+        Ok(forecast())
     }
 
     async fn reload(&self) -> Result<Reloaded, Refusal> {
@@ -251,6 +258,25 @@ pub(crate) fn backend(name: &str, address: &str, state: BackendState) -> Backend
         reply_bytes: 1_605_000_000,
         connections: 25_000,
         next_hop: Some(NextHop { interface: "eth1".into(), ifindex: 3, mac: "02:00:00:00:00:0b".into() }),
+    }
+}
+
+/// A backend leaves, and its clients move.
+pub(crate) fn forecast() -> Forecast {
+    let backend = |backend: &str, before, after| BackendForecast {
+        service: "web".into(),
+        backend: backend.into(),
+        before,
+        after,
+    };
+    Forecast {
+        changes: vec!["service web: remove backend web-2".into()],
+        sessions: SessionForecast {
+            total: 30,
+            moved: 15,
+            by_reason: [("backend_removed".to_owned(), 15)].into(),
+        },
+        backends: vec![backend("web-1", 15, 22), backend("web-2", 15, 0), backend("web-3", 0, 8)],
     }
 }
 

@@ -1,13 +1,13 @@
 //! What people read, to the letter.
 
-use std::io;
+use std::{collections::BTreeMap, io};
 
 use lb_user::{
-    api::{Explanation, Service, Status, Why},
+    api::{Explanation, Service, SessionForecast, Status, Why},
     view,
 };
 
-use crate::fixture::{explanation, status};
+use crate::fixture::{explanation, forecast, status};
 
 fn written(render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
     let mut text = Vec::new();
@@ -169,3 +169,27 @@ The hash alone would say web-3.
  idle time left  29m 48s
  lifetime left   7h 50m
 ";
+
+const FORECAST: &str = "\
+service web: remove backend web-2
+
+15 of 30 live sessions would move (50.0%)
+  backend_removed: 15
+
+ service  backend  sessions now  then
+ web      web-1              15    22
+ web      web-2              15     0
+ web      web-3               0     8
+";
+
+#[test]
+fn a_plan() {
+    assert_eq!(written(|out| view::plan(&forecast(), out)), FORECAST);
+    let mut nothing = forecast();
+    nothing.changes.clear();
+    nothing.backends.clear();
+    nothing.sessions = SessionForecast { total: 1, moved: 0, by_reason: BTreeMap::new() };
+    let text =
+        "nothing would change: what runs is what the file says\n\n0 of 1 live session would move (0.0%)\n";
+    assert_eq!(written(|out| view::plan(&nothing, out)), text);
+}
