@@ -2,6 +2,7 @@
 
 mod backend;
 mod quic_id;
+mod sessions;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -17,6 +18,7 @@ use crate::model::AttachMode;
 
 pub use backend::{BackendArgs, BackendCommand, ChangeArgs, DrainArgs, Target, WeightArgs};
 pub use quic_id::{DecodeArgs, EncodeArgs, QuicIdAction, QuicIdArgs};
+pub use sessions::{DropArgs, FilterArgs, ListArgs, SessionsArgs, SessionsCommand};
 
 /// Where the daemon listens for commands unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/limpet/limpet.sock";
@@ -72,6 +74,8 @@ pub enum Command {
                             limpet explain --service web --client [2001:db8::7]:40112\n  \
                             limpet explain --service web --service-port 443 --client 198.51.100.7:40112")]
     Explain(ExplainArgs),
+    /// List and forget stored sessions
+    Sessions(SessionsArgs),
     /// Say what a configuration file would change, and whom it would move
     ///
     /// Compares the file with what the daemon runs, looks at every live session, and says which clients would get another

@@ -222,8 +222,8 @@ async fn what_can_not_be_done_changes_nothing() {
     let services: Vec<_> = WAYS.iter().map(|way| way.service(2)).collect();
     let bed = Bed::new(Size { clients: 1, backends: 2 }, services).await.unwrap();
     for (arguments, words) in [
-        (&["drain", "shop/b"][..], "there is no service \"shop\"; there is nat-v4, dsr-v6"),
-        (&["drain", "nat-v4/none"], "service nat-v4 has no backend \"none\"; it has"),
+        (&["drain", "shop/b"][..], "there is no service `shop`; there are: nat-v4, dsr-v6"),
+        (&["drain", "nat-v4/none"], "service nat-v4 has no backend `none`; it has: backend-1, backend-2"),
         (&["drain", "nat-v4"], "give a service and a backend"),
         (&["weight", "nat-v4/b", "0"], "0 is not in 1..=65535"),
     ] {

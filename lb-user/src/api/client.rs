@@ -12,7 +12,10 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use super::{BackendOrder, ExplainQuery, Explanation, Forecast, PlanQuery, Refusal, Reloaded, Status};
+use super::{
+    BackendOrder, Dropped, ExplainQuery, Explanation, Forecast, PlanQuery, Refusal, Reloaded, SessionFilter,
+    SessionList, Status,
+};
 
 /// A daemon that takes longer than this for an answer is taken to hang.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -90,6 +93,22 @@ impl Client {
         self.call(Method::GET, &format!("/v1/plan?{query}")).await
     }
 
+    /// [`super::Control::list_sessions`] of the daemon.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn list_sessions(&self, filter: &SessionFilter) -> Result<SessionList, CallError> {
+        self.call(Method::GET, &sessions(filter)).await
+    }
+
+    /// [`super::Control::drop_sessions`] of the daemon.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn drop_sessions(&self, filter: &SessionFilter) -> Result<Dropped, CallError> {
+        self.call(Method::DELETE, &sessions(filter)).await
+    }
+
     /// [`super::Control::reload`] of the daemon.
     ///
     /// # Errors
@@ -145,6 +164,10 @@ impl Client {
         };
         answer.map_err(broken)
     }
+}
+
+fn sessions(filter: &SessionFilter) -> String {
+    format!("/v1/sessions?{}", serde_urlencoded::to_string(filter).expect("a flat struct of plain values"))
 }
 
 fn unreached(socket: &Path, error: io::Error) -> CallError {

@@ -1,6 +1,7 @@
 //! The control API: what the daemon can be asked and told, as JSON over HTTP on a unix socket.
 //!
-//! `GET /v1/status`, `GET /v1/explain?service=S&client=ADDR&port=N&service_port=N`, `GET /v1/plan?config=PATH`, `POST /v1/reload`,
+//! `GET /v1/status`, `GET /v1/explain?service=S&client=ADDR&port=N&service_port=N`, `GET /v1/plan?config=PATH`, `GET` and `DELETE
+//! /v1/sessions?service=S&client=PREFIX&backend=B&limit=N&after=NEXT`, `POST /v1/reload`,
 //! `POST /v1/backend?service=S&backend=B&action=A&deadline_s=N&weight=N`. The server knows the
 //! daemon only as [`Control`]; the commands know the server only as [`Client`]. Names in JSON are a promise:
 //! fields may be added, none is ever renamed.
@@ -12,6 +13,7 @@ mod forecast;
 pub(crate) mod http;
 mod refusal;
 mod server;
+mod sessions;
 mod socket;
 mod status;
 
@@ -26,6 +28,7 @@ pub use self::{
     forecast::{BackendForecast, Forecast, PlanQuery, SessionForecast},
     refusal::{Refusal, RefusalKind},
     server::serve,
+    sessions::{Dropped, ListedSession, SessionFilter, SessionList},
     socket::{Socket, SocketError},
     status::{
         Access, Backend, BackendState, Forwarding, Interface, Mode, NextHop, Persistence, RuntimeChange,
@@ -44,6 +47,15 @@ pub trait Control: Send + Sync + 'static {
 
     /// What a reload of another file would change. Changes nothing.
     fn plan(&self, query: PlanQuery) -> impl Future<Output = Result<Forecast, Refusal>> + Send;
+
+    /// Stored sessions, a page of them.
+    fn list_sessions(
+        &self,
+        filter: SessionFilter,
+    ) -> impl Future<Output = Result<SessionList, Refusal>> + Send;
+
+    /// Forgets stored sessions.
+    fn drop_sessions(&self, filter: SessionFilter) -> impl Future<Output = Result<Dropped, Refusal>> + Send;
 
     /// Reads the configuration file again and applies what changed. Refused, nothing has changed.
     fn reload(&self) -> impl Future<Output = Result<Reloaded, Refusal>> + Send;

@@ -10,8 +10,8 @@ use axum::{
 };
 
 use super::{
-    BackendOrder, Control, ExplainQuery, Explanation, Forecast, PlanQuery, Refusal, Reloaded, Socket, Status,
-    http,
+    BackendOrder, Control, Dropped, ExplainQuery, Explanation, Forecast, PlanQuery, Refusal, Reloaded,
+    SessionFilter, SessionList, Socket, Status, http,
 };
 
 /// Answers on the socket until `shutdown` resolves, then removes the socket's file.
@@ -32,6 +32,7 @@ fn router<C: Control>(control: Arc<C>) -> Router {
         .route("/v1/status", get(status::<C>))
         .route("/v1/explain", get(explain::<C>))
         .route("/v1/plan", get(plan::<C>))
+        .route("/v1/sessions", get(list_sessions::<C>).delete(drop_sessions::<C>))
         .route("/v1/reload", post(reload::<C>))
         .route("/v1/backend", post(backend::<C>))
         .fallback(unknown)
@@ -58,6 +59,22 @@ async fn plan<C: Control>(
     control.plan(query).await.map(Json)
 }
 
+async fn list_sessions<C: Control>(
+    State(control): State<Arc<C>>,
+    query: Result<Query<SessionFilter>, QueryRejection>,
+) -> Result<Json<SessionList>, Refusal> {
+    let Query(filter) = query.map_err(|rejection| Refusal::invalid(rejection.body_text()))?;
+    control.list_sessions(filter).await.map(Json)
+}
+
+async fn drop_sessions<C: Control>(
+    State(control): State<Arc<C>>,
+    query: Result<Query<SessionFilter>, QueryRejection>,
+) -> Result<Json<Dropped>, Refusal> {
+    let Query(filter) = query.map_err(|rejection| Refusal::invalid(rejection.body_text()))?;
+    control.drop_sessions(filter).await.map(Json)
+}
+
 async fn reload<C: Control>(State(control): State<Arc<C>>) -> Result<Json<Reloaded>, Refusal> {
     whole(async move { control.reload().await }).await
 }
@@ -80,7 +97,7 @@ async fn whole(
 
 async fn unknown(method: Method, uri: Uri) -> Refusal {
     Refusal::not_found(format!(
-        "limpet {} knows no {method} {}; ask for /v1/status, /v1/explain, /v1/plan, /v1/reload or /v1/backend",
+        "limpet {} knows no {method} {}; ask for /v1/status, /v1/explain, /v1/plan, /v1/sessions, /v1/reload or /v1/backend",
         env!("CARGO_PKG_VERSION"),
         uri.path()
     ))

@@ -10,4 +10,5 @@ pub mod plan;
 pub mod quic_id;
 pub mod reload;
 pub mod run;
+pub mod sessions;
 pub mod status;

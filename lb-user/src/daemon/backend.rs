@@ -76,17 +76,13 @@ impl Core {
     /// The backend as the file has it.
     fn configured(&self, order: &BackendOrder) -> Result<&model::Backend, Refusal> {
         let BackendOrder { service, backend, .. } = order;
-        let services = &self.file.services;
-        let found = services.iter().find(|it| it.name == *service).ok_or_else(|| {
+        self.named(service)?;
+        let found = self.file.services.iter().filter(|it| it.name == *service);
+        let backends = found.flat_map(|it| &it.backends);
+        backends.clone().find(|it| it.name == *backend).ok_or_else(|| {
             Refusal::not_found(format!(
-                "there is no service {service:?}; there is {}",
-                list(services.iter().map(|it| it.name.as_str()))
-            ))
-        })?;
-        found.backends.iter().find(|it| it.name == *backend).ok_or_else(|| {
-            Refusal::not_found(format!(
-                "service {service} has no backend {backend:?}; it has {}",
-                list(found.backends.iter().map(|it| it.name.as_str()))
+                "service {service} has no backend `{backend}`; it has: {}",
+                backends.map(|it| it.name.as_str()).collect::<Vec<_>>().join(", ")
             ))
         })
     }
@@ -184,8 +180,4 @@ fn describe(change: &Change) -> String {
     }];
     words.extend(change.weight.map(|weight| format!("has weight {weight}")));
     words.join(" and ")
-}
-
-fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names.collect::<Vec<_>>().join(", ")
 }

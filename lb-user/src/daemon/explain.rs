@@ -56,7 +56,8 @@ impl Core {
         self.model.services.iter().find(beside).map_or(&service.name, |other| &other.name)
     }
 
-    fn named(&self, name: &str) -> Result<&model::Service, Refusal> {
+    /// A service by its name.
+    pub(super) fn named(&self, name: &str) -> Result<&model::Service, Refusal> {
         self.model.services.iter().find(|service| service.name == name).ok_or_else(|| {
             let names: Vec<_> = self.model.services.iter().map(|service| service.name.as_str()).collect();
             Refusal::not_found(format!("there is no service `{name}`; there are: {}", names.join(", ")))

@@ -4,7 +4,8 @@ use anyhow::{Result, anyhow};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::api::{
-    BackendOrder, Control, ExplainQuery, Explanation, Forecast, PlanQuery, Refusal, Reloaded, Status,
+    BackendOrder, Control, Dropped, ExplainQuery, Explanation, Forecast, PlanQuery, Refusal, Reloaded,
+    SessionFilter, SessionList, Status,
 };
 
 /// Where an answer goes.
@@ -24,6 +25,8 @@ pub(super) enum Command {
     Status(Answer<Result<Status>>),
     Explain(ExplainQuery, Answer<Result<Explanation, Refusal>>),
     Plan(PlanQuery, Answer<Result<Forecast, Refusal>>),
+    ListSessions(SessionFilter, Answer<Result<SessionList, Refusal>>),
+    DropSessions(SessionFilter, Answer<Result<Dropped, Refusal>>),
     Reload(Answer<Result<Reloaded, Refusal>>),
     Backend(BackendOrder, Answer<Result<Reloaded, Refusal>>),
 }
@@ -58,6 +61,14 @@ impl Control for Handle {
 
     async fn plan(&self, query: PlanQuery) -> Result<Forecast, Refusal> {
         self.ask(|answer| Command::Plan(query, answer)).await?
+    }
+
+    async fn list_sessions(&self, filter: SessionFilter) -> Result<SessionList, Refusal> {
+        self.ask(|answer| Command::ListSessions(filter, answer)).await?
+    }
+
+    async fn drop_sessions(&self, filter: SessionFilter) -> Result<Dropped, Refusal> {
+        self.ask(|answer| Command::DropSessions(filter, answer)).await?
     }
 
     async fn reload(&self) -> Result<Reloaded, Refusal> {

@@ -12,6 +12,7 @@ mod explain;
 mod handle;
 mod plan;
 mod serve;
+mod sessions;
 mod status;
 mod sweep;
 mod tunnels;
@@ -79,6 +80,8 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
                 handle::Command::Status(answer) => answer.give(core.status()),
                 handle::Command::Explain(query, answer) => answer.give(core.explain(&query)),
                 handle::Command::Plan(query, answer) => answer.give(core.forecast(&query).await),
+                handle::Command::ListSessions(filter, answer) => answer.give(core.list_sessions(&filter)),
+                handle::Command::DropSessions(filter, answer) => answer.give(core.drop_sessions(&filter)),
                 handle::Command::Reload(answer) => {
                     let outcome = reload(&mut core, args, &mut servers, &handle).await;
                     answer.give(outcome);

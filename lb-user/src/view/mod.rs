@@ -6,6 +6,7 @@ mod explain;
 mod fates;
 mod plan;
 mod reload;
+mod sessions;
 mod status;
 mod words;
 
@@ -17,6 +18,7 @@ pub use self::{
     explain::render as explain,
     plan::render as plan,
     reload::{refusal, render as reload},
+    sessions::{dropped, render as sessions},
     status::render as status,
 };
 

@@ -23,6 +23,8 @@ async fn each_route_answers_in_json() {
         ("GET /v1/explain?service=web&client=198.51.100.7", "hash_backend"),
         ("GET /v1/explain?service=web&client=2001:db8::7&port=4000", "if_backend_fails"),
         ("GET /v1/plan?config=%2Fetc%2Fnew%20file.toml", "sessions"),
+        ("GET /v1/sessions?service=web&client=198.51.100.0/24&limit=5", "matching"),
+        ("DELETE /v1/sessions?backend=web-1", "sessions"),
         ("POST /v1/reload", "changes"),
         ("POST /v1/backend?service=web&backend=web-1&action=drain&deadline_s=60", "changes"),
     ] {
@@ -45,7 +47,8 @@ async fn what_is_refused_has_a_status_and_words() {
         ("GET /v1/explain?service=web&client=mars", 422, "invalid", "client"),
         ("GET /v1/explain?service=web", 422, "invalid", "client"),
         ("GET /v1/explain?service=web&client=::1&port=65536", 422, "invalid", "port"),
-        ("GET /v1/sessions", 404, "not_found", "no GET /v1/sessions"),
+        ("GET /v1/session", 404, "not_found", "no GET /v1/session"),
+        ("GET /v1/sessions?client=mars", 422, "invalid", "client"),
         ("GET /v1/status", 500, "failed", "cannot read FLOWS: EPERM"),
         ("GET /v1/plan?config=/none", 422, "invalid", "cannot read /none"),
         ("GET /v1/plan", 422, "invalid", "config"),

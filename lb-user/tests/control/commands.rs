@@ -2,7 +2,7 @@
 
 use assert_cmd::Command;
 use lb_user::{
-    api::{BackendAction, BackendOrder, Control, Refusal, Reloaded, Status},
+    api::{BackendAction, BackendOrder, Control, Refusal, Reloaded, SessionFilter, Status},
     config, view,
 };
 use serde_json::{Value, json};
@@ -168,6 +168,40 @@ async fn a_plan_can_be_too_much() {
     );
     let (code, _, stderr) = against(daemon(), "plan --config /none --max-moved 0").await;
     assert_eq!((code, &*stderr), (Some(1), "error: cannot read /none\n"));
+}
+
+#[tokio::test]
+async fn filters_arrive_as_typed() {
+    let server = Running::start(daemon());
+    let client = Some("198.51.100.0/24".parse().unwrap());
+    let mut expected = Vec::new();
+    for (line, words, filter) in [
+        ("sessions list", "go on with --after web/198.51.100.7/32\n", SessionFilter::default()),
+        (
+            "sessions list --service web --client 198.51.100.0/24 --limit 7 --after web/198.51.100.7/32",
+            "2 of 3 sessions",
+            SessionFilter {
+                service: Some("web".into()),
+                client,
+                limit: Some(7),
+                after: Some("web/198.51.100.7/32".into()),
+                ..SessionFilter::default()
+            },
+        ),
+        (
+            "sessions drop --backend web-1",
+            "2 sessions forgotten\n",
+            SessionFilter { backend: Some("web-1".into()), ..SessionFilter::default() },
+        ),
+    ] {
+        let socket = server.socket.clone();
+        let (code, stdout, _) = tokio::task::spawn_blocking(move || limpet(&socket, line)).await.unwrap();
+        assert_eq!(code, Some(0), "{line}");
+        assert!(stdout.contains(words), "{line}: {stdout}");
+        expected.push(filter);
+    }
+    assert_eq!(*server.control.filters.lock().unwrap(), expected);
+    server.stop().await;
 }
 
 #[tokio::test]

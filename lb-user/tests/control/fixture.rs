@@ -10,9 +10,10 @@ use std::{
 use lb_common::reason::{Kind, Reason};
 use lb_user::{
     api::{
-        self, Access, Backend, BackendForecast, BackendOrder, BackendState, Control, ExplainQuery,
-        Explanation, Forecast, Forwarding, Interface, Mode, NextHop, Persistence, PlanQuery, Refusal,
-        Reloaded, RuntimeChange, Service, Session, SessionForecast, Socket, Status, Table, Why, reasons,
+        self, Access, Backend, BackendForecast, BackendOrder, BackendState, Control, Dropped, ExplainQuery,
+        Explanation, Forecast, Forwarding, Interface, ListedSession, Mode, NextHop, Persistence, PlanQuery,
+        Refusal, Reloaded, RuntimeChange, Service, Session, SessionFilter, SessionForecast, SessionList,
+        Socket, Status, Table, Why, reasons,
     },
     config,
     model::Protocol,
@@ -33,6 +34,8 @@ pub(crate) struct Fixed {
     pub(crate) reload: Option<Result<Reloaded, Refusal>>,
     /// The queries of `explain`, in order.
     pub(crate) asked: Mutex<Vec<ExplainQuery>>,
+    /// What was asked of `sessions`, in order.
+    pub(crate) filters: Mutex<Vec<SessionFilter>>,
     /// The orders about backends, in order.
     pub(crate) ordered: Mutex<Vec<BackendOrder>>,
     /// Where given, a reload says that it has begun and waits to be let on.
@@ -65,6 +68,16 @@ impl Control for Fixed {
             return Err(Refusal::invalid(format!("cannot read {}", query.config.display())));
         }
         Ok(forecast())
+    }
+
+    async fn list_sessions(&self, filter: SessionFilter) -> Result<SessionList, Refusal> {
+        self.filters.lock().unwrap().push(filter);
+        Ok(session_list())
+    }
+
+    async fn drop_sessions(&self, filter: SessionFilter) -> Result<Dropped, Refusal> {
+        self.filters.lock().unwrap().push(filter);
+        Ok(Dropped { sessions: 2 })
     }
 
     async fn reload(&self) -> Result<Reloaded, Refusal> {
@@ -277,6 +290,31 @@ pub(crate) fn forecast() -> Forecast {
             by_reason: [("backend_removed".to_owned(), 15)].into(),
         },
         backends: vec![backend("web-1", 15, 22), backend("web-2", 15, 0), backend("web-3", 0, 8)],
+    }
+}
+
+/// Two of three sessions.
+pub(crate) fn session_list() -> SessionList {
+    let session = explanation().session.unwrap();
+    SessionList {
+        matching: 3,
+        sessions: vec![
+            ListedSession {
+                service: "dns".into(),
+                client: "2001:db8:7::/64".parse().unwrap(),
+                session: Session { backend: None, proven: false, valid: false, ..session.clone() },
+                idle_left_s: 0.0,
+                lifetime_left_s: None,
+            },
+            ListedSession {
+                service: "web".into(),
+                client: "198.51.100.7/32".parse().unwrap(),
+                session,
+                idle_left_s: 1_787.8,
+                lifetime_left_s: Some(60.0),
+            },
+        ],
+        next: Some("web/198.51.100.7/32".into()),
     }
 }
 

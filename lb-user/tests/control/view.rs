@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, io};
 
 use lb_user::{
-    api::{Explanation, Service, SessionForecast, Status, Why},
+    api::{Dropped, Explanation, Service, SessionForecast, SessionList, Status, Why},
     view,
 };
 
-use crate::fixture::{explanation, forecast, status};
+use crate::fixture::{explanation, forecast, session_list, status};
 
 fn written(render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
     let mut text = Vec::new();
@@ -192,4 +192,19 @@ fn a_plan() {
     let text =
         "nothing would change: what runs is what the file says\n\n0 of 1 live session would move (0.0%)\n";
     assert_eq!(written(|out| view::plan(&nothing, out)), text);
+}
+
+const SESSIONS: &str = " service  client           backend  state   age  idle  ends in
+ dns      2001:db8:7::/64  -        void    10m  12s   0s
+ web      198.51.100.7     web-1    proven  10m  12s   1m
+
+2 of 3 sessions; go on with --after web/198.51.100.7/32
+";
+
+#[test]
+fn sessions() {
+    assert_eq!(written(|out| view::sessions(&session_list(), out)), SESSIONS);
+    let none = SessionList { matching: 0, sessions: Vec::new(), next: None };
+    assert_eq!(written(|out| view::sessions(&none, out)), "0 of 0 sessions\n");
+    assert_eq!(written(|out| view::dropped(&Dropped { sessions: 1 }, out)), "1 session forgotten\n");
 }
