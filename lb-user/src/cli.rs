@@ -1,29 +1,23 @@
 //! What can be typed: the commands, their options and their help.
 
 mod backend;
+mod client;
+mod decap;
 mod quic_id;
 mod sessions;
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    path::{Path, PathBuf},
-    str::FromStr,
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand, value_parser};
-use ipnet::IpNet;
-
-use crate::model::AttachMode;
+use clap::{Args, Parser, Subcommand};
 
 pub use backend::{BackendArgs, BackendCommand, ChangeArgs, DrainArgs, Target, WeightArgs};
+pub use client::Client;
+pub use decap::{DecapArgs, GUE_PORT};
 pub use quic_id::{DecodeArgs, EncodeArgs, QuicIdAction, QuicIdArgs};
 pub use sessions::{DropArgs, FilterArgs, ListArgs, SessionsArgs, SessionsCommand};
 
 /// Where the daemon listens for commands unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/limpet/limpet.sock";
-/// UDP port of GUE tunnels (IANA: `gue`).
-pub const GUE_PORT: u16 = 6080;
 /// Where maps and links are pinned: one directory for each daemon below this one.
 const PINS_ROOT: &str = "/sys/fs/bpf/limpet";
 /// Where the state of daemons is: one directory for each below this one.
@@ -228,61 +222,6 @@ pub struct ReloadArgs {
     pub json: bool,
 }
 
-/// Options of `limpet decap`.
-#[derive(Debug, Args)]
-pub struct DecapArgs {
-    /// Interface that tunnelled packets come in by
-    #[arg(long, value_name = "NAME")]
-    pub iface: String,
-    /// Who may send: an address, or a prefix such as 10.0.0.0/24; may be given several times
-    #[arg(long, value_name = "PREFIX", required = true, value_parser = prefix)]
-    pub from: Vec<IpNet>,
-    /// Where tunnels end; may be given several times [default: the interface's addresses, as they are at the
-    /// time]
-    #[arg(long, value_name = "ADDR")]
-    pub to: Vec<IpAddr>,
-    /// What packets inside may be for; may be given several times [default: the host's addresses, those on `lo`
-    /// included, as they are at the time]
-    #[arg(long, value_name = "PREFIX", value_parser = prefix)]
-    pub inner: Vec<IpNet>,
-    /// UDP port of GUE tunnels
-    #[arg(long, value_name = "PORT", default_value_t = GUE_PORT, value_parser = value_parser!(u16).range(1..))]
-    pub gue_port: u16,
-    /// Which XDP hook to use
-    #[arg(long, value_enum, default_value_t = AttachMode::Auto)]
-    pub mode: AttachMode,
-    /// Print what was counted so often, not only at the end; such as 10s or 1h
-    #[arg(long, value_name = "TIME", value_parser = period)]
-    pub every: Option<Duration>,
-    /// Print it as JSON, one object a line
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// An address stands for the prefix that holds just this one.
-fn prefix(text: &str) -> Result<IpNet, String> {
-    let prefix = match text.parse::<IpAddr>() {
-        Ok(address) => IpNet::from(address),
-        Err(_) => {
-            text.parse().map_err(|_| "give an address such as 10.0.0.2, or a prefix such as 10.0.0.0/24")?
-        }
-    };
-    if prefix.addr() != prefix.network() {
-        let (whole, single) = (prefix.trunc(), prefix.addr());
-        return Err(format!("the address has bits beyond the prefix; give {whole} or {single}"));
-    }
-    Ok(prefix)
-}
-
-/// Not zero, which would be all the time.
-fn period(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(period) if period >= Duration::from_millis(100) => Ok(period),
-        Ok(_) => Err("100ms at least".to_owned()),
-        Err(error) => Err(format!("{error}; give a number and a unit, such as 10s, 5m or 1h")),
-    }
-}
-
 /// Options of `limpet demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
@@ -297,33 +236,6 @@ pub struct DemoArgs {
     pub ports: Vec<u16>,
 }
 
-/// A client, or one of its connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Client {
-    /// Its address.
-    pub address: IpAddr,
-    /// The source port of the connection in question, never 0.
-    pub port: Option<u16>,
-}
-
-impl FromStr for Client {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-        if let Ok(address) = bare.parse() {
-            return Ok(Self { address, port: None });
-        }
-        match text.parse::<SocketAddr>() {
-            Ok(socket) if socket.port() != 0 => Ok(Self { address: socket.ip(), port: Some(socket.port()) }),
-            Ok(_) => {
-                Err("no connection comes from port 0; leave the port out to ask about the client".into())
-            }
-            Err(_) => Err("give 198.51.100.7, 198.51.100.7:40112, 2001:db8::7 or [2001:db8::7]:40112".into()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -333,50 +245,6 @@ mod tests {
     #[test]
     fn definitions_are_consistent() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn clients_with_and_without_ports() {
-        for (text, address, port) in [
-            ("198.51.100.7", "198.51.100.7", None),
-            ("198.51.100.7:80", "198.51.100.7", Some(80)),
-            ("2001:db8::7", "2001:db8::7", None),
-            ("[2001:db8::7]", "2001:db8::7", None),
-            ("[2001:db8::7]:80", "2001:db8::7", Some(80)),
-        ] {
-            assert_eq!(text.parse(), Ok(Client { address: address.parse().unwrap(), port }), "{text}");
-        }
-        for bad in ["", "web", "198.51.100.7:0", "198.51.100.7:65536", "198.51.100.256", "[::1"] {
-            assert!(bad.parse::<Client>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn prefixes_with_and_without_a_length() {
-        for (text, expected) in
-            [("10.0.0.2", "10.0.0.2/32"), ("10.0.0.0/24", "10.0.0.0/24"), ("2001:db8::1", "2001:db8::1/128")]
-        {
-            assert_eq!(prefix(text).map(|prefix| prefix.to_string()), Ok(expected.to_owned()), "{text}");
-        }
-        assert!(prefix("10.0.0.2/24").unwrap_err().ends_with("give 10.0.0.0/24 or 10.0.0.2"));
-        for bad in ["", "lb-1", "10.0.0.0/33", "::/129", "10.0.0"] {
-            assert!(prefix(bad).unwrap_err().starts_with("give an address"), "{bad}");
-        }
-    }
-
-    #[test]
-    fn decap_needs_to_know_who_may_send() {
-        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
-        let complaint = parse("limpet decap --iface eth0").unwrap_err().to_string();
-        assert!(complaint.contains("--from"), "{complaint}");
-        assert!(parse("limpet decap --iface eth0 --from ::/0 --every 0s").is_err());
-        assert!(parse("limpet decap --iface eth0 --from ::/0 --gue-port 0").is_err());
-        let Command::Decap(args) =
-            parse("limpet decap --iface eth0 --from ::1 --from 10.0.0.0/8").unwrap().command
-        else {
-            panic!("another command");
-        };
-        assert_eq!((args.from.len(), args.gue_port, args.mode), (2, 6080, AttachMode::Auto));
     }
 
     #[test]

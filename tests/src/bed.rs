@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use lb_user::lab::{
-    Daemon, Lab, NameServer, Size,
+    Daemon, Lab, Mode, NameServer, Size, Way,
     client::Tasks,
     config::{Config, Service},
 };
@@ -21,6 +21,12 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 pub fn binary() -> PathBuf {
     std::env::var_os("LIMPET_BIN")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/limpet"), PathBuf::from)
+}
+
+/// Which of a lab's two backends serves a way alone: the last answers through the balancer, the first directly.
+#[must_use]
+pub fn lone_backend(way: Way) -> u8 {
+    u8::from(way.mode == Mode::NatPreservingClient)
 }
 
 /// Everything a test needs. Fields drop in order: the daemon leaves before its network goes.

@@ -11,10 +11,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, ensure};
-use lb_user::lab::Netns;
+use anyhow::{Context as _, Result, ensure};
+use lb_user::lab::{
+    BACKEND_PORTS, Family, Lab, Netns,
+    config::{Backend, Service},
+    plan,
+};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 /// SHA-256.
 pub type Sum = [u8; 32];
@@ -41,7 +46,7 @@ impl RandomFile {
 
     /// Where it is.
     #[must_use]
-    pub fn path(&self) -> PathBuf {
+    fn path(&self) -> PathBuf {
         self.directory.path().join("file")
     }
 }
@@ -85,9 +90,14 @@ impl Nginx {
         Ok(nginx)
     }
 
-    /// Sum of what was PUT as `name`, which is removed.
-    pub fn take_stored(&self, name: &str) -> Result<Sum> {
-        let path = self.directory.path().join("www").join(name);
+    /// Starts one on each backend of the lab, at [`BACKEND_PORTS`].
+    pub fn on_backends(lab: &Lab, file: &RandomFile) -> Result<Vec<Self>> {
+        lab.backends().iter().map(|backend| Self::start(backend, &BACKEND_PORTS, file)).collect()
+    }
+
+    /// Sum of what was PUT as `/up`, which is removed.
+    fn take_stored(&self) -> Result<Sum> {
+        let path = self.directory.path().join("www/up");
         let sum = sum_file(&path)?;
         fs::remove_file(path)?;
         Ok(sum)
@@ -142,23 +152,78 @@ impl Drop for Download {
     }
 }
 
-/// PUTs `file` as `/name` from `source`.
-pub fn upload(clients: &Netns, source: IpAddr, target: SocketAddr, file: &Path, name: &str) -> Result<()> {
-    let status = start_upload(clients, source, target, file, name)?.wait()?;
-    ensure!(status.success(), "curl: {status}");
+/// A download that goes on while a test does other things, by `nat` from an nginx on the lab's first backend.
+pub struct LongDownload {
+    download: JoinHandle<Result<Sum>>,
+    file: RandomFile,
+    _server: Nginx,
+}
+
+impl LongDownload {
+    const PORT: u16 = 8000;
+
+    fn target() -> SocketAddr {
+        SocketAddr::new(plan::vip(Family::V4), Self::PORT)
+    }
+
+    /// The service that it needs.
+    #[must_use]
+    pub fn service() -> Service {
+        Service {
+            backend: vec![Backend::new(Family::V4, 0, Self::PORT)],
+            ..Service::new("files", "nat", Self::target(), 0, 0)
+        }
+    }
+
+    /// Starts it: `size` bytes, at most `rate` a second.
+    pub fn start(lab: &Lab, size: u64, rate: &str) -> Result<Self> {
+        let file = RandomFile::new(size)?;
+        let server = Nginx::start(&lab.backends()[0], &[Self::PORT], &file)?;
+        let source = plan::client(Family::V4, 0);
+        let download = Download::start(lab.clients(), source, Self::target(), Some(rate))?;
+        Ok(Self { download: spawn_blocking(|| download.finish()), file, _server: server })
+    }
+
+    /// Whether it is over.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.download.is_finished()
+    }
+
+    /// Waits for its end; an error unless the file arrived whole.
+    pub async fn finish(self) -> Result<()> {
+        ensure!(self.download.await?? == self.file.sum, "what was downloaded is another file");
+        Ok(())
+    }
+}
+
+/// Downloads `file` from `target`; an error unless it arrives whole.
+pub fn down(clients: &Netns, source: IpAddr, target: SocketAddr, file: &RandomFile) -> Result<()> {
+    let arrived = Download::start(clients, source, target, None)?.finish();
+    let arrived = arrived.with_context(|| format!("download by {source} from {target}"))?;
+    ensure!(arrived == file.sum, "what {source} has downloaded from {target} is another file");
     Ok(())
 }
 
-/// The same, and does not wait.
-pub fn start_upload(
+/// Uploads `file` to `target`; an error unless it arrives whole at `server`.
+pub fn up(
     clients: &Netns,
     source: IpAddr,
     target: SocketAddr,
-    file: &Path,
-    name: &str,
-) -> Result<Child> {
+    file: &RandomFile,
+    server: &Nginx,
+) -> Result<()> {
+    let status = start_upload(clients, source, target, file)?.wait()?;
+    ensure!(status.success(), "upload by {source} to {target}: curl: {status}");
+    let stored = server.take_stored().with_context(|| format!("upload by {source} to {target}"))?;
+    ensure!(stored == file.sum, "what {source} has uploaded to {target} is another file");
+    Ok(())
+}
+
+/// Starts to PUT `file` as `/up`.
+pub fn start_upload(clients: &Netns, source: IpAddr, target: SocketAddr, file: &RandomFile) -> Result<Child> {
     let mut command = curl(source);
-    command.arg("--upload-file").arg(file).arg(format!("http://{target}/{name}")).stdout(Stdio::null());
+    command.arg("--upload-file").arg(file.path()).arg(format!("http://{target}/up")).stdout(Stdio::null());
     Ok(clients.spawn(&mut command)?)
 }
 

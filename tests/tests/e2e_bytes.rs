@@ -7,13 +7,15 @@ use std::{
 
 use etherparse::{Ipv4Header, UdpHeader};
 use lb_user::lab::{
-    BACKEND_PORTS, Family, Lab, Mode, Netns, Size, Way,
+    Family, Lab, Netns, Size, Way,
     config::{Config, Service},
     plan,
 };
 use limpet_tests::{
-    Bed, raw,
-    transfer::{Download, Nginx, RandomFile, upload},
+    Bed,
+    bed::lone_backend,
+    raw,
+    transfer::{self, Nginx, RandomFile},
     udp::{self, UdpServer},
 };
 
@@ -27,18 +29,9 @@ fn largest(family: Family) -> usize {
     }
 }
 
-fn ways() -> impl Iterator<Item = Way> {
-    Way::PLAIN.into_iter().chain(Way::THROUGH_BALANCER)
-}
-
-/// The last backend answers through the balancer, the first directly.
-fn backend_index(way: Way) -> u8 {
-    u8::from(way.mode == Mode::NatPreservingClient)
-}
-
 /// The namespace of the way's one backend.
 fn namespace(bed: &Bed, way: Way) -> &Netns {
-    &bed.lab.backends()[usize::from(backend_index(way))]
+    &bed.lab.backends()[usize::from(lone_backend(way))]
 }
 
 async fn bed(protocol: &'static str) -> Bed {
@@ -49,28 +42,21 @@ async fn bed_in_mode(protocol: &'static str, mode: &'static str) -> Bed {
     let lab = Lab::new(SIZE).unwrap();
     lab.answer_through_balancer(1).unwrap();
     let service =
-        |way: Way| Service { protocol, backend: vec![way.backend(backend_index(way))], ..way.service(0) };
-    let mut config = Config::new(ways().map(service).collect());
+        |way: Way| Service { protocol, backend: vec![way.backend(lone_backend(way))], ..way.service(0) };
+    let mut config = Config::new(Way::all().map(service).collect());
     config.interface.mode = mode;
     Bed::in_lab(lab, Vec::new(), &config).await.unwrap()
 }
 
 /// Down and up, in all ways.
-fn transfer(bed: &Bed, size: u64) {
+fn transfer_files(bed: &Bed, size: u64) {
     let file = RandomFile::new(size).unwrap();
-    let servers: Vec<_> = bed
-        .lab
-        .backends()
-        .iter()
-        .map(|backend| Nginx::start(backend, &BACKEND_PORTS, &file).unwrap())
-        .collect();
-    for way in ways() {
-        let source = plan::client(way.family, 0);
-        let download = Download::start(bed.lab.clients(), source, way.target(), None).unwrap();
-        assert_eq!(download.finish().unwrap(), file.sum, "download, {way:?}");
-        upload(bed.lab.clients(), source, way.target(), &file.path(), "up").unwrap();
-        let stored = servers[usize::from(backend_index(way))].take_stored("up").unwrap();
-        assert_eq!(stored, file.sum, "upload, {way:?}");
+    let servers = Nginx::on_backends(&bed.lab, &file).unwrap();
+    for way in Way::all() {
+        let (source, target) = (plan::client(way.family, 0), way.target());
+        transfer::down(bed.lab.clients(), source, target, &file).unwrap();
+        let server = &servers[usize::from(lone_backend(way))];
+        transfer::up(bed.lab.clients(), source, target, &file, server).unwrap();
     }
 }
 
@@ -78,7 +64,7 @@ fn transfer(bed: &Bed, size: u64) {
 async fn large_files_arrive_whole() {
     let bed = bed("tcp").await;
     assert_eq!(bed.daemon.status().unwrap().interfaces[0].mode, "driver");
-    transfer(&bed, 200 << 20);
+    transfer_files(&bed, 200 << 20);
 }
 
 /// The slow path for interfaces whose driver knows no XDP.
@@ -86,13 +72,13 @@ async fn large_files_arrive_whole() {
 async fn files_arrive_whole_in_generic_mode() {
     let bed = bed_in_mode("tcp", "generic").await;
     assert_eq!(bed.daemon.status().unwrap().interfaces[0].mode, "generic");
-    transfer(&bed, 20 << 20);
+    transfer_files(&bed, 20 << 20);
 }
 
 #[tokio::test]
 async fn datagrams_of_every_size_come_back() {
     let bed = bed("udp").await;
-    for way in ways() {
+    for way in Way::all() {
         let (_server, socket) = echo(&bed, way);
         for size in 0..=largest(way.family) {
             let datagram: Vec<u8> = (0..size).map(|at| (at * 31 + size) as u8).collect();
@@ -108,7 +94,7 @@ async fn datagrams_of_every_size_come_back() {
 #[tokio::test]
 async fn every_checksum_survives() {
     let bed = bed("udp").await;
-    for way in ways() {
+    for way in Way::all() {
         let (_server, socket) = echo(&bed, way);
         // An odd length: the last byte is padded with zero in the sum.
         let mut datagram = *b"..odd";
@@ -125,7 +111,7 @@ async fn every_checksum_survives() {
 #[tokio::test]
 async fn an_absent_checksum_stays_absent() {
     let bed = bed("udp").await;
-    for way in ways().filter(|way| way.family == Family::V4) {
+    for way in Way::all().filter(|way| way.family == Family::V4) {
         let (_server, socket) = echo(&bed, way);
         let IpAddr::V4(target) = way.target().ip() else { unreachable!("filtered above") };
         let mut observer = raw::Observer::new(namespace(&bed, way), UDP).unwrap();
@@ -145,7 +131,7 @@ async fn an_absent_checksum_stays_absent() {
 #[tokio::test]
 async fn a_wrong_checksum_stays_wrong() {
     let bed = bed("udp").await;
-    for way in ways().filter(|way| way.family == Family::V4) {
+    for way in Way::all().filter(|way| way.family == Family::V4) {
         let (_server, socket) = echo(&bed, way);
         let IpAddr::V4(target) = way.target().ip() else { unreachable!("filtered above") };
         let mut observer = raw::Observer::new(namespace(&bed, way), UDP).unwrap();
@@ -161,12 +147,7 @@ async fn a_wrong_checksum_stays_wrong() {
 const UDP: u8 = 17;
 
 fn echo(bed: &Bed, way: Way) -> (UdpServer, UdpSocket) {
-    let address = match way.mode {
-        // The answer must come from the address that was asked.
-        Mode::Dsr => way.target(),
-        _ => SocketAddr::new(plan::backend(way.family, backend_index(way)), way.backend_port()),
-    };
-    let server = UdpServer::echo(namespace(bed, way), address).unwrap();
+    let server = UdpServer::echo(namespace(bed, way), way.called(lone_backend(way))).unwrap();
     let socket = udp::client(bed.lab.clients(), plan::client(way.family, 0), way.target()).unwrap();
     (server, socket)
 }

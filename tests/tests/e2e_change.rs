@@ -5,14 +5,10 @@ use std::{net::SocketAddr, time::Duration};
 use lb_user::lab::{
     Family, Size, Status, Way,
     client::Connection,
-    config::{Backend, Config, Service},
+    config::{Config, Service},
     plan,
 };
-use limpet_tests::{
-    Bed,
-    bed::PATIENCE,
-    transfer::{Download, Nginx, RandomFile},
-};
+use limpet_tests::{Bed, bed::PATIENCE, transfer::LongDownload};
 
 const CONNECTIONS: u32 = 500;
 
@@ -46,18 +42,10 @@ async fn ask_all(bed: &Bed, held: Vec<Held>, when: &str) -> Vec<Held> {
 
 #[tokio::test]
 async fn reload_kill_and_restart_break_nothing() {
-    let files = SocketAddr::new(plan::vip(Family::V4), 8000);
     let mut before: Vec<_> = Way::PLAIN.map(|way| way.service(3)).into();
-    before.push(Service {
-        backend: vec![Backend::new(Family::V4, 0, 8000)],
-        ..Service::new("files", "nat", files, 0, 0)
-    });
+    before.push(LongDownload::service());
     let mut bed = Bed::new(Size { clients: 1, backends: 4 }, before.clone()).await.unwrap();
-    let file = RandomFile::new(FILE_SIZE).unwrap();
-    let _nginx = Nginx::start(&bed.lab.backends()[0], &[8000], &file).unwrap();
-    let download =
-        Download::start(bed.lab.clients(), plan::client(Family::V4, 0), files, Some(RATE)).unwrap();
-    let download = tokio::task::spawn_blocking(move || download.finish());
+    let download = LongDownload::start(&bed.lab, FILE_SIZE, RATE).unwrap();
 
     let mut held = Vec::new();
     for number in 0..CONNECTIONS {
@@ -107,7 +95,7 @@ async fn reload_kill_and_restart_break_nothing() {
     let connections = ask_all(&bed, connections, "after a broken file").await;
 
     assert!(!download.is_finished(), "the download was to outlast the changes: lower its rate");
-    assert_eq!(download.await.unwrap().unwrap(), file.sum);
+    download.finish().await.unwrap();
     let connections = ask_all(&bed, connections, "at the end").await;
     for held in connections {
         bed.clients.spawn(held.connection.close()).await.unwrap().unwrap();

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Context as _;
 use lb_user::{
     dataplane::attach_pass,
     lab::{Family, Lab, Netns, Size, plan},
@@ -19,7 +20,7 @@ use limpet_tests::{
         tun::Encapsulator,
     },
     raw::ping,
-    transfer::{Download, Nginx, RandomFile, upload},
+    transfer::{self, Nginx, RandomFile},
     udp::{self, UdpServer},
 };
 
@@ -159,14 +160,9 @@ fn files_arrive_whole() {
             let sender = Sender::new(clients, tunnel, inner, from, to).unwrap();
             let _tunnel = Encapsulator::start(clients, target.ip(), sender).unwrap();
             let source = plan::client(inner, 0);
-            upload(clients, source, target, &file.path(), "up").unwrap();
-            assert_eq!(
-                server.take_stored("up").unwrap(),
-                file.sum,
-                "{inner:?} in {outer:?} by {tunnel:?}, up"
-            );
-            let download = Download::start(clients, source, target, None).unwrap();
-            assert_eq!(download.finish().unwrap(), file.sum, "{inner:?} in {outer:?} by {tunnel:?}, down");
+            let by = || format!("{inner:?} in {outer:?} by {tunnel:?}");
+            transfer::up(clients, source, target, &file, &server).with_context(by).unwrap();
+            transfer::down(clients, source, target, &file).with_context(by).unwrap();
         }
     }
     let figures = unwrapper.stop().unwrap();

@@ -1,7 +1,7 @@
 //! A flood on the wire, among real clients and real servers.
 
 use std::{
-    net::{IpAddr, SocketAddr, SocketAddrV4},
+    net::{IpAddr, SocketAddrV4},
     process::{Command, Stdio},
     sync::{
         Arc,
@@ -14,13 +14,13 @@ use std::{
 use lb_user::lab::{
     Family, Lab, Netns, Size, Way,
     client::{self, Connection},
-    config::{Backend, Config, Nat, Service},
+    config::{Config, Nat},
     plan,
 };
 use limpet_tests::{
     Bed, binary,
     flood::{feed, live::Generator},
-    transfer::{Download, Nginx, RandomFile},
+    transfer::LongDownload,
 };
 use nix::net::if_::if_nametoindex;
 
@@ -62,23 +62,15 @@ fn flood(lab: &Lab, stop: &Arc<AtomicBool>, sent: &Arc<AtomicU64>) -> Vec<thread
 
 #[tokio::test]
 async fn nobody_loses_a_connection() {
-    let files = SocketAddr::new(plan::vip(Family::V4), 8000);
     let mut services: Vec<_> = Way::PLAIN.map(|way| way.service(3)).into();
-    services.push(Service {
-        backend: vec![Backend::new(Family::V4, 0, 8000)],
-        ..Service::new("files", "nat", files, 0, 0)
-    });
+    services.push(LongDownload::service());
     let lab = Lab::new(Size { clients: 1, backends: 3 }).unwrap();
     let servers = (0..3).map(|index| lab.start_server(&binary(), index).map(Some)).collect::<Result<_, _>>();
     // So few that the flood takes all of them many times over.
     let config =
         Config { nat: Some(Nat { source: Vec::new(), ports: Some("1024-2047") }), ..Config::new(services) };
     let bed = Bed::in_lab(lab, servers.unwrap(), &config).await.unwrap();
-    let file = RandomFile::new(FILE_SIZE).unwrap();
-    let _nginx = Nginx::start(&bed.lab.backends()[0], &[8000], &file).unwrap();
-    let download =
-        Download::start(bed.lab.clients(), plan::client(Family::V4, 0), files, Some(RATE)).unwrap();
-    let download = tokio::task::spawn_blocking(move || download.finish());
+    let download = LongDownload::start(&bed.lab, FILE_SIZE, RATE).unwrap();
 
     let mut held = Vec::new();
     for number in 0..CONNECTIONS {
@@ -129,7 +121,7 @@ async fn nobody_loses_a_connection() {
         let (source, target) = (plan::crowd(way.family, number), way.target());
         bed.clients.spawn(client::get(source, target)).await.unwrap().unwrap();
     }
-    assert_eq!(download.await.unwrap().unwrap(), file.sum);
+    download.finish().await.unwrap();
     for (mut connection, backend) in held {
         let asked = bed.clients.spawn(async move { connection.get().await });
         assert_eq!(asked.await.unwrap().unwrap(), backend);

@@ -24,17 +24,8 @@ async fn bed(way: Way, by: &'static str) -> Bed {
     Bed::in_lab(lab, Vec::new(), &Config::new(vec![service])).await.unwrap()
 }
 
-fn ways() -> impl Iterator<Item = Way> {
-    Way::PLAIN.into_iter().chain(Way::THROUGH_BALANCER)
-}
-
 fn echo(bed: &Bed, way: Way) -> (UdpServer, UdpSocket) {
-    let address = match way.mode {
-        // The answer must come from the address that was asked.
-        Mode::Dsr => way.target(),
-        _ => SocketAddr::new(plan::backend(way.family, 0), way.backend_port()),
-    };
-    let server = UdpServer::echo(&bed.lab.backends()[0], address).unwrap();
+    let server = UdpServer::echo(&bed.lab.backends()[0], way.called(0)).unwrap();
     (server, udp::client(bed.lab.clients(), plan::client(way.family, 0), way.target()).unwrap())
 }
 
@@ -45,7 +36,7 @@ fn drops(bed: &Bed) -> u64 {
 /// The kernels at both ends cut them, and put them together again.
 #[tokio::test]
 async fn large_datagrams_come_back() {
-    for way in ways() {
+    for way in Way::all() {
         let bed = bed(way, "connection").await;
         let (_server, socket) = echo(&bed, way);
         for size in [1472, 1473, 1481, 2961, 8000, 40_000] {
@@ -61,7 +52,7 @@ async fn large_datagrams_come_back() {
 /// The last fragment first. Where only the first could say where to, they are lost, and counted.
 #[tokio::test]
 async fn fragments_may_come_in_any_order() {
-    for way in ways() {
+    for way in Way::all() {
         for by in ["client-ip", "connection"] {
             let bed = bed(way, by).await;
             let (_server, socket) = echo(&bed, way);

@@ -10,7 +10,7 @@ use lb_user::lab::{
 use limpet_tests::{
     binary,
     raw::ping,
-    transfer::{Download, Nginx, RandomFile, upload},
+    transfer::{self, Nginx, RandomFile},
     udp,
 };
 use tokio::time::timeout;
@@ -65,9 +65,8 @@ fn transfers_and_datagrams_work_without_a_balancer() {
     let nginx = Nginx::start(&lab.backends()[0], &[8080], &file).unwrap();
     for family in Family::BOTH {
         let (source, target) = (plan::client(family, 0), SocketAddr::new(plan::backend(family, 0), 8080));
-        assert_eq!(Download::start(lab.clients(), source, target, None).unwrap().finish().unwrap(), file.sum);
-        upload(lab.clients(), source, target, &file.path(), "up").unwrap();
-        assert_eq!(nginx.take_stored("up").unwrap(), file.sum);
+        transfer::down(lab.clients(), source, target, &file).unwrap();
+        transfer::up(lab.clients(), source, target, &file, &nginx).unwrap();
 
         let _echo = udp::UdpServer::echo(&lab.backends()[0], target).unwrap();
         let socket = udp::client(lab.clients(), source, target).unwrap();

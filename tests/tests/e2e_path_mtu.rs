@@ -10,7 +10,8 @@ use lb_user::lab::{
 };
 use limpet_tests::{
     Bed,
-    transfer::{Download, Nginx, RandomFile, start_upload, upload},
+    bed::lone_backend,
+    transfer::{self, Download, Nginx, RandomFile, start_upload},
 };
 
 const SIZE: Size = Size { clients: 1, backends: 2 };
@@ -18,15 +19,6 @@ const FILE: u64 = 4 << 20;
 const NARROW: u16 = 1300;
 /// What is behind a narrow link: a client's number, or a backend's index.
 const BEHIND: u8 = 200;
-
-fn ways() -> impl Iterator<Item = Way> {
-    Way::PLAIN.into_iter().chain(Way::THROUGH_BALANCER)
-}
-
-/// The last backend answers through the balancer, the first directly.
-fn backend_index(way: Way) -> u8 {
-    u8::from(way.mode == Mode::NatPreservingClient)
-}
 
 fn route(namespace: &Netns, to: [IpAddr; 2], via: [IpAddr; 2]) {
     for (to, via) in to.into_iter().zip(via) {
@@ -78,23 +70,15 @@ fn errors(bed: &Bed) -> u64 {
 async fn a_narrow_way_to_the_client() {
     let lab = Lab::new(SIZE).unwrap();
     let client = client_behind(&lab);
-    let bed = bed(lab, ways(), backend_index).await;
+    let bed = bed(lab, Way::all(), lone_backend).await;
     let file = RandomFile::new(FILE).unwrap();
-    let servers: Vec<_> = bed
-        .lab
-        .backends()
-        .iter()
-        .map(|backend| Nginx::start(backend, &BACKEND_PORTS, &file).unwrap())
-        .collect();
-    for way in ways() {
+    let servers = Nginx::on_backends(&bed.lab, &file).unwrap();
+    for way in Way::all() {
         let (source, target) = (plan::client(way.family, BEHIND), way.target());
         let before = errors(&bed);
-        let download = Download::start(&client, source, target, None).unwrap();
-        assert_eq!(download.finish().unwrap(), file.sum, "download, {way:?}");
+        transfer::down(&client, source, target, &file).unwrap();
         assert!(errors(&bed) > before, "{way:?}: nobody had to be told");
-        upload(&client, source, target, &file.path(), "up").unwrap();
-        let stored = servers[usize::from(backend_index(way))].take_stored("up").unwrap();
-        assert_eq!(stored, file.sum, "upload, {way:?}");
+        transfer::up(&client, source, target, &file, &servers[usize::from(lone_backend(way))]).unwrap();
     }
 }
 
@@ -110,18 +94,16 @@ async fn a_narrow_way_to_the_backend() {
 async fn narrow_way_to_the_backend(mode: Mode) {
     let lab = Lab::new(SIZE).unwrap();
     let backend = backend_behind(&lab);
-    let ways = || ways().filter(|way| way.mode == mode);
+    let ways = || Way::all().filter(|way| way.mode == mode);
     let bed = bed(lab, ways(), |_| BEHIND).await;
     let file = RandomFile::new(FILE).unwrap();
     let server = Nginx::start(&backend, &BACKEND_PORTS, &file).unwrap();
     for way in ways() {
         let (source, target) = (plan::client(way.family, 0), way.target());
         let before = errors(&bed);
-        upload(bed.lab.clients(), source, target, &file.path(), "up").unwrap();
-        assert_eq!(server.take_stored("up").unwrap(), file.sum, "upload, {way:?}");
+        transfer::up(bed.lab.clients(), source, target, &file, &server).unwrap();
         assert!(errors(&bed) > before, "{way:?}: nobody had to be told");
-        let download = Download::start(bed.lab.clients(), source, target, None).unwrap();
-        assert_eq!(download.finish().unwrap(), file.sum, "download, {way:?}");
+        transfer::down(bed.lab.clients(), source, target, &file).unwrap();
     }
 }
 
@@ -131,27 +113,22 @@ async fn without_errors_transfers_hang() {
     let lab = Lab::new(SIZE).unwrap();
     let client = client_behind(&lab);
     silence(lab.clients());
-    let down = bed(lab, ways(), backend_index).await;
+    let down = bed(lab, Way::all(), lone_backend).await;
     let file = RandomFile::new(FILE).unwrap();
-    let _servers: Vec<_> = down
-        .lab
-        .backends()
-        .iter()
-        .map(|backend| Nginx::start(backend, &BACKEND_PORTS, &file).unwrap())
-        .collect();
+    let _servers = Nginx::on_backends(&down.lab, &file).unwrap();
     let start =
         |way: Way| Download::start(&client, plan::client(way.family, BEHIND), way.target(), None).unwrap();
-    let mut downloads: Vec<_> = ways().map(|way| (way, start(way))).collect();
+    let mut downloads: Vec<_> = Way::all().map(|way| (way, start(way))).collect();
 
     let lab = Lab::new(SIZE).unwrap();
     let backend = backend_behind(&lab);
     silence(&lab.backends()[0]);
-    let ways = || ways().filter(|way| way.mode != Mode::Dsr);
+    let ways = || Way::all().filter(|way| way.mode != Mode::Dsr);
     let up = bed(lab, ways(), |_| BEHIND).await;
     let _server = Nginx::start(&backend, &BACKEND_PORTS, &file).unwrap();
     let start = |way: Way| {
         let source = plan::client(way.family, 0);
-        start_upload(up.lab.clients(), source, way.target(), &file.path(), way.name()).unwrap()
+        start_upload(up.lab.clients(), source, way.target(), &file).unwrap()
     };
     let mut uploads: Vec<_> = ways().map(|way| (way, start(way))).collect();
 

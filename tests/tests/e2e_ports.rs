@@ -13,8 +13,8 @@ use lb_user::lab::{
 };
 use limpet_tests::{
     Bed,
-    bed::PATIENCE,
-    transfer::{Download, Nginx, RandomFile},
+    bed::{PATIENCE, lone_backend},
+    transfer::{self, Nginx, RandomFile},
 };
 
 const SIZE: Size = Size { clients: 1, backends: 3 };
@@ -100,16 +100,14 @@ async fn several_ports_lead_to_one() {
 async fn large_files_arrive_whole_at_any_port() {
     let lab = Lab::new(SIZE).unwrap();
     lab.answer_through_balancer(1).unwrap();
-    let ways = || plain().chain(Way::THROUGH_BALANCER).collect::<Vec<_>>();
-    let backend_of = |way: Way| u8::from(way.mode == Mode::NatPreservingClient);
     let backend = |way: Way, index| Backend { port: None, ..Backend::new(way.family, index, 80) };
     // The two kinds of nat share an address: one has a list, the other all the rest.
-    let services = ways().into_iter().map(|way| Service {
+    let services = Way::all().map(|way| Service {
         ports: match way.mode {
             Mode::NatPreservingClient => Ports::Ports(vec![81, 8081]),
             _ => Ports::All("any"),
         },
-        backend: vec![backend(way, backend_of(way))],
+        backend: vec![backend(way, lone_backend(way))],
         ..way.service(0)
     });
     let config = Config::new(services.collect());
@@ -118,11 +116,10 @@ async fn large_files_arrive_whole_at_any_port() {
     let ports = [[80, 9000], [81, 8081]];
     let start = |(backend, ports): (&Netns, &[u16; 2])| Nginx::start(backend, ports, &file).unwrap();
     let _servers: Vec<_> = bed.lab.backends().iter().zip(&ports).map(start).collect();
-    for way in ways() {
-        for port in ports[usize::from(backend_of(way))] {
+    for way in Way::all() {
+        for port in ports[usize::from(lone_backend(way))] {
             let source = plan::client(way.family, 0);
-            let download = Download::start(bed.lab.clients(), source, at(way, port), None).unwrap();
-            assert_eq!(download.finish().unwrap(), file.sum, "{way:?}, port {port}");
+            transfer::down(bed.lab.clients(), source, at(way, port), &file).unwrap();
         }
     }
 }

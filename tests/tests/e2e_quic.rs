@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::SocketAddr};
 use anyhow::Result;
 use lb_common::quic::scheme::{Key, Scheme};
 use lb_user::lab::{
-    Lab, Mode, Size, Way, backend_name,
+    Lab, Size, Way, backend_name,
     config::{Config, Persistence, Quic, Service},
     plan,
 };
@@ -59,16 +59,6 @@ fn service(way: Way, scheme: &Scheme) -> Service {
     service
 }
 
-/// Where the server of a backend listens: what packets are addressed to when they arrive.
-fn address(way: Way, index: u8) -> SocketAddr {
-    match way.mode {
-        Mode::Dsr => way.target(),
-        Mode::Nat | Mode::NatPreservingClient => {
-            (plan::backend(way.family, index), way.backend_port()).into()
-        }
-    }
-}
-
 /// Downloads on several connections, each of which changes its client's address in the middle: the servers'
 /// names of those that came to their end, and how many did not.
 async fn migrating(bed: &Bed, trust: &Trust, way: Way) -> (BTreeSet<String>, u32) {
@@ -114,7 +104,7 @@ async fn stays(ways: &[Way], through_balancer: bool) {
             .map(|index| {
                 let ids = Ids { scheme, server_id: server_id(&scheme, index) };
                 let namespace = &bed.lab.backends()[usize::from(index)];
-                trust.serve(namespace, address(*way, index), &backend_name(index), Some(ids)).unwrap()
+                trust.serve(namespace, way.called(index), &backend_name(index), Some(ids)).unwrap()
             })
             .collect();
         let before = event(&bed, "quic_routed");
@@ -148,7 +138,7 @@ async fn without_ids_connections_are_lost() {
     let _servers: Vec<_> = (0..BACKENDS)
         .map(|index| {
             let namespace = &bed.lab.backends()[usize::from(index)];
-            trust.serve(namespace, address(way, index), &backend_name(index), None).unwrap()
+            trust.serve(namespace, way.called(index), &backend_name(index), None).unwrap()
         })
         .collect();
     let (_, lost) = migrating(&bed, &trust, way).await;

@@ -1,16 +1,16 @@
 //! Real traffic in VLANs: clients and backends that tag, a balancer whose kernel knows nothing of it.
 
-use std::{net::SocketAddr, process::Command};
+use std::process::Command;
 
 use lb_user::lab::{
-    BACKEND_PORTS, Family, Lab, Mode, Netns, Size, Way,
+    BACKEND_PORTS, Family, Lab, Netns, Size, Way,
     config::{Config, Service},
     plan,
 };
 use limpet_tests::{
     Bed,
     tagger::Tagger,
-    transfer::{Download, Nginx, RandomFile, upload},
+    transfer::{self, Nginx, RandomFile},
     udp::{self, UdpServer},
 };
 
@@ -65,16 +65,10 @@ async fn run(tags: &[u8], protocol: &'static str) {
         let (source, target) = (plan::client(way.family, TAGGED), way.target());
         let before = (at_client.tagged(), at_backend.tagged());
         if let Some(server) = &server {
-            let download = Download::start(&client, source, target, None).unwrap();
-            assert_eq!(download.finish().unwrap(), file.sum, "download, {way:?}");
-            upload(&client, source, target, &file.path(), "up").unwrap();
-            assert_eq!(server.take_stored("up").unwrap(), file.sum, "upload, {way:?}");
+            transfer::down(&client, source, target, &file).unwrap();
+            transfer::up(&client, source, target, &file, server).unwrap();
         } else {
-            let address = match way.mode {
-                Mode::Dsr => target,
-                _ => SocketAddr::new(plan::backend(way.family, TAGGED), way.backend_port()),
-            };
-            let _server = UdpServer::echo(&backend, address).unwrap();
+            let _server = UdpServer::echo(&backend, way.called(TAGGED)).unwrap();
             let socket = udp::client(&client, source, target).unwrap();
             for size in [0, 1, 1000, 1352] {
                 let datagram = vec![0x5a; size];

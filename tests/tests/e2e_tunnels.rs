@@ -14,7 +14,7 @@ use lb_user::lab::{
 use limpet_tests::{
     Bed,
     decap::{process::Unwrapper, table::GUE_PORT},
-    transfer::{Download, Nginx, RandomFile, upload},
+    transfer::{self, Nginx, RandomFile},
 };
 
 /// Families inside and outside.
@@ -86,7 +86,7 @@ fn learned(bed: &Bed, target: IpAddr) -> Option<u32> {
 
 /// Down and up through every tunnel. Clients and their segment take 1,500 bytes: what they upload at first does not
 /// fit, and goes on once they have been told.
-async fn transfer(mode: &'static str, size: u64) {
+async fn transfer_files(mode: &'static str, size: u64) {
     let (unwrapper, bed) = bed(mode).await;
     assert_eq!(bed.daemon.status().unwrap().interfaces[0].mode, mode);
     let clients = bed.lab.clients();
@@ -94,15 +94,13 @@ async fn transfer(mode: &'static str, size: u64) {
     let ports: Vec<_> = Way::all().into_iter().map(|way| way.port).collect();
     let server = Nginx::start(&bed.lab.backends()[0], &ports, &file).unwrap();
     for way in Way::all() {
-        let source = plan::client(way.inner, 0);
-        let download = Download::start(clients, source, way.target(), None).unwrap();
-        assert_eq!(download.finish().unwrap(), file.sum, "{way:?}, down");
+        let (source, target) = (plan::client(way.inner, 0), way.target());
+        transfer::down(clients, source, target, &file).unwrap();
 
         let before = answered(&bed.daemon);
-        upload(clients, source, way.target(), &file.path(), "up").unwrap();
-        assert_eq!(server.take_stored("up").unwrap(), file.sum, "{way:?}, up");
+        transfer::up(clients, source, target, &file, &server).unwrap();
         assert!(answered(&bed.daemon) > before, "{way:?}");
-        assert_eq!(learned(&bed, way.target().ip()), Some(way.room()), "{way:?}");
+        assert_eq!(learned(&bed, target.ip()), Some(way.room()), "{way:?}");
     }
     let status = bed.daemon.status().unwrap();
     assert!(status.drops.values().all(|&count| count == 0), "{:?}", status.drops);
@@ -113,10 +111,10 @@ async fn transfer(mode: &'static str, size: u64) {
 
 #[tokio::test]
 async fn large_files_arrive_whole() {
-    transfer("driver", 200 << 20).await;
+    transfer_files("driver", 200 << 20).await;
 }
 
 #[tokio::test]
 async fn files_arrive_whole_in_generic_mode() {
-    transfer("generic", 20 << 20).await;
+    transfer_files("generic", 20 << 20).await;
 }

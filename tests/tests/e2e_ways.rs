@@ -3,41 +3,29 @@
 use std::time::Duration;
 
 use lb_user::lab::{
-    BACKEND_PORTS, Family, Lab, Mode, Size, Way,
+    Family, Lab, Size, Way,
     config::{Config, Nat, Service},
     plan,
 };
 use limpet_tests::{
     Bed,
-    transfer::{Download, Nginx, RandomFile, upload},
+    bed::lone_backend,
+    transfer::{self, Download, Nginx, RandomFile},
 };
 
 const SIZE: Size = Size { clients: 1, backends: 2 };
-
-/// The last backend answers through the balancer, the first directly.
-fn backend_index(way: Way) -> u8 {
-    u8::from(way.mode == Mode::NatPreservingClient)
-}
-
-fn ways() -> impl Iterator<Item = Way> {
-    Way::PLAIN.into_iter().chain(Way::THROUGH_BALANCER)
-}
 
 /// Clients on `eth0`, backends on `eth1`, and answers of `dsr` past the balancer.
 async fn bed(mode: &'static str) -> Bed {
     let mut lab = Lab::new(SIZE).unwrap();
     lab.add_second_arm().unwrap();
     lab.answer_through_second_leg(1).unwrap();
-    let service = |way: Way| Service { backend: vec![way.backend(backend_index(way))], ..way.service(0) };
-    let mut config = Config::new(ways().map(service).collect());
+    let service = |way: Way| Service { backend: vec![way.backend(lone_backend(way))], ..way.service(0) };
+    let mut config = Config::new(Way::all().map(service).collect());
     config.interface.names = vec!["eth0".to_owned(), "eth1".to_owned()];
     config.interface.mode = mode;
     config.nat = Some(Nat { source: Family::BOTH.map(plan::second_leg).into(), ports: None });
     Bed::in_lab(lab, Vec::new(), &config).await.unwrap()
-}
-
-fn servers(bed: &Bed, file: &RandomFile) -> Vec<Nginx> {
-    bed.lab.backends().iter().map(|backend| Nginx::start(backend, &BACKEND_PORTS, file).unwrap()).collect()
 }
 
 /// In by one interface and out by the other, in all ways.
@@ -47,14 +35,12 @@ async fn two_arms(mode: &'static str, got: &str) {
         bed.daemon.status().unwrap().interfaces.into_iter().map(|it| (it.name, it.mode)).collect();
     assert_eq!(modes, [("eth0".to_owned(), got.to_owned()), ("eth1".to_owned(), got.to_owned())]);
     let file = RandomFile::new(20 << 20).unwrap();
-    let servers = servers(&bed, &file);
-    for way in ways() {
-        let source = plan::client(way.family, 0);
-        let download = Download::start(bed.lab.clients(), source, way.target(), None).unwrap();
-        assert_eq!(download.finish().unwrap(), file.sum, "download, {way:?}");
-        upload(bed.lab.clients(), source, way.target(), &file.path(), "up").unwrap();
-        let stored = servers[usize::from(backend_index(way))].take_stored("up").unwrap();
-        assert_eq!(stored, file.sum, "upload, {way:?}");
+    let servers = Nginx::on_backends(&bed.lab, &file).unwrap();
+    for way in Way::all() {
+        let (source, target) = (plan::client(way.family, 0), way.target());
+        transfer::down(bed.lab.clients(), source, target, &file).unwrap();
+        let server = &servers[usize::from(lone_backend(way))];
+        transfer::up(bed.lab.clients(), source, target, &file, server).unwrap();
     }
     let status = bed.daemon.status().unwrap();
     let packets = |service: &lb_user::lab::status::Service| service.backends[0].packets;
@@ -80,8 +66,8 @@ async fn two_arms_in_the_mode_that_there_is() {
 async fn a_route_changes(mode: &'static str) {
     let bed = bed(mode).await;
     let file = RandomFile::new(12 << 20).unwrap();
-    let _servers = servers(&bed, &file);
-    for way in ways() {
+    let _servers = Nginx::on_backends(&bed.lab, &file).unwrap();
+    for way in Way::all() {
         let (source, target) = (plan::client(way.family, 0), way.target());
         let mut download = Download::start(bed.lab.clients(), source, target, Some("4M")).unwrap();
         // A file that fits the sockets' buffers would arrive without the new way.
@@ -90,8 +76,7 @@ async fn a_route_changes(mode: &'static str) {
         assert!(download.running().unwrap(), "{way:?}");
         assert_eq!(download.finish().unwrap(), file.sum, "{way:?}");
         // New connections come by the new way from the start.
-        let download = Download::start(bed.lab.clients(), source, target, None).unwrap();
-        assert_eq!(download.finish().unwrap(), file.sum, "afterwards, {way:?}");
+        transfer::down(bed.lab.clients(), source, target, &file).unwrap();
         bed.lab.take_first_way(target.ip()).unwrap();
     }
     let drops: u64 = bed.daemon.status().unwrap().drops.values().sum();

@@ -4,11 +4,7 @@ use std::ffi::OsString;
 
 use anyhow::Result;
 
-use crate::{
-    build, rights,
-    setup::{self, Tell},
-    workspace::{self, Workspace},
-};
+use crate::{tester, workspace::Workspace};
 
 /// How long.
 #[derive(clap::Args)]
@@ -20,11 +16,5 @@ pub(crate) struct Args {
 
 /// Returns only if something failed.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {
-    let tools = setup::bpf_tools(workspace, Tell::Changes)?;
-    build::packet_program(workspace, &tools, false)?;
-    let mut cargo = workspace.cargo();
-    cargo.args(["build", "--release", "--package=limpet-tests", "--bin=fuzz"]);
-    let fuzz = workspace::executable(&mut cargo, "fuzz")?;
-    setup::for_run(Tell::Changes)?;
-    Err(rights::exec_as_root(&fuzz, &args.args))
+    tester::run(workspace, "fuzz", &["--release"], &args.args)
 }

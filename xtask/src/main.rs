@@ -12,6 +12,7 @@ mod rights;
 mod run;
 mod setup;
 mod test;
+mod tester;
 mod toolchain;
 mod workspace;
 

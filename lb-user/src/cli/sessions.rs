@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
 
-use super::prefix;
+use super::client::prefix;
 
 /// Options of `limpet sessions`.
 #[derive(Debug, Args)]

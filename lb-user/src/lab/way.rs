@@ -42,6 +42,11 @@ impl Way {
         Self { mode: Mode::NatPreservingClient, family: Family::V6 },
     ];
 
+    /// Both.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::PLAIN.into_iter().chain(Self::THROUGH_BALANCER)
+    }
+
     /// `nat` or `dsr`.
     #[must_use]
     pub fn forwarding(self) -> &'static str {
@@ -81,6 +86,18 @@ impl Way {
         match self.mode {
             Mode::Nat | Mode::NatPreservingClient => rewritten,
             Mode::Dsr => kept,
+        }
+    }
+
+    /// Where the server of backend `index` listens: what packets are addressed to when they arrive, and where answers must
+    /// come from.
+    #[must_use]
+    pub fn called(self, index: u8) -> SocketAddr {
+        match self.mode {
+            Mode::Nat | Mode::NatPreservingClient => {
+                (plan::backend(self.family, index), self.backend_port()).into()
+            }
+            Mode::Dsr => self.target(),
         }
     }
 

@@ -12,11 +12,13 @@
 //! both are whole, and whoever has a session is sent by that.
 
 mod apply;
+mod backends;
 mod impact;
 mod lists;
 mod quic;
 mod ranges;
 mod recipe;
+mod services;
 mod state;
 mod step;
 #[cfg(test)]
@@ -29,20 +31,13 @@ pub use recipe::{scope, seed, service_key, settings_key, tunnel};
 pub use state::{BackendState, Inputs, ServiceState, SlotTable, Sources, State};
 pub use step::Step;
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
+use std::collections::BTreeSet;
 
-use anyhow::{Result, bail};
-use lb_common::{
-    net::Be16,
-    state::{BackendId, Health, Service, ServiceKey, Tunnel},
-};
+use anyhow::Result;
+use lb_common::state::{ServiceKey, Tunnel};
 
-use self::{quic::Numbers, ranges::Places};
-use crate::{
-    health::BackendKey,
-    model::{self, Model, Ports},
-    slots::{self, Member},
-};
+use self::ranges::Places;
+use crate::model::{Model, Ports};
 
 /// Steps, what they lead to, and what they mean to people.
 #[derive(Debug, Default)]
@@ -113,168 +108,6 @@ impl Plan {
         }
     }
 
-    fn backend(
-        &mut self,
-        current: &State,
-        model: &Model,
-        inputs: &Inputs,
-        service: &model::Service,
-        backend: &model::Backend,
-    ) -> Result<()> {
-        let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
-        let mut wanted = recipe::recipe(service, backend, &inputs.sources);
-        let health = inputs.health(&key);
-        let known = current.backends.get(&key).filter(|known| recipe::same_identity(&known.recipe, &wanted));
-        let id = match known {
-            Some(known) => {
-                wanted.generation = known.recipe.generation;
-                inputs.resolve(backend.address, &mut wanted, Some(&known.recipe));
-                if wanted != known.recipe {
-                    self.steps.push(Step::ChangeBackend { id: known.id, recipe: wanted });
-                }
-                if health != known.health {
-                    self.steps.push(Step::SetHealth { id: known.id, health });
-                }
-                if known.weight.is_some_and(|weight| weight != backend.weight) {
-                    self.changes.push(format!(
-                        "service {}: weight of backend {} from {} to {}",
-                        service.name,
-                        backend.name,
-                        known.weight.unwrap_or_default(),
-                        backend.weight
-                    ));
-                }
-                known.id
-            }
-            None => {
-                let id = self.next.take_id(model.limits.backends)?;
-                wanted.generation = self.next.next_generation(id);
-                inputs.resolve(backend.address, &mut wanted, None);
-                self.steps.push(Step::AddBackend { id, key: key.clone(), recipe: wanted, health });
-                let verb = if current.backends.contains_key(&key) { "replace" } else { "add" };
-                self.changes.push(format!(
-                    "service {}: {verb} backend {} at {}",
-                    service.name,
-                    backend.name,
-                    match backend.port {
-                        Some(port) => SocketAddr::new(backend.address, port).to_string(),
-                        None => backend.address.to_string(),
-                    }
-                ));
-                id
-            }
-        };
-        self.next
-            .backends
-            .insert(key, BackendState { id, recipe: wanted, health, weight: Some(backend.weight) });
-        Ok(())
-    }
-
-    fn service(
-        &mut self,
-        current: &State,
-        inputs: &Inputs,
-        service: &model::Service,
-        places: &Places,
-        numbers: &Numbers,
-    ) -> Result<()> {
-        let common = Service {
-            access: self.list_number(service),
-            quic: numbers.of_service(service),
-            ..recipe::service_entry(service)
-        };
-        let keys: Vec<_> = recipe::service_keys(service).collect();
-        let own = |key| current.services.get(key).filter(|known| known.entry.scope == common.scope);
-        let before = keys.iter().filter_map(own).find(|known| known.table.is_some());
-        let table = self.slot_table(inputs, service, before.and_then(|known| known.table.as_ref()));
-        let kept = before.filter(|known| known.table.as_ref().is_some_and(|it| it.slots == table.slots));
-        let (slots_base, mut fresh) = match kept {
-            Some(known) => (known.entry.slots_base, None),
-            None => (places.of(&keys[0], service.slots)?, Some(Arc::clone(&table.slots))),
-        };
-        self.service_changes(current, service, &keys, &common);
-        let mut table = Some(table);
-        for key in keys {
-            let entry = Service { port: key.port, slots_base, ..common };
-            if current.services.get(&key).is_none_or(|known| known.entry != entry) {
-                self.steps.push(Step::PutService { key, entry, table: fresh.take() });
-            }
-            self.next.services.insert(key, ServiceState { entry, table: table.take() });
-        }
-        Ok(())
-    }
-
-    /// What changes about a service, apart from its backends.
-    fn service_changes(
-        &mut self,
-        current: &State,
-        service: &model::Service,
-        keys: &[ServiceKey],
-        common: &Service,
-    ) {
-        let alike = |entry: Service| {
-            Service { slots_base: 0, port: Be16::default(), access: common.access, ..entry } == *common
-        };
-        let known: Vec<_> = keys.iter().map(|key| (key, current.services.get(key))).collect();
-        let own = |entry: &Service| entry.scope == common.scope;
-        if !known.iter().any(|(_, known)| known.is_some_and(|known| own(&known.entry)))
-            && !current.services.values().any(|known| own(&known.entry))
-        {
-            let at = format!("{}/{}", service.ports.at(service.address), service.protocol);
-            self.changes.push(match known[0].1 {
-                Some(_) => format!("service at {at} is now {}", service.name),
-                None => format!("add service {} at {at}", service.name),
-            });
-            return;
-        }
-        for (key, known) in &known {
-            if known.is_none_or(|known| !own(&known.entry)) {
-                self.changes.push(format!("service {}: add port {}", service.name, port(key)));
-            }
-        }
-        if known.iter().any(|(_, known)| known.is_some_and(|it| own(&it.entry) && !alike(it.entry))) {
-            self.changes.push(format!("service {}: persistence or slots", service.name));
-        }
-        let changes_list = |entry: &Service| own(entry) && entry.access != common.access;
-        if known.iter().any(|(_, known)| known.is_some_and(|it| changes_list(&it.entry))) {
-            self.changes.push(format!("service {}: access list", service.name));
-        }
-    }
-
-    /// Slots go to the backends that are up; if none is, to all, so that the first that comes back
-    /// serves without waiting for a new table.
-    fn slot_table(&self, inputs: &Inputs, service: &model::Service, before: Option<&SlotTable>) -> SlotTable {
-        let installed = |backend: &model::Backend| {
-            let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
-            (self.next.backends[&key].id, self.next.backends[&key].health == Health::Up)
-        };
-        let any_up = service.backends.iter().any(|backend| installed(backend).1);
-        let member = |backend: &model::Backend| {
-            let (id, up) = installed(backend);
-            (up || !any_up).then(|| (backend.name.clone(), backend.weight, id))
-        };
-        let members: Vec<_> = service.backends.iter().filter_map(member).collect();
-        let same =
-            |before: &&SlotTable| before.members == members && before.slots.len() == service.slots as usize;
-        if let Some(before) = before.filter(same) {
-            return before.clone();
-        }
-        let list: Vec<_> =
-            members.iter().map(|(name, weight, id)| Member { name, weight: *weight, id: id.0 }).collect();
-        let slots = slots::fill(&list, service.slots, inputs.seed).into();
-        SlotTable { members, slots }
-    }
-
-    /// Entries beside the services' own: marks of their addresses, and where fragments without ports go.
-    fn beside(&mut self, current: &State, model: &Model, inputs: &Inputs) {
-        for (key, entry) in recipe::beside(model, &inputs.answered, |key| self.next.services[key].entry) {
-            if current.services.get(&key).is_none_or(|known| known.entry != entry) {
-                self.steps.push(Step::PutService { key, entry, table: None });
-            }
-            self.next.services.insert(key, ServiceState { entry, table: None });
-        }
-    }
-
     fn leave(&mut self, current: &State, model: &Model) {
         let mut services = BTreeSet::new();
         let mut backends = BTreeSet::new();
@@ -320,12 +153,7 @@ fn describe(key: &ServiceKey) -> String {
     format!("{}/{protocol}", port(key).at(key.address.into()))
 }
 
+/// A service's port as the configuration writes it.
 fn port(key: &ServiceKey) -> Ports {
     Ports::from(vec![key.port.get()])
-}
-
-fn full(table: &str, limit: u32, setting: &str) -> Result<BackendId> {
-    bail!(
-        "{table} is full at {limit}: raise `{setting}` in [limits], which needs a restart with --detach-on-exit"
-    )
 }

@@ -12,7 +12,7 @@ use lb_common::{
     state::{Backend, BackendId, Health, ServiceKey, Tunnel},
 };
 
-use super::{full, quic::Quic, recipe};
+use super::{quic::Quic, recipe};
 use crate::{
     access::AccessList,
     dataplane::Kernel,
@@ -198,7 +198,10 @@ impl State {
     pub(super) fn take_id(&mut self, limit: u32) -> Result<BackendId> {
         let mut after = (self.last_id + 1..=limit).chain(1..=self.last_id.min(limit));
         let Some(id) = after.find(|id| !self.used.contains(id)) else {
-            return full("BACKENDS", limit, "backends");
+            bail!(
+                "BACKENDS is full at {limit}: raise `backends` in [limits], which needs a restart with \
+                 --detach-on-exit"
+            );
         };
         self.last_id = id;
         self.used.insert(id);

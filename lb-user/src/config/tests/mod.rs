@@ -50,7 +50,11 @@ const GOOD: &[&str] = &[
 
 /// The good file with `line` replaced.
 fn with_line(line: usize, text: &str) -> String {
-    let mut lines = GOOD.to_vec();
+    replaced(GOOD, line, text)
+}
+
+fn replaced(file: &[&str], line: usize, text: &str) -> String {
+    let mut lines = file.to_vec();
     lines[line - 1] = text;
     lines.join("\n")
 }
@@ -71,13 +75,18 @@ fn assert_errors(text: &str, expected: &[(&str, &str)]) {
     }
 }
 
+/// Cases that replace one line of the good file, see [`assert_cases_of`].
+fn assert_cases(table: &str) {
+    assert_cases_of(GOOD, table);
+}
+
 /// Cases that replace one line and give one error, a row each: `line | new text | where | what`. A `\n` in
 /// the text is a line break.
-fn assert_cases(table: &str) {
+fn assert_cases_of(file: &[&str], table: &str) {
     for row in table.lines().filter(|row| !row.trim().is_empty()) {
         let cells: Vec<_> = row.split(" | ").map(str::trim).collect();
         let [line, text, at, fragment] = cells[..] else { panic!("{row}") };
-        let text = with_line(line.parse().unwrap(), &text.replace("\\n", "\n"));
+        let text = replaced(file, line.parse().unwrap(), &text.replace("\\n", "\n"));
         assert_errors(&text, &[(at, fragment)]);
     }
 }

@@ -17,28 +17,13 @@ use lb_user::{
     model::{Limits, Nat},
 };
 
-use limpet_tests::packets::kernel::free_ports;
+use limpet_tests::packets::{kernel::free_ports, table::KEY};
 
 use crate::{
     frame::{self, Segment},
     run::{Action, run},
 };
 
-/// A fixed key: two runs of the bench meet the same buckets.
-const KEY: [u32; 12] = [
-    0x243f_6a88,
-    0x85a3_08d3,
-    0x1319_8a2e,
-    0x0370_7344,
-    0xa409_3822,
-    0x299f_31d0,
-    0x082e_fa98,
-    0xec4e_6c89,
-    0x4528_21e6,
-    0x38d0_1377,
-    0xbe54_66cf,
-    0x34e9_0c6c,
-];
 /// What test runs take place on: the loopback interface.
 const LOOPBACK: u32 = 1;
 /// Longer than a tick of the packet program's clock.
@@ -63,6 +48,7 @@ impl Bed {
     /// Loads the program with tables of these sizes, and `sources` as rewritten source addresses.
     pub(crate) fn load(limits: &Limits, ports: (u16, u16), sources: &[IpAddr]) -> Result<Self> {
         let nat = Nat { source: sources.to_vec(), ports };
+        // A fixed key: two runs of the bench meet the same buckets.
         let options = Options { limits, nat: &nat, key: Some(KEY), pins: None };
         let mut program = Program::load(&options)?;
         program.open()?;

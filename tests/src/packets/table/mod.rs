@@ -5,11 +5,13 @@
 //! of an expectation is the balancer's own work. A row runs in any [`World`]: the host engine, or
 //! the kernel.
 
+mod cast;
 mod check;
 mod conn;
 mod datagram;
 mod host;
 mod icmp;
+mod install;
 pub mod quic;
 mod row;
 pub mod rows;
@@ -18,12 +20,13 @@ pub mod tunnel;
 mod world;
 mod wrap;
 
+pub use cast::{A, B, Family, LIST, Ports, Which, mac};
 pub use check::check;
 pub use conn::Conn;
 pub use datagram::{ACK, Datagram, End, FIN, Port, RST, SEQUENCE, SYN, Transport};
 pub use host::Host;
 pub use icmp::IcmpError;
 pub use row::{Fate, Frame, Packet, Row, Step};
-pub use site::{A, B, Family, LIST, Ports, Site, Which, mac};
+pub use site::Site;
 pub use world::{Action, Geometry, KEY, Ran, Side, World};
 pub use wrap::Tag;

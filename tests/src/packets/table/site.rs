@@ -1,104 +1,13 @@
 //! A service with two backends, its clients, and what their packets look like on either side.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use lb_common::{
-    net::{Be16, Ip, Mac, protocol},
-    state::{Backend, BackendId, Forwarding, Health, PersistBy, Service, ServiceKey},
+    net::{Be16, protocol},
+    state::{BackendId, Forwarding, ServiceKey},
 };
 
-use super::{Conn, Side, World, quic, tunnel};
-
-/// Ethernet addresses.
-pub mod mac {
-    /// The router that clients are behind.
-    pub const ROUTER: [u8; 6] = [2, 0, 0, 0, 0, 0x01];
-    /// The balancer's, outside.
-    pub const OURS: [u8; 6] = [2, 0, 0, 0, 0, 0x02];
-    /// The balancer's, towards the backends.
-    pub const OURS_OUT: [u8; 6] = [2, 0, 0, 0, 0, 0x03];
-    /// Backend A's.
-    pub const A: [u8; 6] = [2, 0, 0, 0, 0xff, 0x0a];
-    /// Backend B's.
-    pub const B: [u8; 6] = [2, 0, 0, 0, 0xff, 0x0b];
-}
-
-/// One of a site's two backends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Which {
-    /// The one that owns all slots at first; outside, so that its packets leave as they came.
-    A,
-    /// The other; inside.
-    B,
-}
-
-/// See [`Which::A`].
-pub const A: Which = Which::A;
-/// See [`Which::B`].
-pub const B: Which = Which::B;
-
-impl Which {
-    /// Where it is.
-    pub const fn side(self) -> Side {
-        match self {
-            Self::A => Side::Outside,
-            Self::B => Side::Inside,
-        }
-    }
-}
-
-/// IPv4 or IPv6.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Family {
-    /// IPv4.
-    V4,
-    /// IPv6.
-    V6,
-}
-
-impl Family {
-    const fn ip(self, [a, b, c, d]: [u8; 4], v6: u16) -> IpAddr {
-        match self {
-            Self::V4 => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
-            Self::V6 => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, v6 >> 8, 0, 0, 0, 0, v6 & 0xff)),
-        }
-    }
-
-    /// As in the ids of docs/packets.md: `v4` or `v6`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::V4 => "v4",
-            Self::V6 => "v6",
-        }
-    }
-}
-
-/// Which ports a service has.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ports {
-    /// One.
-    One,
-    /// [`LIST`], and backends that listen on the same.
-    List,
-    /// [`LIST`], and backends that listen on one of their own.
-    ListToOne,
-    /// All, and backends that listen on the same.
-    Any,
-}
-
-/// The ports of services that have several.
-pub const LIST: [u16; 3] = [80, 443, 8443];
-
-impl Ports {
-    /// Port numbers of the service's entries; `only` is that of a service of one port.
-    pub fn numbers(self, only: u16) -> Vec<u16> {
-        match self {
-            Self::One => vec![only],
-            Self::List | Self::ListToOne => LIST.to_vec(),
-            Self::Any => vec![0],
-        }
-    }
-}
+use super::{Conn, Family, Ports, Which};
 
 /// A service and how it is configured.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -246,112 +155,9 @@ impl Site {
         ServiceKey::new(self.address().into(), Be16::new(self.port), number)
     }
 
-    /// A backend's entry, of the world's generation.
-    pub fn recipe(&self, world: &dyn World, which: Which) -> Backend {
-        let (address, port) = self.server(which);
-        let (source_first, source_count) = match (self.forwarding, self.family) {
-            (Forwarding::Nat, Family::V4) => (0, 1),
-            (Forwarding::Nat, Family::V6) => (1, 1),
-            _ => (0, 0),
-        };
-        Backend {
-            address: address.into(),
-            service_address: self.address().into(),
-            target_mac: Mac::from_bytes(if which == A { mac::A } else { mac::B }),
-            source_mac: Mac::from_bytes(mac::OURS_OUT),
-            generation: world.generation(),
-            ifindex: world.ifindex(which.side()),
-            port: Be16::new(if self.keeps_port() { 0 } else { port }),
-            service_tag: self.tag(),
-            forwarding: self.forwarding as u8
-                | if self.by_connection_id { Backend::BY_CONNECTION_ID } else { 0 },
-            source_first,
-            source_count,
-            protocol: self.key().protocol(),
-        }
-    }
-
-    const fn tag(&self) -> u16 {
-        0x7a60 + self.number as u16
-    }
-
-    /// Does a backend listen on the port that was called?
-    fn keeps_port(&self) -> bool {
-        match self.ports {
-            Ports::One => self.forwarding.is_direct(),
-            Ports::ListToOne => false,
-            Ports::List | Ports::Any => true,
-        }
-    }
-
-    /// Its entry for one port.
-    pub fn entry(&self) -> Service {
-        Service {
-            scope: self.scope,
-            client_mask: Ip::prefix_mask(self.address(), self.prefix.unwrap_or(0)),
-            slots_base: self.slots_base(),
-            slots_mask: 1,
-            idle_ticks: self.idle_ticks,
-            lifetime_ticks: self.lifetime_ticks,
-            persist_by: if self.prefix.is_some() { PersistBy::ClientIp } else { PersistBy::Connection }
-                as u32,
-            access: self.access,
-            quic: if self.by_connection_id { self.quic_number() } else { 0 },
-            port: Be16::new(self.port),
-            tag: self.tag(),
-            flags: 0,
-            reserved: 0,
-        }
-    }
-
     /// The number of its connection-id settings.
     pub const fn quic_number(&self) -> u32 {
         1 + self.number as u32
-    }
-
-    /// Puts it in place.
-    pub fn install(&self, world: &mut dyn World) {
-        let v4 = Self { family: Family::V4, ..*self }.source();
-        let v6 = Self { family: Family::V6, ..*self }.source();
-        world.set_sources(&[v4.into(), v6.into()]);
-        world.set_tunnels(&tunnel::tunnels());
-        for which in [A, B] {
-            let recipe = self.recipe(world, which);
-            world.set_backend(self.id(which), &recipe);
-            world.set_health(self.id(which), Health::Up);
-        }
-        world.set_slots(self.slots_base(), &[self.id(A).0; 2]);
-        if self.by_connection_id {
-            quic::install(world, *self);
-        }
-        self.open(world);
-        let flags = if self.echo { Service::ECHO } else { 0 };
-        let mark = Service { flags, ..Service::default() };
-        world.set_service(&ServiceKey::any_port(self.address().into()), &mark);
-    }
-
-    /// Puts its entries in place, which all say the same but for the port.
-    pub fn open(&self, world: &mut dyn World) {
-        for (key, entry) in self.entries() {
-            world.set_service(&key, &entry);
-        }
-    }
-
-    /// Takes its entries away.
-    pub fn close(&self, world: &mut dyn World) {
-        for (key, _) in self.entries() {
-            world.remove_service(&key);
-        }
-    }
-
-    fn entries(&self) -> Vec<(ServiceKey, Service)> {
-        let ports = self.ports.numbers(self.port).into_iter().map(|port| Self { port, ..*self });
-        let mut entries: Vec<_> = ports.map(|one| (one.key(), one.entry())).collect();
-        if self.only {
-            let key = ServiceKey::only(self.address().into(), self.key().protocol());
-            entries.push((key, entries[0].1));
-        }
-        entries
     }
 
     /// A connection of the usual client; its source port is the row's `taken`-th to be chosen.

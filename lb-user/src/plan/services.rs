@@ -1,0 +1,126 @@
+//! Services: their entries, and their slot tables.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use lb_common::{
+    net::Be16,
+    state::{Health, Service, ServiceKey},
+};
+
+use super::{
+    Inputs, Plan, ServiceState, SlotTable, State, Step, port, quic::Numbers, ranges::Places, recipe,
+};
+use crate::{
+    health::BackendKey,
+    model::{self, Model},
+    slots::{self, Member},
+};
+
+impl Plan {
+    /// Writes a service's entries, and its slot table where that is another.
+    pub(super) fn service(
+        &mut self,
+        current: &State,
+        inputs: &Inputs,
+        service: &model::Service,
+        places: &Places,
+        numbers: &Numbers,
+    ) -> Result<()> {
+        let common = Service {
+            access: self.list_number(service),
+            quic: numbers.of_service(service),
+            ..recipe::service_entry(service)
+        };
+        let keys: Vec<_> = recipe::service_keys(service).collect();
+        let own = |key| current.services.get(key).filter(|known| known.entry.scope == common.scope);
+        let before = keys.iter().filter_map(own).find(|known| known.table.is_some());
+        let table = self.slot_table(inputs, service, before.and_then(|known| known.table.as_ref()));
+        let kept = before.filter(|known| known.table.as_ref().is_some_and(|it| it.slots == table.slots));
+        let (slots_base, mut fresh) = match kept {
+            Some(known) => (known.entry.slots_base, None),
+            None => (places.of(&keys[0], service.slots)?, Some(Arc::clone(&table.slots))),
+        };
+        self.service_changes(current, service, &keys, &common);
+        let mut table = Some(table);
+        for key in keys {
+            let entry = Service { port: key.port, slots_base, ..common };
+            if current.services.get(&key).is_none_or(|known| known.entry != entry) {
+                self.steps.push(Step::PutService { key, entry, table: fresh.take() });
+            }
+            self.next.services.insert(key, ServiceState { entry, table: table.take() });
+        }
+        Ok(())
+    }
+
+    /// What changes about a service, apart from its backends.
+    fn service_changes(
+        &mut self,
+        current: &State,
+        service: &model::Service,
+        keys: &[ServiceKey],
+        common: &Service,
+    ) {
+        let alike = |entry: Service| {
+            Service { slots_base: 0, port: Be16::default(), access: common.access, ..entry } == *common
+        };
+        let known: Vec<_> = keys.iter().map(|key| (key, current.services.get(key))).collect();
+        let own = |entry: &Service| entry.scope == common.scope;
+        if !known.iter().any(|(_, known)| known.is_some_and(|known| own(&known.entry)))
+            && !current.services.values().any(|known| own(&known.entry))
+        {
+            let at = format!("{}/{}", service.ports.at(service.address), service.protocol);
+            self.changes.push(match known[0].1 {
+                Some(_) => format!("service at {at} is now {}", service.name),
+                None => format!("add service {} at {at}", service.name),
+            });
+            return;
+        }
+        for (key, known) in &known {
+            if known.is_none_or(|known| !own(&known.entry)) {
+                self.changes.push(format!("service {}: add port {}", service.name, port(key)));
+            }
+        }
+        if known.iter().any(|(_, known)| known.is_some_and(|it| own(&it.entry) && !alike(it.entry))) {
+            self.changes.push(format!("service {}: persistence or slots", service.name));
+        }
+        let changes_list = |entry: &Service| own(entry) && entry.access != common.access;
+        if known.iter().any(|(_, known)| known.is_some_and(|it| changes_list(&it.entry))) {
+            self.changes.push(format!("service {}: access list", service.name));
+        }
+    }
+
+    /// Slots go to the backends that are up; if none is, to all, so that the first that comes back
+    /// serves without waiting for a new table.
+    fn slot_table(&self, inputs: &Inputs, service: &model::Service, before: Option<&SlotTable>) -> SlotTable {
+        let installed = |backend: &model::Backend| {
+            let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
+            (self.next.backends[&key].id, self.next.backends[&key].health == Health::Up)
+        };
+        let any_up = service.backends.iter().any(|backend| installed(backend).1);
+        let member = |backend: &model::Backend| {
+            let (id, up) = installed(backend);
+            (up || !any_up).then(|| (backend.name.clone(), backend.weight, id))
+        };
+        let members: Vec<_> = service.backends.iter().filter_map(member).collect();
+        let same =
+            |before: &&SlotTable| before.members == members && before.slots.len() == service.slots as usize;
+        if let Some(before) = before.filter(same) {
+            return before.clone();
+        }
+        let list: Vec<_> =
+            members.iter().map(|(name, weight, id)| Member { name, weight: *weight, id: id.0 }).collect();
+        let slots = slots::fill(&list, service.slots, inputs.seed).into();
+        SlotTable { members, slots }
+    }
+
+    /// Entries beside the services' own: marks of their addresses, and where fragments without ports go.
+    pub(super) fn beside(&mut self, current: &State, model: &Model, inputs: &Inputs) {
+        for (key, entry) in recipe::beside(model, &inputs.answered, |key| self.next.services[key].entry) {
+            if current.services.get(&key).is_none_or(|known| known.entry != entry) {
+                self.steps.push(Step::PutService { key, entry, table: None });
+            }
+            self.next.services.insert(key, ServiceState { entry, table: None });
+        }
+    }
+}
