@@ -23,34 +23,30 @@ const LOOK: Duration = Duration::from_secs(1);
 /// When the daemon can't be told or the answer can't be printed.
 pub fn run(socket: &Path, args: &BackendArgs) -> anyhow::Result<ExitCode> {
     let client = Client::new(socket);
-    let (ChangeArgs { target, json }, action) = match &args.action {
-        BackendCommand::Drain(args) => (&args.change, BackendAction::Drain),
-        BackendCommand::Disable(change) => (change, BackendAction::Disable),
-        BackendCommand::Enable(change) => (change, BackendAction::Enable),
-        BackendCommand::Weight(args) => (&args.change, BackendAction::Weight),
-        BackendCommand::Reset(change) => (change, BackendAction::Reset),
-    };
-    let mut order = BackendOrder {
-        service: target.service.clone(),
-        backend: target.backend.clone(),
+    let order = |change: &ChangeArgs, action| BackendOrder {
+        service: change.target.service.clone(),
+        backend: change.target.backend.clone(),
         action,
         deadline_s: None,
         weight: None,
     };
-    match &args.action {
-        BackendCommand::Drain(DrainArgs { deadline, .. }) => {
-            order.deadline_s = deadline.map(|deadline| deadline.as_secs());
+    let (change, order, waits) = match &args.action {
+        BackendCommand::Drain(DrainArgs { change, deadline, wait }) => {
+            let deadline_s = deadline.map(|deadline| deadline.as_secs());
+            (change, BackendOrder { deadline_s, ..order(change, BackendAction::Drain) }, *wait)
         }
-        BackendCommand::Weight(WeightArgs { weight, .. }) => order.weight = Some(*weight),
-        BackendCommand::Disable(_) | BackendCommand::Enable(_) | BackendCommand::Reset(_) => {}
-    }
-    let done = ask(client.backend(&order), *json, view::backend)?;
-    match &args.action {
-        BackendCommand::Drain(DrainArgs { wait: true, .. }) if done == ExitCode::SUCCESS => {
-            ask(watch(&client, target), false, view::drained)
+        BackendCommand::Weight(WeightArgs { change, weight }) => {
+            (change, BackendOrder { weight: Some(*weight), ..order(change, BackendAction::Weight) }, false)
         }
-        _ => Ok(done),
+        BackendCommand::Disable(change) => (change, order(change, BackendAction::Disable), false),
+        BackendCommand::Enable(change) => (change, order(change, BackendAction::Enable), false),
+        BackendCommand::Reset(change) => (change, order(change, BackendAction::Reset), false),
+    };
+    let done = ask(client.backend(&order), change.json, view::backend)?;
+    if waits && done == ExitCode::SUCCESS {
+        return ask(watch(&client, &change.target), false, view::drained);
     }
+    Ok(done)
 }
 
 /// Prints a line whenever something changed, until nobody is left on the backend or it is not draining any more;

@@ -44,6 +44,13 @@ impl Admin {
             (_, checked) => checked,
         }
     }
+
+    const fn deadline(self) -> Option<SystemTime> {
+        match self {
+            Self::Draining { until } => until,
+            Self::Enabled | Self::Disabled => None,
+        }
+    }
 }
 
 /// What is different about a backend.
@@ -128,15 +135,6 @@ impl Changes {
             key.clone()
         })
         .collect()
-    }
-}
-
-impl Admin {
-    const fn deadline(self) -> Option<SystemTime> {
-        match self {
-            Self::Draining { until } => until,
-            Self::Enabled | Self::Disabled => None,
-        }
     }
 }
 
