@@ -9,7 +9,7 @@ use std::{
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use lb_common::{
     reason::Reason,
-    state::{Forwarding, Meter, SessionKey, Tunnel},
+    state::{Forwarding, Meter, SessionKey},
     tables::Store,
 };
 use limpet_tests::packets::{
@@ -60,7 +60,7 @@ fn payload_in_further_buffers() {
     for site in rows::sites() {
         kernel.begin_row();
         site.install(&mut kernel);
-        kernel.set_tunnels(&tunnel::tunnels().map(|tunnel| Tunnel { mtu: 9000, ..tunnel }));
+        kernel.set_tunnels(&tunnel::tunnels(9000));
         let conn = Conn { port: 500, ..site.conn(0) };
         let datagram = conn.says(ACK, &vec![0x5a; 8000]);
         let frame = datagram.build(&[]);

@@ -39,15 +39,12 @@ use nix::{
 
 use super::{
     maps::Maps,
-    table::{Action, Geometry, KEY, Ran, Side, World},
+    table::{Action, Geometry, IDS, KEY, Ran, Side, World},
 };
 
 /// `enum xdp_action` (include/uapi/linux/bpf.h).
 const ACTIONS: [(u32, Action); 4] =
     [(1, Action::Drop), (2, Action::Pass), (3, Action::Tx), (4, Action::Redirect(None))];
-
-/// Ids that rows use.
-const IDS: u32 = 32;
 
 /// Time that a row may take; a tick must not end in it.
 const ROW: Duration = Duration::from_millis(100);
@@ -227,7 +224,7 @@ fn limits(geometry: Geometry) -> Limits {
         flows: buckets * 2,
         affinity: 16_384,
         pins,
-        services: 32,
+        services: 48,
         access: 1024,
         backends: IDS - 1,
         slots: 64,

@@ -15,11 +15,11 @@ use super::{
     super::{
         age,
         kernel::{Kernel, settle, test_run, tick},
-        table::{Action, Geometry, Host, Ran, Side, Site, World as _},
+        table::{Action, Geometry, Host, IDS, Ran, Side, Site, World as _, tunnel},
     },
     judge::judge,
     lists,
-    step::Step,
+    step::{Change, Step},
 };
 
 /// Bytes of a frame that are directly accessible; the rest of a longer one lies in further buffers.
@@ -27,9 +27,6 @@ const LINEAR: usize = 3_400;
 /// No tick of the kernel's clock may end while a frame is in both worlds; its clock goes by jiffies, of
 /// 10 ms at most.
 const MARGIN: Duration = Duration::from_millis(12);
-/// Backends whose figures are compared.
-const IDS: std::ops::Range<u32> = 0..32;
-
 /// Why a step was not taken to the end.
 #[derive(Debug)]
 pub enum Halt {
@@ -50,6 +47,8 @@ pub struct Duel {
     patience: u32,
     packets: u64,
     sites: Vec<Site>,
+    /// Bytes of the largest outer packet.
+    mtu: u32,
 }
 
 impl Duel {
@@ -58,7 +57,7 @@ impl Duel {
         let kernel = Kernel::new(geometry);
         let mut host = Host::new(geometry);
         host.sides = kernel.sides();
-        Self { kernel, host, true_for: tick(), patience: 0, packets: 0, sites: Vec::new() }
+        Self { kernel, host, true_for: tick(), patience: 0, packets: 0, sites: Vec::new(), mtu: 0 }
     }
 
     /// Begins a history: empties all tables and puts the sites in place.
@@ -70,6 +69,7 @@ impl Duel {
         self.patience = self.true_for.0 / 2;
         self.packets = 0;
         self.sites = sites.to_vec();
+        self.mtu = tunnel::MTU;
         lists::install(&mut self.kernel);
         lists::install(&mut self.host);
         for site in sites {
@@ -85,6 +85,9 @@ impl Duel {
     pub fn step(&mut self, step: &Step) -> Result<Option<(Reason, Ran)>, Halt> {
         match step {
             Step::Change(change) => {
+                if let Change::Mtu(mtu) = change {
+                    self.mtu = *mtu;
+                }
                 change.apply(&mut self.kernel);
                 change.apply(&mut self.host);
                 Ok(None)
@@ -131,7 +134,7 @@ impl Duel {
                 super::hex(&there.bytes)
             )));
         }
-        judge(&self.sites, frame, self.host.last, &here)
+        judge(&self.sites, self.mtu, frame, self.host.last, &here)
             .map_err(|wrong| Halt::Disagreement(format!("{wrong}\n  left   {}", super::hex(&here.bytes))))?;
         Ok((self.host.last, here))
     }
@@ -152,7 +155,7 @@ impl Duel {
         if fates != self.packets {
             return Err(format!("{fates} fates were counted for {} packets", self.packets));
         }
-        for id in IDS.map(BackendId) {
+        for id in (0..IDS).map(BackendId) {
             let traffic: [Traffic; 2] = [self.host.traffic(id), self.kernel.traffic(id)];
             if traffic[0] != traffic[1] {
                 return Err(format!("traffic of {id:?} on the host and in the kernel: {traffic:#?}"));

@@ -5,7 +5,7 @@ use lb_common::{
     state::{Backend, Health},
 };
 
-use super::super::table::{Side, Site, Which, World};
+use super::super::table::{Side, Site, Which, World, tunnel::tunnels};
 
 /// One step of a history.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,6 +33,8 @@ pub enum Change {
     Service(Site, bool),
     /// A service has this access list from now on ([`super::lists`]).
     Access(Site, u32),
+    /// The largest outer packet of all tunnels has so many bytes.
+    Mtu(u32),
 }
 
 impl Change {
@@ -58,6 +60,7 @@ impl Change {
             Self::Service(site, true) => site.open(world),
             Self::Service(site, false) => site.close(world),
             Self::Access(site, access) => Site { access, ..site }.open(world),
+            Self::Mtu(mtu) => world.set_tunnels(&tunnels(mtu)),
         }
     }
 }

@@ -13,7 +13,7 @@ use lb_common::{
     time::Tick,
 };
 
-use super::{Action, Geometry, KEY, Ran, Side, World};
+use super::{Action, Geometry, IDS, KEY, Ran, Side, World};
 
 /// The packet path over plain collections.
 #[derive(Debug)]
@@ -44,8 +44,8 @@ impl Host {
         self.tables = HostTables::new(self.tables.settings);
         self.tables.session_limit = session_limit;
         self.tables.now.set(Tick(100_000));
-        self.tables.backends = vec![Backend::default(); 32];
-        self.tables.health = vec![0; 32];
+        self.tables.backends = vec![Backend::default(); IDS as usize];
+        self.tables.health = vec![0; IDS as usize];
         self.tables.slots = vec![0; 64];
         self.tables.quic = vec![CidConfig::default(); quic::ENTRIES as usize];
     }

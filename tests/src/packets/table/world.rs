@@ -26,6 +26,9 @@ pub const KEY: [u32; KEY_WORDS] = [
     0x34e9_0c6c,
 ];
 
+/// Entries of `BACKENDS`: two for each of the sites there may be at once, and the first, which is nobody's.
+pub const IDS: u32 = 48;
+
 /// Sizes of the tables.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Geometry {
