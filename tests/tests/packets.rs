@@ -13,7 +13,8 @@ use lb_common::{
     tables::Store,
 };
 use limpet_tests::packets::{
-    kernel::{Kernel, makes_short_first_buffers, next_tick, pin_to, test_run, tick},
+    kernel::{Kernel, next_tick, pin_to, tick},
+    run::{makes_short_first_buffers, test_run},
     table::{
         A, ACK, Action, Conn, Family, Frame, Geometry, Host, Row, Side, Site, Step, World, check, rows,
         tunnel::{self, Entropy},

@@ -6,7 +6,7 @@ use lb_common::{reason::Reason, state::Health};
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 
 use super::{
-    super::table::{A, Action, B, Ran, Side, Site, tunnel},
+    super::table::{A, Action, B, HEADROOM, Ran, Side, Site, tunnel},
     mutate::{decorate, mutate},
     pick, services,
     step::{Change, Step},
@@ -20,6 +20,8 @@ const WAITS: [u32; 16] = [1, 1, 1, 1, 2, 3, 4, 5, 60, 61, 112, 113, 170, 171, 1_
 
 /// Bytes of the largest outer packet: the least that the configuration takes, and a few others.
 const MTUS: [u32; 5] = [1_328, 1_400, tunnel::MTU, tunnel::MTU, 9_000];
+/// Bytes before a frame: around what outer headers need.
+const HEADROOMS: [usize; 8] = [0, 16, 20, 24, 28, 40, 44, 48];
 /// Copies of a packet that is too big: more than a CPU answers in a tick.
 const FLOOD: usize = 1_500;
 /// One in so many that were answered begins such a flood.
@@ -106,13 +108,15 @@ impl Generator {
         let which = pick(random, &[A, B]);
         let owners = [[A, A], [A, B], [B, A], [B, B]];
         let states = [Health::Up, Health::Up, Health::Up, Health::Draining, Health::Down, Health::Absent];
-        match random.random_range(0..13) {
+        match random.random_range(0..14) {
             0..4 => Change::Health(site, which, pick(random, &states)),
             4..7 => Change::Slots(site, pick(random, &owners)),
             7 => Change::Replace(site, which, random.random_range(0..3)),
             8 => Change::NextHop(site, which, random.random_ratio(2, 3)),
             9 => Change::Service(site, random.random_ratio(9, 10)),
             10..12 => Change::Access(site, services::access(random)),
+            // Most drivers leave more than enough.
+            12 => Change::Headroom(if random.random() { HEADROOM } else { pick(random, &HEADROOMS) }),
             _ => {
                 self.mtu = pick(random, &MTUS);
                 Change::Mtu(self.mtu)

@@ -83,6 +83,7 @@ fn change(change: Change) -> String {
             format!(".change(move |world| Site {{ access: {access}, ..{} }}.open(world))", name(&site))
         }
         Change::Mtu(mtu) => format!(".change(|world| world.set_tunnels(&tunnels({mtu})))"),
+        Change::Headroom(bytes) => format!(".change(|world| world.set_headroom({bytes}))"),
     }
 }
 

@@ -27,5 +27,5 @@ pub use icmp::IcmpError;
 pub use parts::Parts;
 pub use row::{Fate, Frame, Packet, Row, Step};
 pub use site::{A, B, Family, LIST, Ports, Site, Which, mac};
-pub use world::{Action, Geometry, IDS, KEY, Ran, Side, World};
+pub use world::{Action, Geometry, HEADROOM, IDS, KEY, Ran, Side, World};
 pub use wrap::Tag;

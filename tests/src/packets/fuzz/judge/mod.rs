@@ -18,32 +18,58 @@ use lb_common::{
 
 use self::anatomy::{Anatomy, Body};
 use super::{
-    super::table::{A, Action, B, Ran, Site, mac},
+    super::table::{A, Action, B, HEADROOM, Ran, Site, mac, tunnel::MTU},
     wire::proto,
 };
 
 /// TTL and hop limit of packets that are our own.
 const HOPS: u8 = 64;
 
-/// Judges what became of a frame, where tunnels have outer packets of at most `mtu` bytes.
+/// What the worlds are like, beside their tables.
+#[derive(Clone, Copy, Debug)]
+pub struct Conditions {
+    /// Bytes of the largest outer packet.
+    pub mtu: u32,
+    /// Bytes that drivers leave before a frame.
+    pub headroom: usize,
+}
+
+impl Conditions {
+    /// At the beginning of a history.
+    pub const AT_FIRST: Self = Self { mtu: MTU, headroom: HEADROOM };
+}
+
+/// Judges what became of a frame.
 ///
 /// # Errors
 /// What is wrong, in words.
-pub fn judge(sites: &[Site], mtu: u32, input: &[u8], reason: Reason, ran: &Ran) -> Result<(), String> {
+pub fn judge(
+    sites: &[Site],
+    conditions: Conditions,
+    input: &[u8],
+    reason: Reason,
+    ran: &Ran,
+) -> Result<(), String> {
     match (ran.action, reason.kind()) {
         (Action::Pass, Kind::Pass) | (Action::Drop, Kind::Drop) => {
-            if ran.bytes != input {
+            // That there is no room for an answer shows when what it does not quote is cut off already.
+            let is_cut = reason == Reason::TooBig && input.starts_with(&ran.bytes);
+            if ran.bytes != input && !is_cut {
                 return Err("passed or dropped, but not as it came".to_owned());
             }
-            if reason == Reason::TooBig { tunnel::dropped(sites, mtu, input) } else { Ok(()) }
+            match reason {
+                Reason::TooBig => tunnel::too_big(sites, conditions, input),
+                Reason::NoHeadroom => tunnel::no_headroom(sites, conditions, input),
+                _ => Ok(()),
+            }
         }
         (Action::Tx | Action::Redirect(_), Kind::Forward) => {
             let before = Anatomy::of(input)?;
             if reason == Reason::TooBigAnswered {
-                return tunnel::answered(sites, mtu, input, &before, ran);
+                return tunnel::answered(sites, conditions, input, &before, ran);
             }
             if ran.bytes.len() > input.len() {
-                return tunnel::wrapped(sites, mtu, input, &before, &ran.bytes);
+                return tunnel::wrapped(sites, conditions, input, &before, &ran.bytes);
             }
             let after = Anatomy::of(&ran.bytes)?;
             rewritten(input, &before, &ran.bytes, &after)?;

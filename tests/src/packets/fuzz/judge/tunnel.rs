@@ -11,6 +11,7 @@ use super::{
         tunnel::{Entropy, room},
     },
     super::hex,
+    Conditions,
     anatomy::{Anatomy, Body},
     answers_at, belongs, carries, ends,
 };
@@ -18,7 +19,7 @@ use super::{
 /// It is in the tunnel of one of its site's backends, as it came, and small enough.
 pub fn wrapped(
     sites: &[Site],
-    mtu: u32,
+    conditions: Conditions,
     input: &[u8],
     before: &Anatomy,
     output: &[u8],
@@ -29,8 +30,8 @@ pub fn wrapped(
         [(A, mac::A), (B, mac::B)].into_iter().find(|(it, _)| site.server(*it).0 == outer.destination);
     let (which, to_mac) =
         server.ok_or_else(|| format!("a tunnel of {} leads to {}", site.name(), outer.destination))?;
-    if outer.packet.len() > mtu as usize {
-        return Err(format!("{} bytes left where the tunnel takes {mtu}", outer.packet.len()));
+    if outer.packet.len() > conditions.mtu as usize {
+        return Err(format!("{} bytes left where the tunnel takes {}", outer.packet.len(), conditions.mtu));
     }
     let gue = site.forwarding == Forwarding::Gue;
     let parts = parts.between([to_mac, mac::OURS_OUT]);
@@ -39,9 +40,15 @@ pub fn wrapped(
 }
 
 /// It has ports, is too big, and its sender is told so.
-pub fn answered(sites: &[Site], mtu: u32, input: &[u8], before: &Anatomy, ran: &Ran) -> Result<(), String> {
+pub fn answered(
+    sites: &[Site],
+    conditions: Conditions,
+    input: &[u8],
+    before: &Anatomy,
+    ran: &Ran,
+) -> Result<(), String> {
     let site = called(sites, before)?;
-    let (parts, room) = (Parts::of(input)?, room(site, mtu));
+    let (parts, room) = (Parts::of(input)?, room(site, conditions.mtu));
     if ran.action != Action::Tx || !matches!(before.body, Body::Ported(_)) || parts.packet.len() <= room {
         return Err(format!("{:?}: told to be too big for {room} bytes", ran.action));
     }
@@ -49,12 +56,22 @@ pub fn answered(sites: &[Site], mtu: u32, input: &[u8], before: &Anatomy, ran: &
 }
 
 /// It is too big.
-pub fn dropped(sites: &[Site], mtu: u32, input: &[u8]) -> Result<(), String> {
-    let room = room(called(sites, &Anatomy::of(input)?)?, mtu);
+pub fn too_big(sites: &[Site], conditions: Conditions, input: &[u8]) -> Result<(), String> {
+    let room = room(called(sites, &Anatomy::of(input)?)?, conditions.mtu);
     if Parts::of(input)?.packet.len() > room {
         return Ok(());
     }
     Err(format!("dropped as too big, though there is room for {room} bytes"))
+}
+
+/// Its outer headers don't fit before it.
+pub fn no_headroom(sites: &[Site], conditions: Conditions, input: &[u8]) -> Result<(), String> {
+    let Conditions { mtu, headroom } = conditions;
+    let headers = mtu as usize - room(called(sites, &Anatomy::of(input)?)?, mtu);
+    if headers > headroom {
+        return Ok(());
+    }
+    Err(format!("dropped, though {headers} bytes fit into {headroom}"))
 }
 
 /// The site that a packet is for; it has a tunnel.
