@@ -15,7 +15,8 @@ use lb_common::{
     state::{Forwarding, Traffic},
 };
 use limpet_tests::packets::{
-    kernel::{Kernel, pin_to, test_run},
+    kernel::{Kernel, pin_to},
+    run::test_run,
     table::{A, ACK, Action, Conn, Datagram, Family, Geometry, SYN, Side, Site, World as _},
 };
 

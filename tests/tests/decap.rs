@@ -5,7 +5,7 @@ use limpet_tests::{
         kernel::Kernel,
         table::{Host, World as _, check, rows},
     },
-    packets::kernel::{makes_short_first_buffers, pin_to},
+    packets::{kernel::pin_to, run::makes_short_first_buffers},
 };
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng, seq::IndexedRandom as _};
 

@@ -9,11 +9,12 @@ use std::{
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use lb_common::{
     reason::Reason,
-    state::{Forwarding, Meter, SessionKey, Tunnel},
+    state::{Forwarding, Meter, SessionKey},
     tables::Store,
 };
 use limpet_tests::packets::{
-    kernel::{Kernel, makes_short_first_buffers, next_tick, pin_to, test_run, tick},
+    kernel::{Kernel, next_tick, pin_to, tick},
+    run::{makes_short_first_buffers, test_run},
     table::{
         A, ACK, Action, Conn, Family, Frame, Geometry, Host, Row, Side, Site, Step, World, check, rows,
         tunnel::{self, Entropy},
@@ -60,7 +61,7 @@ fn payload_in_further_buffers() {
     for site in rows::sites() {
         kernel.begin_row();
         site.install(&mut kernel);
-        kernel.set_tunnels(&tunnel::tunnels().map(|tunnel| Tunnel { mtu: 9000, ..tunnel }));
+        kernel.set_tunnels(&tunnel::tunnels(9000));
         let conn = Conn { port: 500, ..site.conn(0) };
         let datagram = conn.says(ACK, &vec![0x5a; 8000]);
         let frame = datagram.build(&[]);

@@ -49,7 +49,8 @@ impl Tunnel {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Meter {
-    tick: Tick,
+    /// The tick that the count is of.
+    pub tick: Tick,
     count: u32,
 }
 layout!(Meter, size = 8, align = 4);

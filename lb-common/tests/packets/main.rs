@@ -8,13 +8,8 @@ mod sums;
 
 use std::collections::HashSet;
 
-use lb_common::{
-    engine::{Verdict, process},
-    host::HostFrame,
-    reason::Reason,
-    state::Forwarding,
-};
-use table::{Family, Geometry, Host, Site, check, rows};
+use lb_common::{reason::Reason, state::Forwarding};
+use table::{Action, Family, Geometry, Host, Side, Site, World as _, check, rows};
 
 #[test]
 fn every_row_on_the_host_engine() {
@@ -47,11 +42,10 @@ fn no_room_before_a_packet() {
         let mut host = Host::new(Geometry::ROOMY);
         site.install(&mut host);
         let bytes = site.conn(0).first().build(&[]);
-        let run = |headroom| {
-            let mut frame = HostFrame::new(bytes.clone(), host.sides[0]);
-            frame.headroom = headroom;
-            let (reason, verdict) = process(&mut frame, &host.tables);
-            (reason, verdict == Verdict::Drop, frame.bytes.len() - bytes.len())
+        let mut run = |headroom| {
+            host.set_headroom(headroom);
+            let ran = host.run(&bytes, Side::Outside);
+            (host.last, ran.action == Action::Drop, ran.bytes.len() - bytes.len())
         };
         assert_eq!(run(least - 1), (Reason::NoHeadroom, true, 0));
         assert_eq!(run(least), (Reason::ToBackend, false, least));

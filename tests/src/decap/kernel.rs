@@ -5,7 +5,7 @@ use lb_user::dataplane::Decap;
 
 use super::table::{GUE_PORT, World, rules};
 use crate::packets::{
-    kernel::test_run,
+    run::test_run,
     table::{Action, Ran},
 };
 

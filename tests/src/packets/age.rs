@@ -37,6 +37,12 @@ pub const fn budget(mut budget: Budget, by: i32) -> Budget {
     budget
 }
 
+/// Answers that were sent, as of another tick.
+pub const fn meter(mut meter: Meter, by: i32) -> Meter {
+    meter.tick = moved(meter.tick, by);
+    meter
+}
+
 /// A session with its times moved.
 pub fn pin(pin: Pin, by: i32) -> Pin {
     Pin { created: moved(pin.created, by), seen: moved(pin.seen, by), ..pin }
@@ -47,7 +53,7 @@ pub fn host(tables: &HostTables, by: i32) {
     flows(&tables.flows, tables.now.get(), by);
     flows(&tables.fragments, tables.now.get(), by);
     bindings(&tables.bindings, by);
-    tables.answers.set(Meter::default());
+    tables.answers.set(meter(tables.answers.get(), by));
     tables.budget.set(budget(tables.budget.get(), by));
     for sessions in &tables.sessions {
         for session in sessions.borrow().values() {

@@ -3,7 +3,6 @@
 //! One program serves many rows, as loading it takes a while: what a row left behind is cleared.
 
 use std::{
-    fs,
     process::Command,
     thread,
     time::{Duration, Instant},
@@ -11,7 +10,6 @@ use std::{
 
 use anyhow::Result;
 use aya::{
-    TestRun as _, TestRunOptions,
     maps::{Array, Map, MapData, MapInfo},
     programs::Xdp,
 };
@@ -39,15 +37,9 @@ use nix::{
 
 use super::{
     maps::Maps,
-    table::{Action, Geometry, KEY, Ran, Side, World},
+    run::try_run,
+    table::{Geometry, HEADROOM, IDS, KEY, Ran, Side, World},
 };
-
-/// `enum xdp_action` (include/uapi/linux/bpf.h).
-const ACTIONS: [(u32, Action); 4] =
-    [(1, Action::Drop), (2, Action::Pass), (3, Action::Tx), (4, Action::Redirect(None))];
-
-/// Ids that rows use.
-const IDS: u32 = 32;
 
 /// Time that a row may take; a tick must not end in it.
 const ROW: Duration = Duration::from_millis(100);
@@ -101,6 +93,8 @@ pub struct Kernel {
     pub program: Program,
     maps: Maps,
     sides: [u32; 2],
+    /// Bytes that are left before frames.
+    headroom: usize,
 }
 
 impl Kernel {
@@ -126,12 +120,13 @@ impl Kernel {
         let sides = ["outside", "inside"].map(|name| if_nametoindex(name).expect("just made"));
         let program = load(limits, ports);
         let maps = Maps::of(program.all());
-        Self { program, maps, sides }
+        Self { program, maps, sides, headroom: HEADROOM }
     }
 
     /// Clears what earlier rows left, and waits for a moment at which no tick ends soon.
     pub fn begin_row(&mut self) {
         self.clear();
+        self.headroom = HEADROOM;
         settle(ROW);
     }
 
@@ -160,7 +155,16 @@ impl Kernel {
         sessions
     }
 
-    /// The program, for [`test_run`] on several threads.
+    /// Runs a frame of which the first `linear` bytes are directly accessible.
+    ///
+    /// # Panics
+    /// As [`test_run`](super::run::test_run), and where [`leaves_less_headroom`](super::run::leaves_less_headroom) does not hold.
+    pub fn run_in_parts(&mut self, frame: &[u8], side: Side, linear: usize) -> Ran {
+        let (ingress, headroom) = (self.ifindex(side), self.headroom);
+        try_run(self.xdp(), frame, ingress, linear, headroom).unwrap_or_else(|error| panic!("{error:?}"))
+    }
+
+    /// The program, for [`test_run`](super::run::test_run) on several threads.
     pub fn xdp(&mut self) -> &Xdp {
         self.program.xdp()
     }
@@ -184,50 +188,13 @@ pub fn free_ports(program: &mut Program) -> Result<()> {
     Ok(())
 }
 
-/// Runs the program on a frame that came in by interface `ingress` and of which the
-/// first `linear` bytes are directly accessible.
-///
-/// # Panics
-/// If the kernel won't, as for frames under 14 bytes.
-pub fn test_run(xdp: &Xdp, frame: &[u8], ingress: u32, linear: usize) -> Ran {
-    // `struct xdp_md`: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
-    let context: Vec<u8> =
-        [0, linear as u32, 0, ingress, 0, 0].iter().flat_map(|word| word.to_ne_bytes()).collect();
-    let mut bytes = vec![0; frame.len() + 64];
-    let result = xdp.test_run(TestRunOptions {
-        data_in: Some(frame),
-        data_out: Some(&mut bytes),
-        ctx_in: Some(&context),
-        ..TestRunOptions::default()
-    });
-    let result = result.unwrap_or_else(|error| panic!("test_run of {} bytes: {error:?}", frame.len()));
-    bytes.truncate(result.data_size_out as usize);
-    let action = ACTIONS.iter().find(|(number, _)| *number == result.return_value);
-    let &(_, action) = action.unwrap_or_else(|| panic!("XDP action {}", result.return_value));
-    Ran { action, bytes }
-}
-
-/// True if a test run takes a first buffer shorter than a page, as it does since Linux 6.18; says so if not.
-///
-/// # Panics
-/// Without `/proc`.
-pub fn makes_short_first_buffers() -> bool {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").expect("every Linux has it");
-    let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version < (6, 18) {
-        eprintln!("SKIPPED: needs Linux 6.18 for packets in several small buffers, this is {release}");
-    }
-    version >= (6, 18)
-}
-
 fn limits(geometry: Geometry) -> Limits {
     let Geometry { buckets, pins, ports, fragments, new_flows, new_pins } = geometry;
     Limits {
         flows: buckets * 2,
         affinity: 16_384,
         pins,
-        services: 32,
+        services: 48,
         access: 1024,
         backends: IDS - 1,
         slots: 64,
@@ -289,6 +256,10 @@ impl World for Kernel {
         self.program.kernel.set_tunnels(tunnels).expect("writable");
     }
 
+    fn set_headroom(&mut self, bytes: usize) {
+        self.headroom = bytes;
+    }
+
     fn ifindex(&self, side: Side) -> u32 {
         match side {
             Side::Outside => self.sides[0],
@@ -305,8 +276,7 @@ impl World for Kernel {
     }
 
     fn run(&mut self, frame: &[u8], side: Side) -> Ran {
-        let ingress = self.ifindex(side);
-        test_run(self.xdp(), frame, ingress, frame.len())
+        self.run_in_parts(frame, side, frame.len())
     }
 
     fn reasons(&self) -> Vec<(Reason, u64)> {

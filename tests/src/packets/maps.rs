@@ -14,7 +14,7 @@ use aya::{
     util::nr_cpus,
 };
 use lb_common::{
-    state::{Binding, Bucket, Budget, Pin, SessionKey},
+    state::{Binding, Bucket, Pin, Plain, SessionKey},
     time::Tick,
 };
 use memmap2::{MmapOptions, MmapRaw};
@@ -103,9 +103,8 @@ impl Maps {
                 "FLOWS" | "FRAGMENTS" => age::flows(unsafe { map.shared::<Bucket>() }, now, by),
                 // SAFETY: the same is true of bindings.
                 "BINDINGS" => age::bindings(unsafe { map.shared::<Binding>() }, by),
-                // What was counted was in another tick.
-                "ANSWERS" => map.clear().expect("a meter can be reset"),
-                "BUDGET" => map.shift_budgets(by).expect("budgets can be rewritten"),
+                "ANSWERS" => map.each_cpu(|it| age::meter(it, by)).expect("meters can be rewritten"),
+                "BUDGET" => map.each_cpu(|it| age::budget(it, by)).expect("budgets can be rewritten"),
                 "PINS" | "AFFINITY" => map.shift_sessions(by).expect("sessions can be rewritten"),
                 _ => {}
             }
@@ -194,15 +193,16 @@ impl Map {
         bpf(command, &mut Element { map, reserved: 0, key, value, flags: 0 })
     }
 
-    fn shift_budgets(&self, by: i32) -> io::Result<()> {
-        let mut budgets = vec![Budget::default(); nr_cpus().expect("readable")];
-        assert_eq!(self.value, mem::size_of_val(budgets.as_slice()), "one for each CPU");
+    /// Rewrites the only entry, which each CPU has one of.
+    fn each_cpu<T: Plain + Copy + Default>(&self, change: impl Fn(T) -> T) -> io::Result<()> {
+        let mut values = vec![T::default(); nr_cpus().expect("readable")];
+        assert_eq!(self.value, mem::size_of_val(values.as_slice()), "one for each CPU");
         let key = 0u32.to_ne_bytes();
-        self.element(LOOKUP, &key, budgets.as_mut_ptr().cast())?;
-        for budget in &mut budgets {
-            *budget = age::budget(*budget, by);
+        self.element(LOOKUP, &key, values.as_mut_ptr().cast())?;
+        for value in &mut values {
+            *value = change(*value);
         }
-        self.element(UPDATE, &key, budgets.as_mut_ptr().cast())
+        self.element(UPDATE, &key, values.as_mut_ptr().cast())
     }
 
     fn shift_sessions(&self, by: i32) -> io::Result<()> {

@@ -7,5 +7,6 @@ pub mod age;
 pub mod fuzz;
 pub mod kernel;
 pub mod maps;
+pub mod run;
 
 pub mod table;

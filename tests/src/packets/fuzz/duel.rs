@@ -14,12 +14,13 @@ use lb_common::{
 use super::{
     super::{
         age,
-        kernel::{Kernel, settle, test_run, tick},
-        table::{Action, Geometry, Host, Ran, Side, Site, World as _},
+        kernel::{Kernel, settle, tick},
+        run::leaves_less_headroom,
+        table::{Action, Geometry, Host, IDS, Ran, Side, Site, World},
     },
-    judge::judge,
+    judge::{Conditions, judge},
     lists,
-    step::Step,
+    step::{Change, Step},
 };
 
 /// Bytes of a frame that are directly accessible; the rest of a longer one lies in further buffers.
@@ -27,9 +28,6 @@ const LINEAR: usize = 3_400;
 /// No tick of the kernel's clock may end while a frame is in both worlds; its clock goes by jiffies, of
 /// 10 ms at most.
 const MARGIN: Duration = Duration::from_millis(12);
-/// Backends whose figures are compared.
-const IDS: std::ops::Range<u32> = 0..32;
-
 /// Why a step was not taken to the end.
 #[derive(Debug)]
 pub enum Halt {
@@ -50,15 +48,28 @@ pub struct Duel {
     patience: u32,
     packets: u64,
     sites: Vec<Site>,
+    conditions: Conditions,
+    /// Can the kernel leave less room before a frame than it usually does?
+    pub leaves_less_headroom: bool,
 }
 
 impl Duel {
     /// Both worlds with tables of this size; the calling thread should stay on the first CPU.
     pub fn new(geometry: Geometry) -> Self {
-        let kernel = Kernel::new(geometry);
+        let mut kernel = Kernel::new(geometry);
+        let leaves_less_headroom = leaves_less_headroom(kernel.xdp());
         let mut host = Host::new(geometry);
         host.sides = kernel.sides();
-        Self { kernel, host, true_for: tick(), patience: 0, packets: 0, sites: Vec::new() }
+        Self {
+            kernel,
+            host,
+            true_for: tick(),
+            patience: 0,
+            packets: 0,
+            sites: Vec::new(),
+            conditions: Conditions::AT_FIRST,
+            leaves_less_headroom,
+        }
     }
 
     /// Begins a history: empties all tables and puts the sites in place.
@@ -70,11 +81,13 @@ impl Duel {
         self.patience = self.true_for.0 / 2;
         self.packets = 0;
         self.sites = sites.to_vec();
-        lists::install(&mut self.kernel);
-        lists::install(&mut self.host);
-        for site in sites {
-            site.install(&mut self.kernel);
-            site.install(&mut self.host);
+        self.conditions = Conditions::AT_FIRST;
+        for world in [&mut self.kernel as &mut dyn World, &mut self.host] {
+            world.set_headroom(self.conditions.headroom);
+            lists::install(world);
+            for site in sites {
+                site.install(world);
+            }
         }
     }
 
@@ -85,6 +98,12 @@ impl Duel {
     pub fn step(&mut self, step: &Step) -> Result<Option<(Reason, Ran)>, Halt> {
         match step {
             Step::Change(change) => {
+                match *change {
+                    Change::Mtu(mtu) => self.conditions.mtu = mtu,
+                    Change::Headroom(_) if !self.leaves_less_headroom => return Ok(None),
+                    Change::Headroom(bytes) => self.conditions.headroom = bytes,
+                    _ => {}
+                }
                 change.apply(&mut self.kernel);
                 change.apply(&mut self.host);
                 Ok(None)
@@ -113,8 +132,7 @@ impl Duel {
     fn packet(&mut self, frame: &[u8], side: Side) -> Result<(Reason, Ran), Halt> {
         settle(MARGIN);
         self.keep_true();
-        let ingress = self.kernel.ifindex(side);
-        let there = test_run(self.kernel.xdp(), frame, ingress, frame.len().min(LINEAR));
+        let there = self.kernel.run_in_parts(frame, side, frame.len().min(LINEAR));
         if tick() != self.true_for {
             return Err(Halt::HeldUp);
         }
@@ -131,7 +149,7 @@ impl Duel {
                 super::hex(&there.bytes)
             )));
         }
-        judge(&self.sites, frame, self.host.last, &here)
+        judge(&self.sites, self.conditions, frame, self.host.last, &here)
             .map_err(|wrong| Halt::Disagreement(format!("{wrong}\n  left   {}", super::hex(&here.bytes))))?;
         Ok((self.host.last, here))
     }
@@ -152,7 +170,7 @@ impl Duel {
         if fates != self.packets {
             return Err(format!("{fates} fates were counted for {} packets", self.packets));
         }
-        for id in IDS.map(BackendId) {
+        for id in (0..IDS).map(BackendId) {
             let traffic: [Traffic; 2] = [self.host.traffic(id), self.kernel.traffic(id)];
             if traffic[0] != traffic[1] {
                 return Err(format!("traffic of {id:?} on the host and in the kernel: {traffic:#?}"));

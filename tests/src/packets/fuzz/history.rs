@@ -56,10 +56,10 @@ fn run(
     for number in 1..=length {
         let step = generator.step();
         let result = duel.step(&step);
-        if let (Step::Packet(_, side), Ok(Some((reason, ran)))) = (&step, &result)
+        if let (Step::Packet(frame, side), Ok(Some((reason, ran)))) = (&step, &result)
             && reason.kind() == Kind::Forward
         {
-            generator.note(ran, *side);
+            generator.note((frame, *side), *reason, ran);
         }
         steps.push(step);
         result?;

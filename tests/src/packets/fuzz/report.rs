@@ -10,7 +10,7 @@ use lb_common::{
 use super::{
     super::{
         age,
-        table::{Action, Geometry, Host, Side, Site, World as _},
+        table::{Action, Geometry, Host, IDS, Side, Site, World as _},
     },
     hex,
     history::Finding,
@@ -82,11 +82,13 @@ fn change(change: Change) -> String {
         Change::Access(site, access) => {
             format!(".change(move |world| Site {{ access: {access}, ..{} }}.open(world))", name(&site))
         }
+        Change::Mtu(mtu) => format!(".change(|world| world.set_tunnels(&tunnels({mtu})))"),
+        Change::Headroom(bytes) => format!(".change(|world| world.set_headroom({bytes}))"),
     }
 }
 
 fn packet(host: &mut Host, frame: &[u8], side: Side) -> String {
-    let ids = || (0..32).map(BackendId);
+    let ids = || (0..IDS).map(BackendId);
     let before = (host.reasons(), ids().map(|id| host.traffic(id)).collect::<Vec<_>>());
     let ran = host.run(frame, side);
     let (mut events, mut opens) = (Vec::new(), false);
@@ -110,9 +112,12 @@ fn packet(host: &mut Host, frame: &[u8], side: Side) -> String {
             "Fate::ToBackend {{ id: BackendId({id}), opens: {opens}, out: hex(\"{output}\"), side: Side::{to:?} }}"
         ),
         Reason::ToClient => format!("Fate::ToClient {{ id: BackendId({id}), out: hex(\"{output}\") }}"),
-        Reason::EchoReply => format!(
-            "Fate::Answered {{ reason: Reason::EchoReply, opens: None, out: hex(\"{output}\").into() }}"
-        ),
+        Reason::EchoReply | Reason::TooBigAnswered => {
+            let opens = opens.then(|| format!("BackendId({id})"));
+            let opens = opens.map_or("None".to_owned(), |id| format!("Some({id})"));
+            let reason = host.last;
+            format!("Fate::Answered {{ reason: Reason::{reason:?}, opens: {opens}, out: hex(\"{output}\") }}")
+        }
         reason => format!("Fate::Ends {{ reason: Reason::{reason:?} }}"),
     };
     format!(".comes(Side::{side:?}, hex(\"{input}\"), {fate}, &[{events}])")

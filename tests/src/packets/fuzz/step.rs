@@ -5,12 +5,12 @@ use lb_common::{
     state::{Backend, Health},
 };
 
-use super::super::table::{Side, Site, Which, World};
+use super::super::table::{Side, Site, Which, World, tunnel::tunnels};
 
 /// One step of a history.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// The daemon writes to the tables.
+    /// The daemon writes to the tables, or the driver is another.
     Change(Change),
     /// Ticks go by.
     Wait(u32),
@@ -18,7 +18,7 @@ pub enum Step {
     Packet(Vec<u8>, Side),
 }
 
-/// A change of the tables.
+/// A change of the tables, or around them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Change {
     /// A backend's state.
@@ -33,6 +33,10 @@ pub enum Change {
     Service(Site, bool),
     /// A service has this access list from now on ([`super::lists`]).
     Access(Site, u32),
+    /// The largest outer packet of all tunnels has so many bytes.
+    Mtu(u32),
+    /// Drivers leave so many bytes before a frame.
+    Headroom(usize),
 }
 
 impl Change {
@@ -58,6 +62,8 @@ impl Change {
             Self::Service(site, true) => site.open(world),
             Self::Service(site, false) => site.close(world),
             Self::Access(site, access) => Site { access, ..site }.open(world),
+            Self::Mtu(mtu) => world.set_tunnels(&tunnels(mtu)),
+            Self::Headroom(bytes) => world.set_headroom(bytes),
         }
     }
 }

@@ -13,7 +13,7 @@ use lb_common::{
     time::Tick,
 };
 
-use super::{Action, Geometry, KEY, Ran, Side, World};
+use super::{Action, Geometry, HEADROOM, IDS, KEY, Ran, Side, World};
 
 /// The packet path over plain collections.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct Host {
     pub tables: HostTables,
     /// Indices of the interfaces: outside, inside.
     pub sides: [u32; 2],
+    /// Bytes before a frame.
+    headroom: usize,
     /// The fate of the last frame.
     pub last: Reason,
 }
@@ -30,7 +32,8 @@ impl Host {
     /// Empty tables.
     pub fn new(geometry: Geometry) -> Self {
         let Geometry { buckets, pins, ports, fragments, new_flows, new_pins } = geometry;
-        let mut host = Self { tables: HostTables::default(), sides: [4, 5], last: Reason::NotIp };
+        let mut host =
+            Self { tables: HostTables::default(), sides: [4, 5], headroom: HEADROOM, last: Reason::NotIp };
         host.tables.settings = Settings::new(KEY, buckets, 1, ports, fragments)
             .limited(Tick::times(new_flows), Tick::times(new_pins));
         host.tables.session_limit = [pins as usize, usize::MAX];
@@ -44,8 +47,8 @@ impl Host {
         self.tables = HostTables::new(self.tables.settings);
         self.tables.session_limit = session_limit;
         self.tables.now.set(Tick(100_000));
-        self.tables.backends = vec![Backend::default(); 32];
-        self.tables.health = vec![0; 32];
+        self.tables.backends = vec![Backend::default(); IDS as usize];
+        self.tables.health = vec![0; IDS as usize];
         self.tables.slots = vec![0; 64];
         self.tables.quic = vec![CidConfig::default(); quic::ENTRIES as usize];
     }
@@ -53,6 +56,7 @@ impl Host {
     /// Passes a frame that came in by interface `ingress`: the reason, the verdict, the bytes.
     pub fn process(&self, frame: &[u8], ingress: u32) -> (Reason, Verdict, Vec<u8>) {
         let mut frame = HostFrame::new(frame.to_vec(), ingress);
+        frame.headroom = self.headroom;
         let (reason, verdict) = engine::process(&mut frame, &self.tables);
         (reason, verdict, frame.bytes)
     }
@@ -97,6 +101,10 @@ impl World for Host {
 
     fn set_tunnels(&mut self, tunnels: &[Tunnel; 2]) {
         self.tables.tunnels = *tunnels;
+    }
+
+    fn set_headroom(&mut self, bytes: usize) {
+        self.headroom = bytes;
     }
 
     fn ifindex(&self, side: Side) -> u32 {

@@ -71,7 +71,7 @@ impl Site {
         let v4 = Self { family: Family::V4, ..*self }.source();
         let v6 = Self { family: Family::V6, ..*self }.source();
         world.set_sources(&[v4.into(), v6.into()]);
-        world.set_tunnels(&tunnel::tunnels());
+        world.set_tunnels(&tunnel::tunnels(tunnel::MTU));
         for which in [A, B] {
             let recipe = self.recipe(world, which);
             world.set_backend(self.id(which), &recipe);

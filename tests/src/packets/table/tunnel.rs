@@ -3,49 +3,58 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use etherparse::{
-    IpHeaders, IpNumber, Ipv4Extensions, Ipv4Header, Ipv6Extensions, Ipv6Header, NetSlice, PacketBuilder,
-    SlicedPacket, TransportSlice,
+    IpHeaders, IpNumber, Ipv4Extensions, Ipv4Header, Ipv6Extensions, Ipv6Header, NetSlice, SlicedPacket,
+    TransportSlice,
 };
 use lb_common::{
     net::{Be16, Ip},
-    state::Tunnel,
+    state::{Forwarding, Tunnel},
 };
 
-use super::Datagram;
+use super::{Datagram, Family, Parts, Site};
 
 /// UDP port that GUE goes to.
 pub const GUE_PORT: u16 = 6081;
-/// Bytes of the largest outer packet.
+/// Bytes of the largest outer packet, at first.
 pub const MTU: u32 = 1500;
 
-/// What every world's tunnels are, by outer family. IPv4 has one source address, IPv6 65,536 of them.
-pub fn tunnels() -> [Tunnel; 2] {
+/// What every world's tunnels are, by outer family: with outer packets of at most `mtu` bytes. IPv4 has one
+/// source address, IPv6 65,536 of them.
+pub fn tunnels(mtu: u32) -> [Tunnel; 2] {
     let tunnel = |source: IpAddr, spread: u64| Tunnel {
         source: Ip::from(source),
         spread: spread.to_be(),
-        mtu: MTU,
+        mtu,
         gue_port: Be16::new(GUE_PORT),
         reserved: 0,
     };
     [tunnel(OUTER_V4.into(), 0), tunnel(OUTER_V6.into(), 0xffff)]
 }
 
-/// The outer source of IPv4.
-pub const OUTER_V4: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
+/// Bytes of the largest packet that fits into a site's tunnel.
+pub fn room(site: &Site, mtu: u32) -> usize {
+    let outer = if site.outer == Family::V4 { 20 } else { 40 };
+    mtu as usize - outer - if site.forwarding == Forwarding::Gue { 8 } else { 0 }
+}
+
+const OUTER_V4: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 1);
 const OUTER_V6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 9, 0, 0, 0, 0, 0);
 
 /// What a flow puts into outer headers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Entropy {
     /// The sender.
-    source: IpAddr,
+    pub(super) source: IpAddr,
     /// IPv6 flow label; 0 for IPv4.
-    label: u32,
+    pub(super) label: u32,
     /// UDP source port; 0 without UDP.
-    port: u16,
+    pub(super) port: u16,
 }
 
 impl Entropy {
+    /// That of IPv4 in IPv4.
+    pub const NONE: Self = Self { source: IpAddr::V4(OUTER_V4), label: 0, port: 0 };
+
     /// What a frame has of it.
     ///
     /// # Errors
@@ -90,30 +99,8 @@ pub struct Wrapped {
 impl Wrapped {
     /// The frame.
     pub fn build(&self, entropy: Entropy) -> Vec<u8> {
-        let mut frame = Vec::new();
-        let ethernet = PacketBuilder::ethernet2(self.inner.from_mac, self.inner.to_mac);
-        let inner = Datagram { tags: Vec::new(), ..self.inner.clone() }.build(&[]);
-        let (packet, padding) = inner[14..].split_at(self.inner.ip_len() as usize);
-        let (udp, number) = match self.inner.source.address {
-            _ if self.is_gue => (8, IpNumber::UDP),
-            IpAddr::V4(_) => (0, IpNumber::IPV4),
-            IpAddr::V6(_) => (0, IpNumber::IPV6),
-        };
-        let class = self.inner.class();
-        let header = own_header(entropy.source, self.to, class, entropy.label, number, udp + packet.len());
-        let network = ethernet.ip(header);
-        if self.is_gue {
-            network.udp(entropy.port, GUE_PORT).write(&mut frame, packet).expect("a Vec");
-            let at = frame.len() - packet.len() - 2;
-            // None: the packet has its own.
-            frame[at..at + 2].fill(0);
-        } else {
-            network.write(&mut frame, number, packet).expect("a Vec");
-        }
-        frame.extend_from_slice(padding);
-        // They stay outside.
-        frame.splice(12..12, self.inner.tags.iter().flat_map(|tag| tag.map(u16::to_be_bytes).concat()));
-        frame
+        let frame = self.inner.build(&[]);
+        Parts::of(&frame).expect("just built").wrapped(self.to, self.is_gue, entropy)
     }
 }
 

@@ -26,6 +26,13 @@ pub const KEY: [u32; KEY_WORDS] = [
     0x34e9_0c6c,
 ];
 
+/// Entries of `BACKENDS`: two for each of the sites there may be at once, and the first, which is nobody's.
+pub const IDS: u32 = 48;
+
+/// Bytes before a frame that a test run leaves to the program: `XDP_PACKET_HEADROOM`, less what the kernel keeps there
+/// itself (`struct xdp_frame`).
+pub const HEADROOM: usize = 256 - 40;
+
 /// Sizes of the tables.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Geometry {
@@ -108,6 +115,9 @@ pub trait World {
     fn set_sources(&mut self, sources: &[Ip]);
     /// Writes what tunnelled packets are wrapped in.
     fn set_tunnels(&mut self, tunnels: &[Tunnel; 2]);
+
+    /// Says how many bytes drivers leave before a frame: [`HEADROOM`] at most.
+    fn set_headroom(&mut self, bytes: usize);
 
     /// Index of an interface.
     fn ifindex(&self, side: Side) -> u32;

@@ -7,8 +7,9 @@
 //! addresses, ports and checksums, a packet that is only rewritten keeps every byte.
 
 mod anatomy;
+mod tunnel;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use lb_common::{
     reason::{Kind, Reason},
@@ -17,32 +18,65 @@ use lb_common::{
 
 use self::anatomy::{Anatomy, Body};
 use super::{
-    super::table::{A, Action, B, Ran, Site, mac},
+    super::table::{A, Action, B, HEADROOM, Ran, Site, mac, tunnel::MTU},
     wire::proto,
 };
 
 /// TTL and hop limit of packets that are our own.
 const HOPS: u8 = 64;
 
+/// What the worlds are like, beside their tables.
+#[derive(Clone, Copy, Debug)]
+pub struct Conditions {
+    /// Bytes of the largest outer packet.
+    pub mtu: u32,
+    /// Bytes that drivers leave before a frame.
+    pub headroom: usize,
+}
+
+impl Conditions {
+    /// At the beginning of a history.
+    pub const AT_FIRST: Self = Self { mtu: MTU, headroom: HEADROOM };
+}
+
 /// Judges what became of a frame.
 ///
 /// # Errors
 /// What is wrong, in words.
-pub fn judge(sites: &[Site], input: &[u8], reason: Reason, ran: &Ran) -> Result<(), String> {
+pub fn judge(
+    sites: &[Site],
+    conditions: Conditions,
+    input: &[u8],
+    reason: Reason,
+    ran: &Ran,
+) -> Result<(), String> {
     match (ran.action, reason.kind()) {
         (Action::Pass, Kind::Pass) | (Action::Drop, Kind::Drop) => {
-            if ran.bytes == input {
-                Ok(())
-            } else {
-                Err("passed or dropped, but not as it came".to_owned())
+            // That there is no room for an answer shows when what it does not quote is cut off already.
+            let is_cut = reason == Reason::TooBig && input.starts_with(&ran.bytes);
+            if ran.bytes != input && !is_cut {
+                return Err("passed or dropped, but not as it came".to_owned());
+            }
+            match reason {
+                Reason::TooBig => tunnel::too_big(sites, conditions, input),
+                Reason::NoHeadroom => tunnel::no_headroom(sites, conditions, input),
+                _ => Ok(()),
             }
         }
         (Action::Tx | Action::Redirect(_), Kind::Forward) => {
-            let (before, after) = (Anatomy::of(input)?, Anatomy::of(&ran.bytes)?);
+            let before = Anatomy::of(input)?;
+            if reason == Reason::TooBigAnswered {
+                return tunnel::answered(sites, conditions, input, &before, ran);
+            }
+            if ran.bytes.len() > input.len() {
+                return tunnel::wrapped(sites, conditions, input, &before, &ran.bytes);
+            }
+            let after = Anatomy::of(&ran.bytes)?;
             rewritten(input, &before, &ran.bytes, &after)?;
             if reason == Reason::EchoReply {
                 return answered(sites, input, &before, ran, &after);
             }
+            let sites = sites.iter().filter(|site| !site.forwarding.is_tunnel());
             belongs(sites, reason, &ran.bytes, &before, &after)
         }
         (action, kind) => Err(format!("{action:?} for {}, which is a {kind:?}", reason.name())),
@@ -99,8 +133,8 @@ fn ends(anatomy: &Anatomy) -> Option<Ends> {
 }
 
 /// The ends are a service's and one of its own backend's.
-fn belongs(
-    sites: &[Site],
+fn belongs<'a>(
+    mut sites: impl Iterator<Item = &'a Site>,
     reason: Reason,
     output: &[u8],
     before: &Anatomy,
@@ -109,7 +143,7 @@ fn belongs(
     let (Some(was), Some(is)) = (ends(before), ends(after)) else {
         return Err(format!("a ping was sent as {}", reason.name()));
     };
-    if !sites.iter().filter(|site| carries(site, before)).any(|site| fits(site, reason, output, was, is)) {
+    if !sites.any(|site| carries(site, before) && fits(site, reason, output, was, is)) {
         return Err(format!("{}: {was:?} left as {is:?}, which is no service's business", reason.name()));
     }
     if let Body::Error(..) = before.body {
@@ -133,32 +167,32 @@ fn carries(site: &Site, packet: &Anatomy) -> bool {
     carried == if site.udp { proto::UDP } else { proto::TCP }
 }
 
+/// Is it the site's address, and one of its ports?
+fn answers_at(site: &Site, end: End) -> bool {
+    let numbers = site.ports.numbers(site.port);
+    end.0 == site.address() && end.1.is_none_or(|port| numbers.contains(&port) || numbers == [0])
+}
+
 /// Is this the way of one of the site's connections?
 fn fits(site: &Site, reason: Reason, output: &[u8], was: Ends, is: Ends) -> bool {
-    let called = if reason == Reason::ToClient { is.0.1 } else { was.1.1 };
-    let numbers = site.ports.numbers(site.port);
-    if !called.is_none_or(|called| numbers.contains(&called) || numbers == [0]) {
+    let called = if reason == Reason::ToClient { is.0 } else { was.1 };
+    if !answers_at(site, called) {
         return false;
     }
-    let service = SocketAddr::new(site.address(), called.unwrap_or(site.port));
-    let one = Site { port: service.port(), ..*site };
+    let one = Site { port: called.1.unwrap_or(site.port), ..*site };
     [A, B].into_iter().any(|which| {
         let (server, port) = one.server(which);
         if reason == Reason::ToClient {
-            return was.0.is(server, port) && is.0.is(service.ip(), service.port());
+            return was.0.is(server, port);
         }
         let sent_to = match site.forwarding {
             Forwarding::Nat => is.1.is(server, port) && is.0.0 == site.source(),
             Forwarding::NatPreserve => is.1.is(server, port) && is.0 == was.0,
-            Forwarding::Dsr => is.1 == was.1 && is.0 == was.0,
-            // What leaves is another packet around this one; none of the sites has a tunnel.
-            Forwarding::Ipip | Forwarding::Gue => false,
+            // In a tunnel, too, it is the same packet that arrives.
+            Forwarding::Dsr | Forwarding::Ipip | Forwarding::Gue => is.1 == was.1 && is.0 == was.0,
         };
         let server_mac = if which == A { mac::A } else { mac::B };
-        was.1.is(service.ip(), service.port())
-            && sent_to
-            && output[..6] == server_mac
-            && output[6..12] == mac::OURS_OUT
+        sent_to && output[..6] == server_mac && output[6..12] == mac::OURS_OUT
     })
 }
 

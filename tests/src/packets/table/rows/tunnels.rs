@@ -1,6 +1,5 @@
 //! Packets to tunnelled backends: what of them the outer headers show, and what becomes of those that don't fit.
 
-use etherparse::{Icmpv4Type, Icmpv6Type, PacketBuilder, icmpv4, ip_number};
 use lb_common::{
     net::Mac,
     reason::Reason,
@@ -12,8 +11,8 @@ use lb_common::{
 
 use super::{
     super::{
-        A, ACK, B, Conn, Datagram, Family, Fate, Frame, Row, Side, Site, Transport, mac,
-        tunnel::{MTU, OUTER_V4, own_header},
+        A, ACK, B, Conn, Datagram, Family, Fate, Parts, Row, Side, Site, Transport, mac,
+        tunnel::{Entropy, MTU, room},
     },
     FAMILIES,
 };
@@ -110,12 +109,6 @@ fn unreachable(site: Site) -> Row {
         .ends(conn.data(), Reason::NoNextHop)
 }
 
-/// Bytes that a packet of a site may have.
-fn room(site: Site) -> usize {
-    let outer = if site.outer == Family::V4 { 20 } else { 40 };
-    MTU as usize - outer - if site.forwarding == Gue { 8 } else { 0 }
-}
-
 /// A packet of exactly so many bytes.
 fn sized(conn: Conn, bytes: usize) -> Datagram {
     let empty = conn.says(ACK, b"");
@@ -128,7 +121,7 @@ fn largest(site: Site) -> Row {
     open(site, conn, "the largest packet fits").proves("tunnel-largest").goes(
         conn,
         A,
-        sized(conn, room(site)),
+        sized(conn, room(&site, MTU)),
         &[],
     )
 }
@@ -136,19 +129,19 @@ fn largest(site: Site) -> Row {
 /// One byte more is answered, and the connection goes on.
 fn too_big(site: Site, side: Side, change: impl FnOnce(&mut Datagram)) -> Row {
     let conn = site.conn(0);
-    let mut big = sized(conn, room(site) + 1);
+    let mut big = sized(conn, room(&site, MTU) + 1);
     change(&mut big);
     let from = if side == Side::Inside { ", by the other interface" } else { "" };
     let row =
         open(site, conn, &format!("a packet too big for the tunnel is answered{from}")).proves("too-big");
     let fate = answered(site, None, &big);
-    row.comes(side, big, fate, &[]).goes(conn, A, sized(conn, room(site)), &[])
+    row.comes(side, big, fate, &[]).goes(conn, A, sized(conn, room(&site, MTU)), &[])
 }
 
 fn first_too_big() -> Row {
     let site = Site::new(Family::V4, true, Gue);
     let conn = site.conn(0);
-    let big = Datagram { transport: Transport::Udp, ..sized(conn, room(site) + 1) };
+    let big = Datagram { transport: Transport::Udp, ..sized(conn, room(&site, MTU) + 1) };
     let fate = answered(site, Some(site.id(A)), &big);
     row(site, "a first packet too big for the tunnel is answered")
         .proves("too-big")
@@ -157,38 +150,8 @@ fn first_too_big() -> Row {
 }
 
 fn answered(site: Site, opens: Option<BackendId>, big: &Datagram) -> Fate {
-    Fate::Answered { reason: Reason::TooBigAnswered, opens, out: notice(site, big).into() }
-}
-
-/// What must come back.
-fn notice(site: Site, big: &Datagram) -> Vec<u8> {
-    let mtu = u16::try_from(room(site)).expect("small");
-    let quote = &big.build(&[])[14..][..if site.family == Family::V4 { 548 } else { 1232 }];
-    let number = if site.family == Family::V4 { ip_number::ICMP } else { ip_number::IPV6_ICMP };
-    let header = own_header(big.destination.address, big.source.address, 0, 0, number, quote.len() + 8);
-    let builder = PacketBuilder::ethernet2(big.to_mac, big.from_mac).ip(header);
-    let mut frame = Vec::new();
-    match site.family {
-        Family::V4 => {
-            let needed = icmpv4::DestUnreachableHeader::FragmentationNeeded { next_hop_mtu: mtu };
-            builder.icmpv4(Icmpv4Type::DestinationUnreachable(needed)).write(&mut frame, quote)
-        }
-        Family::V6 => builder.icmpv6(Icmpv6Type::PacketTooBig { mtu: mtu.into() }).write(&mut frame, quote),
-    }
-    .expect("a Vec");
-    frame
-}
-
-/// A frame of the client's as it is in a tunnel without entropy: IPv4 in IPv4.
-fn inside(site: Site, frame: &[u8]) -> Frame {
-    let header =
-        own_header(OUTER_V4.into(), site.server(A).0, frame[15], 0, ip_number::IPV4, frame.len() - 14);
-    let mut out = Vec::new();
-    PacketBuilder::ethernet2(mac::OURS_OUT, mac::A)
-        .ip(header)
-        .write(&mut out, ip_number::IPV4, &frame[14..])
-        .expect("a Vec");
-    out.into()
+    let notice = Parts::of(&big.build(&[])).expect("just built").too_big(room(&site, MTU));
+    Fate::Answered { reason: Reason::TooBigAnswered, opens, out: notice.into() }
 }
 
 /// Of an error about what the backend answered, the backend's kernel finds out whose it is.
@@ -197,12 +160,14 @@ fn error() -> Row {
     let conn = site.conn(0);
     let error = |payload: usize| conn.complaint_outside(conn.answers(A, ACK, &vec![7; payload]));
     let fits = error(100).build(&[]);
-    let fate = Fate::ToBackend { id: site.id(A), opens: false, out: inside(site, &fits), side: A.side() };
+    let inner = Parts::of(&fits).expect("just built").between([mac::A, mac::OURS_OUT]);
+    let out = inner.wrapped(site.server(A).0, false, Entropy::NONE).into();
+    let fate = Fate::ToBackend { id: site.id(A), opens: false, out, side: A.side() };
     open(site, conn, "an ICMP error goes into the tunnel")
         .proves("tunnel-error")
         .comes(Side::Outside, fits, fate, &[Reason::IcmpError])
         .proves("too-big-untold")
-        .ends(error(room(site)), Reason::TooBig)
+        .ends(error(room(&site, MTU)), Reason::TooBig)
 }
 
 /// What is too big of a packet was answered with its first fragment.
