@@ -71,6 +71,9 @@ async fn the_forecast_comes_true() {
         assert_eq!(foretold["before"], homes.count(), "{foretold}");
     }
 
+    // What is no file would hold the daemon up.
+    let refused = bed.daemon.ask::<Value>(&["plan", "--config", "/dev/zero"]).unwrap_err().to_string();
+    assert!(refused.contains("not a regular file"), "{refused}");
     // A file that a reload would refuse is refused.
     std::fs::write(&file, wanted.replace("names =", "nmaes =")).unwrap();
     let refused = bed.daemon.ask::<Value>(&["plan", "--config", &path]).unwrap_err().to_string();

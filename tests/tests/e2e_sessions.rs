@@ -88,6 +88,7 @@ async fn every_session_is_listed_where_it_is_and_can_be_forgotten() {
     for (arguments, words) in [
         (&["sessions", "drop"][..], "say which sessions"),
         (&["sessions", "drop", "--service", "shop"], "there is no service `shop`"),
+        (&["sessions", "drop", "--backend", "none"], "has a backend `none`"),
         (&["sessions", "list", "--limit", "0"], "a list has 1 to 1000000 sessions, not 0"),
         (&["sessions", "list", "--after", "there"], "a list goes on where its `next` says"),
     ] {

@@ -39,11 +39,20 @@ pub struct DrainArgs {
     #[command(flatten)]
     pub change: ChangeArgs,
     /// Disable it after this time, whoever is still there; such as 30m or 2h
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = deadline)]
     pub deadline: Option<Duration>,
-    /// Wait until nobody is left on it, or the deadline, and say how it goes
+    /// Wait until nobody is left on it, or the deadline, and say how it goes; exits with 3 if somebody was left
     #[arg(long, conflicts_with = "json")]
     pub wait: bool,
+}
+
+/// A second at least: at once is another command.
+fn deadline(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(time) if time >= Duration::from_secs(1) => Ok(time),
+        Ok(_) => Err("1s at least; `limpet backend disable` gives it nothing at once".to_owned()),
+        Err(error) => Err(format!("{error}; give a number and a unit, such as 30m or 2h")),
+    }
 }
 
 /// Options of `limpet backend weight`.

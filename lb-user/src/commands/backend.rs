@@ -14,10 +14,13 @@ use crate::{
     view,
 };
 
+/// Exit code: the drain is over, and somebody was still there.
+const SOME_LEFT: u8 = 3;
 /// How often a drain is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Carries out the order and prints what changed; exit code 1 if the daemon refused.
+/// Carries out the order and prints what changed; exit code 1 if the daemon refused, 3 if a drain that was waited for
+/// ended with somebody left.
 ///
 /// # Errors
 /// When the daemon can't be told or the answer can't be printed.
@@ -32,7 +35,7 @@ pub fn run(socket: &Path, args: &BackendArgs) -> anyhow::Result<ExitCode> {
     };
     let (change, order, waits) = match &args.action {
         BackendCommand::Drain(DrainArgs { change, deadline, wait }) => {
-            let deadline_s = deadline.map(|deadline| deadline.as_secs());
+            let deadline_s = deadline.map(|deadline| deadline.as_secs_f64().ceil() as u64);
             (change, BackendOrder { deadline_s, ..order(change, BackendAction::Drain) }, *wait)
         }
         BackendCommand::Weight(WeightArgs { change, weight }) => {
@@ -43,19 +46,27 @@ pub fn run(socket: &Path, args: &BackendArgs) -> anyhow::Result<ExitCode> {
         BackendCommand::Reset(change) => (change, order(change, BackendAction::Reset), false),
     };
     let done = ask(client.backend(&order), change.json, view::backend)?;
-    if waits && done == ExitCode::SUCCESS {
-        return ask(watch(&client, &change.target), false, view::drained);
+    if !waits || done != ExitCode::SUCCESS {
+        return Ok(done);
     }
-    Ok(done)
+    let mut is_empty = false;
+    let watched = async {
+        let last = watch(&client, &change.target).await?;
+        is_empty = (last.sessions, last.flows) == (0, 0);
+        Ok(last)
+    };
+    let done = ask(watched, false, view::drained)?;
+    Ok(if is_empty || done != ExitCode::SUCCESS { done } else { ExitCode::from(SOME_LEFT) })
 }
 
-/// Prints a line whenever something changed, until nobody is left on the backend or it is not draining any more;
+/// Prints a line whenever something changed, until nobody is left on the backend or it is not to be drained any more;
 /// returns how it was then.
 async fn watch(client: &Client, target: &Target) -> Result<Backend, CallError> {
     let mut last = None;
     loop {
         let found = find(client, target).await?;
-        if found.state != BackendState::Draining || (found.sessions, found.flows) == (0, 0) {
+        let order = found.runtime.and_then(|change| change.state);
+        if order != Some(BackendState::Draining) || (found.sessions, found.flows) == (0, 0) {
             return Ok(found);
         }
         let left = (found.sessions, found.flows);

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use lb_common::state::Health;
 use tracing::{info, warn};
 
 use super::core::Core;
@@ -30,7 +31,7 @@ pub(super) fn load(directory: &Path, file: &Model) -> Changes {
         );
         Changes::default()
     });
-    for key in changes.forget_others(file) {
+    for key in changes.fit(file) {
         warn!("run-time changes of {}/{} are forgotten: the file does not have it", key.service, key.backend);
     }
     for (key, change) in changes.iter() {
@@ -67,10 +68,20 @@ impl Core {
         }
         let mut changes = self.changes.clone();
         changes.set(key.clone(), after);
-        self.change(changes)?;
-        let said = format!("service {}: backend {} {}", key.service, key.backend, describe(&after));
-        info!("{said}");
-        Ok(Reloaded { changes: vec![said] })
+        self.change(changes).context("the order was not carried out")?;
+        let back = if before.weight.is_some() && after.weight.is_none() {
+            format!(" and has weight {file_weight}")
+        } else {
+            String::new()
+        };
+        let mut said =
+            vec![format!("service {}: backend {} {}{back}", key.service, key.backend, describe(&after))];
+        let mut all = self.state.backends.iter().filter(|(other, _)| other.service == key.service);
+        if !all.any(|(_, backend)| backend.health == Health::Up) {
+            said.push(format!("service {}: no backend takes new clients now", key.service));
+        }
+        said.iter().for_each(|line| info!("{line}"));
+        Ok(Reloaded { changes: said })
     }
 
     /// The backend as the file has it.
@@ -89,7 +100,7 @@ impl Core {
 
     /// Brings other changes in force: on disk first, as what is not there would be gone with the next start.
     fn change(&mut self, changes: Changes) -> Result<()> {
-        runtime::save(&self.state_dir, &changes).context("cannot keep the change, so it was not made")?;
+        runtime::save(&self.state_dir, &changes).context("run-time changes can't be written")?;
         let before = std::mem::replace(&mut self.changes, changes);
         let model = Arc::new(self.changes.over(&self.file));
         let mut inputs = self.inputs.clone();
@@ -101,7 +112,9 @@ impl Core {
             }
             Err(error) => {
                 self.changes = before;
-                runtime::save(&self.state_dir, &self.changes).context("the change failed, and")?;
+                if let Err(error) = runtime::save(&self.state_dir, &self.changes) {
+                    warn!("a refused order may come back at the next start: {error}");
+                }
                 Err(error)
             }
         }
@@ -132,8 +145,7 @@ impl Core {
             );
         }
         if let Err(error) = self.change(changes.clone()) {
-            // Its disk may be full; the deadline holds all the same, and is met again after a restart.
-            warn!("{error:#}");
+            warn!("this holds until the next start, where it is met again: {error:#}");
             self.changes = changes;
             self.inputs.admin = self.changes.admin();
             self.replan();
@@ -163,6 +175,11 @@ impl Core {
 
 fn deadline(seconds: Option<u64>) -> Result<Option<SystemTime>, Refusal> {
     let Some(seconds) = seconds else { return Ok(None) };
+    if seconds == 0 {
+        return Err(Refusal::invalid(
+            "a deadline is 1 s at least; to give a backend nothing at once, disable it",
+        ));
+    }
     let until = SystemTime::now().checked_add(Duration::from_secs(seconds));
     until.map(Some).ok_or_else(|| Refusal::invalid(format!("a deadline in {seconds} s is beyond all clocks")))
 }

@@ -10,6 +10,11 @@ use crate::{
 impl Core {
     /// What a reload of the file would change; refused as the reload would be.
     pub(super) async fn forecast(&mut self, query: &PlanQuery) -> Result<Forecast, Refusal> {
+        // What is no file may block, and the daemon with it.
+        if std::fs::metadata(&query.config).is_ok_and(|it| !it.is_file()) {
+            let path = query.config.display();
+            return Err(Refusal::invalid(format!("{path} is not a regular file that the daemon can read")));
+        }
         let wanted = self.prepare(config::load(&query.config)?).await?;
         let inputs = wanted.inputs.for_model(&self.state, &wanted.model);
         let plan = plan::plan(&self.state, &wanted.model, &inputs)?;

@@ -116,11 +116,16 @@ impl Core {
         }
         let owners = self.owners(filter)?;
         let mut found = Vec::new();
-        self.each_session(filter, &owners, |session| found.push((session.store, session.key)))?;
-        for (store, key) in &found {
-            self.program.kernel.remove_session(*store, key)?;
+        self.each_session(filter, &owners, |session| found.push((session.store, session.key, session.pin)))?;
+        let mut sessions = 0;
+        for (store, key, pin) in &found {
+            // It may have moved since.
+            if self.program.kernel.session(*store, key)?.is_some_and(|now| now.same_home(pin)) {
+                self.program.kernel.remove_session(*store, key)?;
+                sessions += 1;
+            }
         }
-        Ok(Dropped { sessions: found.len() as u64 })
+        Ok(Dropped { sessions })
     }
 
     /// The services that `filter` is about, by scope.
@@ -129,6 +134,10 @@ impl Core {
             Some(name) => vec![self.named(name)?],
             None => self.model.services.iter().collect(),
         };
+        let has = |name: &String| services.iter().flat_map(|it| &it.backends).any(|it| it.name == *name);
+        if let Some(name) = filter.backend.as_ref().filter(|name| !has(name)) {
+            return Err(Refusal::not_found(format!("no service that is meant has a backend `{name}`")));
+        }
         let mut owners = HashMap::new();
         for service in services {
             let key = plan::service_key(service, service.ports.first().unwrap_or_default());
@@ -150,16 +159,18 @@ impl Core {
         owners: &'o HashMap<u64, Owner<'o>>,
         mut each: impl FnMut(Found<'o>),
     ) -> Result<()> {
-        let homes: Option<HashSet<BackendId>> = filter.backend.as_ref().map(|name| {
+        let homes: Option<HashSet<(BackendId, u32)>> = filter.backend.as_ref().map(|name| {
             let all = self.state.backends.iter().filter(|(key, _)| key.backend == *name);
-            all.map(|(_, backend)| backend.id).collect()
+            all.map(|(_, backend)| (backend.id, backend.recipe.generation)).collect()
         });
         self.program.kernel.for_each_session(|session| {
             let Some(owner) = owners.get(&session.key.scope) else { return };
             let Ok(client) = IpNet::new(IpAddr::from(session.key.client), owner.prefix) else { return };
             let overlaps = |wanted: &IpNet| wanted.contains(&client) || client.contains(wanted);
             if filter.client.as_ref().is_none_or(overlaps)
-                && homes.as_ref().is_none_or(|homes| homes.contains(&session.pin.backend))
+                && homes
+                    .as_ref()
+                    .is_none_or(|homes| homes.contains(&(session.pin.backend, session.pin.generation)))
             {
                 each(Found { owner, client, key: session.key, pin: session.pin, store: session.store });
             }

@@ -9,7 +9,7 @@ use lb_common::{
     time::Tick,
 };
 
-use super::State;
+use super::{BackendState, State};
 use crate::health::BackendKey;
 
 /// Why a session can't go on.
@@ -67,7 +67,7 @@ pub struct Assessment<'a> {
     settings: &'a Settings,
     /// By scope, in both states.
     services: HashMap<u64, (Option<&'a Service>, Option<After<'a>>)>,
-    /// By id, in both states.
+    /// By id, in both states; of those now, only the ones that serve.
     backends: [HashMap<BackendId, (u32, &'a BackendKey)>; 2],
     impact: Impact,
 }
@@ -92,14 +92,14 @@ impl<'a> Assessment<'a> {
                 services.entry(state.entry.scope).or_default().1 = Some(after);
             }
         }
-        let by_id = |state: &'a State| {
-            let all = state.backends.iter();
-            all.map(|(key, backend)| (backend.id, (backend.recipe.generation, key))).collect()
-        };
+        let entry =
+            |(key, backend): (&'a BackendKey, &BackendState)| (backend.id, (backend.recipe.generation, key));
+        let serving = current.backends.iter().filter(|(_, backend)| backend.health.serves());
+        let backends = [serving.map(entry).collect(), next.backends.iter().map(entry).collect()];
         let names = current.backends.keys().chain(next.backends.keys());
         let loads = names.map(|key| (key.clone(), Load::default())).collect();
         let impact = Impact { loads, ..Impact::default() };
-        Self { now, settings, services, backends: [by_id(current), by_id(next)], impact }
+        Self { now, settings, services, backends, impact }
     }
 
     /// Looks at a stored session; one that decides nothing any more is not counted.

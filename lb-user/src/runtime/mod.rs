@@ -89,15 +89,23 @@ impl Changes {
         self.0.iter()
     }
 
-    /// Forgets backends that `file` does not have (any more), and returns them: one of the same name that comes
-    /// later is another.
-    pub fn forget_others(&mut self, file: &Model) -> Vec<BackendKey> {
-        let known = |key: &BackendKey| {
-            file.services.iter().any(|service| {
-                service.name == key.service && service.backends.iter().any(|it| it.name == key.backend)
-            })
-        };
-        self.0.extract_if(.., |key, _| !known(key)).map(|(key, _)| key).collect()
+    /// Forgets weights that `file` says by itself now, and backends that it does not have (any more), which are
+    /// returned: one of the same name that comes later is another.
+    pub fn fit(&mut self, file: &Model) -> Vec<BackendKey> {
+        let mut weights = BTreeMap::new();
+        for service in &file.services {
+            for backend in &service.backends {
+                weights.insert((&*service.name, &*backend.name), backend.weight);
+            }
+        }
+        let gone = self.0.extract_if(.., |key, _| !weights.contains_key(&(&*key.service, &*key.backend)));
+        let gone = gone.map(|(key, _)| key).collect();
+        self.0.retain(|key, change| {
+            let weight = weights[&(&*key.service, &*key.backend)];
+            change.weight = change.weight.filter(|changed| *changed != weight);
+            *change != Change::default()
+        });
+        gone
     }
 
     /// What is in force: the file's model with these changes.
@@ -203,7 +211,11 @@ mod tests {
         let weights: Vec<_> =
             changes.over(&file).services[0].backends.iter().map(|backend| backend.weight).collect();
         assert_eq!(weights, [3, 7]);
-        assert_eq!(changes.forget_others(&file), [key("gone")]);
-        assert_eq!(changes.iter().count(), 1);
+        changes.set(key("b"), Change { weight: Some(7), ..Change::default() });
+        assert_eq!(changes.fit(&file), [key("gone")]);
+        assert_eq!(
+            changes.iter().collect::<Vec<_>>(),
+            [(&key("a"), &Change { weight: Some(3), ..draining(None) })]
+        );
     }
 }

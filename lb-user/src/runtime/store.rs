@@ -64,6 +64,12 @@ pub fn load(directory: &Path) -> Result<Changes, StoreError> {
     }
     let mut changes = Changes::default();
     for Entry { service, backend, change } in document.backends {
+        if change.weight.is_some_and(|weight| !(1..=65_535).contains(&weight)) {
+            return Err(StoreError {
+                path,
+                why: format!("{service}/{backend} has no weight from 1 to 65535"),
+            });
+        }
         changes.set(BackendKey { service, backend }, change);
     }
     Ok(changes)
@@ -81,8 +87,9 @@ pub fn save(directory: &Path, changes: &Changes) -> Result<(), StoreError> {
 fn write(directory: &Path, path: &Path, changes: &Changes) -> std::io::Result<()> {
     if changes.0.is_empty() {
         return match fs::remove_file(path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+            Ok(()) => fs::File::open(directory)?.sync_all(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
         };
     }
     let entry = |(key, change): (&BackendKey, &Change)| Entry {
@@ -140,9 +147,13 @@ mod tests {
         let file = directory.path().join(FILE);
         save(directory.path(), &changes()).unwrap();
         let whole = fs::read_to_string(&file).unwrap();
-        for broken in
-            [&whole[..whole.len() / 2], "", "[]", &whole.replace("\"version\": 1", "\"version\": 2")]
-        {
+        for broken in [
+            &whole[..whole.len() / 2],
+            "",
+            "[]",
+            &whole.replace("\"version\": 1", "\"version\": 2"),
+            &whole.replace("\"weight\": 7", "\"weight\": 0"),
+        ] {
             fs::write(&file, broken).unwrap();
             let error = load(directory.path()).unwrap_err();
             assert_eq!(error.path, file);

@@ -31,7 +31,7 @@ impl Core {
     /// What can't change while it runs.
     pub(in crate::daemon) async fn prepare(&mut self, file: Model) -> Result<Wanted> {
         let mut changes = self.changes.clone();
-        let forgotten = changes.forget_others(&file);
+        let forgotten = changes.fit(&file);
         let model = changes.over(&file);
         self.check_fixed(&model)?;
         let first = match model.interface.names.first() {

@@ -24,7 +24,7 @@ use crate::{
     model::Model,
     neighbour::{Change, Interface, Links, Resolver},
     plan::{self, Inputs, State},
-    runtime::Admin,
+    runtime,
 };
 
 /// How long a start waits for next hops before packets are let in.
@@ -65,8 +65,8 @@ impl Core {
         let claims = Claims::adopt(&interfaces, &services);
         let key = program.settings.key.each_ref().map(lb_common::settings::Fixed::get);
         let checked = |(key, installed): (&BackendKey, &plan::BackendState)| {
-            // Of a disabled one nobody knows what its check said last.
-            let is_down = installed.health == Health::Down && changes.of(key).admin != Admin::Disabled;
+            // Of a disabled one nobody knows what its check said last: it must pass again.
+            let is_down = installed.health == Health::Down;
             (key.clone(), if is_down { Health::Down } else { Health::Up })
         };
         let health = state.backends.iter().map(checked).collect();
@@ -117,6 +117,10 @@ impl Core {
                 warn!("{error:#}");
             }
             return Err(error);
+        }
+        // Not before: a start with a wrong file must not cost orders.
+        if let Err(error) = runtime::save(&core.state_dir, &core.changes) {
+            warn!("run-time changes can't be written: {error}");
         }
         Ok(core)
     }
