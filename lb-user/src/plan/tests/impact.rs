@@ -79,7 +79,7 @@ proptest! {
         }
         let live = |pin: &Pin| !pin.expired(NOW, entry.idle_ticks, entry.lifetime_ticks);
         for (_, key, pin) in stored.values() {
-            tables.insert_session(Store::Pins, key, *pin);
+            tables.insert_session(Store::Pins, key, pin);
         }
 
         let wanted = model(services(&after));
@@ -95,7 +95,7 @@ proptest! {
         let service = tables.services.iter().find(|(key, _)| key.is_service()).map(|(_, entry)| *entry);
         // Of a prefix it is not known which of its clients come.
         let is_told = |it: &state::Service| it.client_mask.masked(entry.client_mask) == it.client_mask;
-        let by_address = service.filter(|it| it.persist_by() == state::PersistBy::ClientIp && is_told(it));
+        let by_address = service.filter(|it| it.policy.has(state::Policy::BY_CLIENT) && is_told(it));
         for (_, key, pin) in stored.values().filter(|(.., pin)| live(pin)) {
             let goes_to = by_address.and_then(|service| connect::expected(&tables, &service, key.client, 0));
             moves += u64::from(goes_to != Some(pin.backend));
