@@ -3,6 +3,7 @@
 mod backend;
 mod client;
 mod decap;
+mod events;
 mod quic_id;
 mod sessions;
 
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 pub use backend::{BackendArgs, BackendCommand, ChangeArgs, DrainArgs, Target, WeightArgs};
 pub use client::Client;
 pub use decap::{DecapArgs, GUE_PORT};
+pub use events::EventsArgs;
 pub use quic_id::{DecodeArgs, EncodeArgs, QuicIdAction, QuicIdArgs};
 pub use sessions::{DropArgs, FilterArgs, ListArgs, SessionsArgs, SessionsCommand};
 
@@ -70,6 +72,13 @@ pub enum Command {
     Explain(ExplainArgs),
     /// List and forget stored sessions
     Sessions(SessionsArgs),
+    /// Print broken promises: which clients changed their backend or were refused, and why
+    ///
+    /// Those of late, at most 1,000, and with --follow what comes. They are a sample where there are many at once; all are
+    /// counted in `limpet status`. Times are in UTC.
+    #[command(after_help = "Examples:\n  limpet events --follow\n  \
+                            limpet events --service web --json | jq -r 'select(.cause == \"down\") | .client'")]
+    Events(EventsArgs),
     /// Say what a configuration file would change, and whom it would move
     ///
     /// Compares the file with what the daemon runs, looks at every live session, and says which clients would get another

@@ -13,8 +13,8 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::{
-    BackendOrder, Dropped, ExplainQuery, Explanation, Forecast, PlanQuery, Refusal, Reloaded, SessionFilter,
-    SessionList, Status,
+    BackendOrder, Dropped, EventQuery, Events, ExplainQuery, Explanation, Forecast, PlanQuery, Refusal,
+    Reloaded, SessionFilter, SessionList, Status,
 };
 
 /// A daemon that takes longer than this for an answer is taken to hang.
@@ -107,6 +107,14 @@ impl Client {
     /// See [`CallError`].
     pub async fn drop_sessions(&self, filter: &SessionFilter) -> Result<Dropped, CallError> {
         self.call(Method::DELETE, &sessions(filter)).await
+    }
+
+    /// [`super::Control::events`] of the daemon.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn events(&self, EventQuery { after }: EventQuery) -> Result<Events, CallError> {
+        self.call(Method::GET, &format!("/v1/events?after={after}")).await
     }
 
     /// [`super::Control::reload`] of the daemon.

@@ -1,6 +1,6 @@
 //! The control API: what the daemon can be asked and told, as JSON over HTTP on a unix socket.
 //!
-//! `GET /v1/status`, `GET /v1/explain?service=S&client=ADDR&port=N&service_port=N`, `GET /v1/plan?config=PATH`, `GET` and `DELETE
+//! `GET /v1/status`, `GET /v1/events?after=N`, `GET /v1/explain?service=S&client=ADDR&port=N&service_port=N`, `GET /v1/plan?config=PATH`, `GET` and `DELETE
 //! /v1/sessions?service=S&client=PREFIX&backend=B&limit=N&after=NEXT`, `POST /v1/reload`,
 //! `POST /v1/backend?service=S&backend=B&action=A&deadline_s=N&weight=N`. The server knows the
 //! daemon only as [`Control`]; the commands know the server only as [`Client`]. Names in JSON are a promise:
@@ -8,6 +8,7 @@
 
 mod backend;
 mod client;
+mod events;
 mod explanation;
 mod forecast;
 pub(crate) mod http;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     backend::{BackendAction, BackendOrder},
     client::{CallError, Client},
+    events::{Broken, EventQuery, Events},
     explanation::{ExplainQuery, Explanation, Session, Why},
     forecast::{BackendForecast, Forecast, PlanQuery, SessionForecast},
     refusal::{Refusal, RefusalKind},
@@ -31,8 +33,8 @@ pub use self::{
     sessions::{Dropped, ListedSession, SessionFilter, SessionList},
     socket::{Socket, SocketError},
     status::{
-        Access, Backend, BackendState, Forwarding, Interface, Mode, NextHop, Persistence, RuntimeChange,
-        Service, Status, Table, reasons,
+        Access, Backend, BackendState, Forwarding, Interface, Mode, NextHop, Persistence, Promises,
+        RuntimeChange, Service, Status, Table, reasons,
     },
 };
 
@@ -56,6 +58,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// Forgets stored sessions.
     fn drop_sessions(&self, filter: SessionFilter) -> impl Future<Output = Result<Dropped, Refusal>> + Send;
+
+    /// Broken promises of late.
+    fn events(&self, query: EventQuery) -> impl Future<Output = anyhow::Result<Events>> + Send;
 
     /// Reads the configuration file again and applies what changed. Refused, nothing has changed.
     fn reload(&self) -> impl Future<Output = Result<Reloaded, Refusal>> + Send;

@@ -10,8 +10,8 @@ use axum::{
 };
 
 use super::{
-    BackendOrder, Control, Dropped, ExplainQuery, Explanation, Forecast, PlanQuery, Refusal, Reloaded,
-    SessionFilter, SessionList, Socket, Status, http,
+    BackendOrder, Control, Dropped, EventQuery, Events, ExplainQuery, Explanation, Forecast, PlanQuery,
+    Refusal, Reloaded, SessionFilter, SessionList, Socket, Status, http,
 };
 
 /// Answers on the socket until `shutdown` resolves, then removes the socket's file.
@@ -33,6 +33,7 @@ fn router<C: Control>(control: Arc<C>) -> Router {
         .route("/v1/explain", get(explain::<C>))
         .route("/v1/plan", get(plan::<C>))
         .route("/v1/sessions", get(list_sessions::<C>).delete(drop_sessions::<C>))
+        .route("/v1/events", get(events::<C>))
         .route("/v1/reload", post(reload::<C>))
         .route("/v1/backend", post(backend::<C>))
         .fallback(unknown)
@@ -75,6 +76,14 @@ async fn drop_sessions<C: Control>(
     control.drop_sessions(filter).await.map(Json)
 }
 
+async fn events<C: Control>(
+    State(control): State<Arc<C>>,
+    query: Result<Query<EventQuery>, QueryRejection>,
+) -> Result<Json<Events>, Refusal> {
+    let Query(query) = query.map_err(|rejection| Refusal::invalid(rejection.body_text()))?;
+    Ok(Json(control.events(query).await?))
+}
+
 async fn reload<C: Control>(State(control): State<Arc<C>>) -> Result<Json<Reloaded>, Refusal> {
     whole(async move { control.reload().await }).await
 }
@@ -97,7 +106,7 @@ async fn whole(
 
 async fn unknown(method: Method, uri: Uri) -> Refusal {
     Refusal::not_found(format!(
-        "limpet {} knows no {method} {}; ask for /v1/status, /v1/explain, /v1/plan, /v1/sessions, /v1/reload or /v1/backend",
+        "limpet {} knows no {method} {}; ask for /v1/status, /v1/explain, /v1/plan, /v1/sessions, /v1/events, /v1/reload or /v1/backend",
         env!("CARGO_PKG_VERSION"),
         uri.path()
     ))

@@ -97,8 +97,12 @@ pub struct Service {
     pub forwarding: Forwarding,
     /// What identifies a client.
     pub persistence: Persistence,
+    /// The group that it shares its sessions with; `None`: they are its own.
+    pub group: Option<String>,
     /// Who may use it; `None`: everybody.
     pub access: Option<Access>,
+    /// What became of its sessions' promises.
+    pub promises: Promises,
     /// Live sessions.
     pub sessions: u64,
     /// Live flows.
@@ -115,6 +119,15 @@ pub struct Service {
     pub connections: u64,
     /// In the order of the file; backends that are no longer in it come last while they have flows or sessions.
     pub backends: Vec<Backend>,
+}
+
+/// What became of promises, since the service was first configured: new connections of clients with a session.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Promises {
+    /// They went where they belong.
+    pub kept: u64,
+    /// Broken, by cause, each once; every cause is there, see [`lb_common::state::Cause`].
+    pub broken: BTreeMap<String, u64>,
 }
 
 /// An access list in figures.

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{info, warn};
 
 use self::wants::{addresses, targets};
-use super::{claims::Claims, sweep};
+use super::{claims::Claims, events::Reports, sweep, warmup::Warmups};
 use crate::{
     dataplane::{self, Dataplane as _, Mode, Program},
     health::{BackendKey, Flip, Monitor, Target},
@@ -45,6 +45,8 @@ pub(super) struct Core {
     pub(super) state: State,
     pub(super) inputs: Inputs,
     pub(super) monitor: Monitor,
+    pub(super) warmups: Warmups,
+    pub(super) events: Reports,
     pub(super) attachments: Vec<Attachment>,
     pub(super) started: Instant,
     pub(super) config: String,
@@ -69,7 +71,8 @@ impl Core {
 
     /// Plans and applies; returns the changes in words. Refused, `self.inputs` stays as it was.
     pub(super) fn install(&mut self, model: &Model, inputs: Inputs) -> Result<Vec<String>> {
-        let inputs = inputs.for_model(&self.state, model);
+        let mut inputs = inputs.for_model(&self.state, model);
+        self.start_slowly(model, &mut inputs);
         let Plan { steps, next, changes } = plan::plan(&self.state, model, &inputs)?;
         if let Err(error) = steps.iter().try_for_each(|step| plan::apply(step, &mut self.program.kernel)) {
             // Some steps were taken; the maps know which.
@@ -78,6 +81,7 @@ impl Core {
         }
         self.state = next;
         self.inputs = inputs;
+        self.publish_loads()?;
         Ok(changes)
     }
 
@@ -140,6 +144,10 @@ impl Core {
         );
         self.inputs.health.insert(key.clone(), health);
         let health = self.inputs.health(key);
+        let was_down = self.state.backends.get(key).is_some_and(|known| known.health == Health::Down);
+        if health == Health::Up && was_down {
+            self.came_up(key);
+        }
         if let Some(backend) = self.state.backends.get_mut(key) {
             match self.program.kernel.set_health(backend.id, health) {
                 Ok(()) => backend.health = health,
@@ -169,6 +177,9 @@ impl Core {
     pub(super) fn sweep(&mut self) {
         if let Err(error) = sweep::sweep(&mut self.program.kernel, &self.state) {
             warn!("cannot clear away what expired: {error:#}");
+        }
+        if let Err(error) = self.publish_loads() {
+            warn!("cannot count the backends' sessions: {error:#}");
         }
         if let Err(error) = self.warn_of_drops() {
             warn!("cannot read the counters: {error:#}");

@@ -7,14 +7,17 @@
 mod backend;
 mod claims;
 mod core;
+mod events;
 mod explain;
 mod handle;
+mod loads;
 mod plan;
 mod serve;
 mod sessions;
 mod status;
 mod sweep;
 mod tunnels;
+mod warmup;
 
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
@@ -71,7 +74,7 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
     let mut sweep = interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let deadline = core.deadline();
+        let (deadline, warmer) = (core.deadline(), core.warmups.next());
         tokio::select! {
             Some(flip) = core.flips.recv() => core.health_changed(&flip),
             Some(change) = core.next_hops.recv() => core.next_hop_changed(change),
@@ -81,6 +84,7 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
                 handle::Command::Plan(query, answer) => answer.give(core.forecast(&query).await),
                 handle::Command::ListSessions(filter, answer) => answer.give(core.list_sessions(&filter)),
                 handle::Command::DropSessions(filter, answer) => answer.give(core.drop_sessions(&filter)),
+                handle::Command::Events(query, answer) => answer.give(core.events.after(query.after)),
                 handle::Command::Reload(answer) => {
                     let outcome = reload(&mut core, args, &mut servers, &handle).await;
                     answer.give(outcome);
@@ -88,6 +92,8 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
                 handle::Command::Backend(order, answer) => answer.give(core.order(&order)),
             },
             () = deadline => core.meet_deadlines(),
+            () = warmer => core.warm_up(),
+            event = core.events.next() => core.note_broken(&event),
             _ = hangup.recv() => match reload(&mut core, args, &mut servers, &handle).await {
                 Ok(done) => done.changes.iter().for_each(|change| info!("{change}")),
                 Err(refusal) => {

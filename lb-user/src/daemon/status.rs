@@ -8,7 +8,7 @@ use std::{
 use anyhow::Result;
 use lb_common::{
     reason::Kind,
-    state::{BackendId, Health, Traffic},
+    state::{BackendId, Cause, Health, Traffic},
     tables::Store,
 };
 
@@ -120,7 +120,9 @@ impl Core {
             protocol: service.protocol,
             forwarding: service.forwarding.into(),
             persistence: (&service.persistence.by).into(),
+            group: service.persistence.group.clone(),
             access: service.access.as_ref().map(|list| access(list, service.address)),
+            promises: self.promises(service)?,
             sessions: sum(|backend| backend.sessions),
             flows: sum(|backend| backend.flows),
             packets: sum(|backend| backend.packets),
@@ -129,6 +131,18 @@ impl Core {
             reply_bytes: sum(|backend| backend.reply_bytes),
             connections: sum(|backend| backend.connections),
             backends,
+        })
+    }
+
+    /// What became of a service's promises.
+    fn promises(&self, service: &model::Service) -> Result<api::Promises> {
+        let key = plan::service_key(service, service.ports.first().unwrap_or_default());
+        let number = self.state.services.get(&key).map_or(0, |installed| installed.entry.number);
+        let audit = self.program.kernel.audit(number)?;
+        let broken = Cause::ALL.iter().zip(audit.broken);
+        Ok(api::Promises {
+            kept: audit.kept,
+            broken: broken.map(|(cause, count)| (cause.name().to_owned(), count)).collect(),
         })
     }
 

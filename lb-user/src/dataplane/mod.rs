@@ -27,7 +27,7 @@ pub use decap::Decap;
 pub use kernel::Kernel;
 pub use load::{LoadError, Options, Program};
 pub use name::Name;
-pub use read::{Figures, StoredSession};
+pub use read::{Figures, StoredSession, plain};
 pub use scan::FlowCounts;
 pub use specs::{Geometry, MOST_MASKS};
 pub use view::View;

@@ -9,8 +9,8 @@ use lb_common::{
     reason::Reason,
     shared::Word,
     state::{
-        AccessKey, Audit, Backend, BackendId, Bucket, CidConfig, Health, Load, MemberKey, Pin, ServerHome,
-        ServerKey, Service, ServiceKey, SessionKey, Traffic, Tunnel,
+        AccessKey, Audit, Backend, BackendId, Bucket, CidConfig, Health, Load, MemberKey, Pin, Plain,
+        ServerHome, ServerKey, Service, ServiceKey, SessionKey, Traffic, Tunnel,
     },
     tables::Store,
     time::Tick,
@@ -28,6 +28,12 @@ pub struct StoredSession {
     pub pin: Pin,
     /// Which map it is in.
     pub store: Store,
+}
+
+/// A value from the bytes of a ring buffer's entry; `None` if they are too few.
+pub fn plain<T: Plain>(bytes: &[u8]) -> Option<T> {
+    // SAFETY: there are enough bytes, any of them are a value of a `Plain` type, and unaligned is fine.
+    (bytes.len() >= size_of::<T>()).then(|| unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
 }
 
 /// Counters of all CPUs together.

@@ -2,6 +2,7 @@
 
 mod backend;
 mod decap;
+mod events;
 mod explain;
 mod fates;
 mod plan;
@@ -15,6 +16,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, TableStyle};
 pub use self::{
     backend::{drained, draining, render as backend},
     decap::render as decap,
+    events::render as event,
     explain::render as explain,
     plan::render as plan,
     reload::{refusal, render as reload},

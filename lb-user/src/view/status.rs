@@ -13,7 +13,7 @@ use super::{
     words::{bytes, count, percent, plural, time},
 };
 use crate::{
-    api::{Access, Backend, BackendState, RuntimeChange, Service, Status, Table},
+    api::{Access, Backend, BackendState, Promises, RuntimeChange, Service, Status, Table},
     model::Ports,
 };
 
@@ -43,12 +43,13 @@ pub fn render(status: &Status, out: &mut impl Write) -> io::Result<()> {
 fn service_block(service: &Service, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
-        "\n{}: {} {}, {}, by {}",
+        "\n{}: {} {}, {}, by {}{}",
         service.name,
         Ports::from(service.ports.clone()).at(service.address),
         service.protocol,
         service.forwarding.name(),
-        service.persistence.name()
+        service.persistence.name(),
+        service.group.as_ref().map_or_else(String::new, |group| format!(", group {group}"))
     )?;
     writeln!(
         out,
@@ -65,6 +66,13 @@ fn service_block(service: &Service, out: &mut impl Write) -> io::Result<()> {
         let rest = if others { "allowed" } else { "denied" };
         let prefixes = [(allow, "allowed"), (deny, "denied")].map(|(n, word)| format!("{} {word}", count(n)));
         writeln!(out, "  access: {} by prefix, others {rest}", prefixes.join(", "))?;
+    }
+    let Promises { kept, broken } = &service.promises;
+    let broken: Vec<_> =
+        broken.iter().filter(|(_, n)| **n > 0).map(|(why, &n)| format!("{} {why}", count(n))).collect();
+    if *kept > 0 || !broken.is_empty() {
+        let broken = if broken.is_empty() { "none".to_owned() } else { broken.join(", ") };
+        writeln!(out, "  promises: {} kept; broken: {broken}", count(*kept))?;
     }
     let mut table = table();
     let figures = ["weight", "share", "sessions", "flows", "conns", "in", "back"];

@@ -4,16 +4,16 @@ use std::{
     future::Future,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use lb_common::reason::{Kind, Reason};
 use lb_user::{
     api::{
-        self, Access, Backend, BackendForecast, BackendOrder, BackendState, Control, Dropped, ExplainQuery,
-        Explanation, Forecast, Forwarding, Interface, ListedSession, Mode, NextHop, Persistence, PlanQuery,
-        Refusal, Reloaded, RuntimeChange, Service, Session, SessionFilter, SessionForecast, SessionList,
-        Socket, Status, Table, Why, reasons,
+        self, Access, Backend, BackendForecast, BackendOrder, BackendState, Broken, Control, Dropped,
+        EventQuery, Events, ExplainQuery, Explanation, Forecast, Forwarding, Interface, ListedSession, Mode,
+        NextHop, Persistence, PlanQuery, Promises, Refusal, Reloaded, RuntimeChange, Service, Session,
+        SessionFilter, SessionForecast, SessionList, Socket, Status, Table, Why, reasons,
     },
     config,
     model::Protocol,
@@ -78,6 +78,15 @@ impl Control for Fixed {
     async fn drop_sessions(&self, filter: SessionFilter) -> Result<Dropped, Refusal> {
         self.filters.lock().unwrap().push(filter);
         Ok(Dropped { sessions: 2 })
+    }
+
+    async fn events(&self, EventQuery { after }: EventQuery) -> anyhow::Result<Events> {
+        let events = [broken(1, "down", Some("web-1")), broken(2, "refused", None)];
+        Ok(Events {
+            events: events.into_iter().filter(|event| event.number > after).collect(),
+            last: 2,
+            run: 7,
+        })
     }
 
     async fn reload(&self) -> Result<Reloaded, Refusal> {
@@ -191,6 +200,19 @@ pub(crate) fn status() -> Status {
     }
 }
 
+/// A broken promise.
+pub(crate) fn broken(number: u64, cause: &str, new: Option<&str>) -> Broken {
+    Broken {
+        number,
+        time: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+        service: "web".into(),
+        client: "198.51.100.7/32".parse().unwrap(),
+        cause: cause.into(),
+        old: Some("web-2".into()),
+        new: new.map(Into::into),
+    }
+}
+
 fn web() -> Service {
     Service {
         name: "web".into(),
@@ -200,6 +222,11 @@ fn web() -> Service {
         protocol: Protocol::Tcp,
         forwarding: Forwarding::Nat,
         persistence: Persistence::ClientIp,
+        group: Some("shop".into()),
+        promises: Promises {
+            kept: 12_345,
+            broken: [("down".to_owned(), 3), ("idle".to_owned(), 0), ("lent".to_owned(), 1)].into(),
+        },
         access: Some(Access { allow: 3, deny: 200_000, others: false }),
         sessions: 30,
         flows: 40,
@@ -229,6 +256,8 @@ fn dns() -> Service {
         protocol: Protocol::Udp,
         forwarding: Forwarding::Dsr,
         persistence: Persistence::Connection,
+        group: None,
+        promises: Promises::default(),
         access: None,
         sessions: 0,
         flows: 1,

@@ -7,7 +7,7 @@ use lb_user::{
     view,
 };
 
-use crate::fixture::{explanation, forecast, session_list, status};
+use crate::fixture::{broken, explanation, forecast, session_list, status};
 
 fn written(render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
     let mut text = Vec::new();
@@ -127,10 +127,11 @@ const STATUS: &str = "\
 limpet runs /etc/limpet.toml as process 4242 for 2h 3m 4s
 attached to eth0 (driver), eth1 (generic)
 
-web: 192.0.2.10:80 tcp, nat, by client-ip
+web: 192.0.2.10:80 tcp, nat, by client-ip, group shop
   30 sessions, 40 flows, 50.0k connections
   1.50M packets (80.0 MB) in, 1.40M packets (3.21 GB) back
   access: 3 allowed, 200k denied by prefix, others denied
+  promises: 12.3k kept; broken: 3 down, 1 lent
  backend  address         state  weight  share  sessions  flows  conns       in     back
  web-1    10.0.0.11:8080  up        100  50.0%        15     20  25.0k  40.0 MB  1.60 GB
  web-2    10.0.0.12:8080  down      100   0.0%        15     20  25.0k  40.0 MB  1.60 GB
@@ -207,4 +208,12 @@ fn sessions() {
     let none = SessionList { matching: 0, sessions: Vec::new(), next: None };
     assert_eq!(written(|out| view::sessions(&none, out)), "0 of 0 sessions\n");
     assert_eq!(written(|out| view::dropped(&Dropped { sessions: 1 }, out)), "1 session forgotten\n");
+}
+
+#[test]
+fn an_event_is_a_line() {
+    let text = written(|out| view::event(&broken(1, "down", Some("web-1")), out));
+    assert_eq!(text, "2027-01-15T08:00:00Z  web  198.51.100.7  down: web-2 -> web-1\n");
+    let text = written(|out| view::event(&broken(2, "refused", None), out));
+    assert_eq!(text, "2027-01-15T08:00:00Z  web  198.51.100.7  refused: web-2 -> -\n");
 }

@@ -18,7 +18,7 @@ use super::{
     wants::{addresses, sources},
 };
 use crate::{
-    daemon::{backend, claims::Claims, tunnels::tunnels},
+    daemon::{backend, claims::Claims, events::Reports, tunnels::tunnels, warmup::Warmups},
     dataplane::{self, Mode, Options, Program},
     health::{BackendKey, Monitor},
     model::Model,
@@ -66,7 +66,7 @@ impl Core {
         let key = program.settings.key.each_ref().map(lb_common::settings::Fixed::get);
         let checked = |(key, installed): (&BackendKey, &plan::BackendState)| {
             // Of a disabled one nobody knows what its check said last: it must pass again.
-            let is_down = installed.health == Health::Down;
+            let is_down = matches!(installed.health, Health::Down | Health::Disabled);
             (key.clone(), if is_down { Health::Down } else { Health::Up })
         };
         let health = state.backends.iter().map(checked).collect();
@@ -78,8 +78,10 @@ impl Core {
             sources,
             tunnels,
             answered,
+            shares: HashMap::new(),
             seed: plan::seed(&key),
         };
+        let ring = program.kernel.take_events().context("somebody else listens for events")?;
 
         let (monitor, flips) = Monitor::new();
         let (resolver, next_hops) = Resolver::start().context("cannot open a netlink socket")?;
@@ -93,6 +95,8 @@ impl Core {
             state,
             inputs,
             monitor,
+            warmups: Warmups::default(),
+            events: Reports::new(ring)?,
             attachments: Vec::new(),
             started: Instant::now(),
             config,
