@@ -27,7 +27,7 @@ mod tests;
 pub use apply::apply;
 pub use impact::{Assessment, Impact};
 pub use quic::Quic;
-pub use recipe::{scope, seed, service_key, settings_key, tunnel};
+pub use recipe::{same_identity, scope, seed, service_key, settings_key, tag, tunnel};
 pub use state::{BackendState, Inputs, ServiceState, SlotTable, Sources, State};
 pub use step::Step;
 

@@ -57,7 +57,7 @@ pub(super) fn port(service: &model::Service, backend: &model::Backend) -> Be16 {
 
 /// True if flows and sessions of one may go on with the other: everything that a packet is rewritten
 /// by is the same, except for the next hop and the choice of sources.
-pub(super) fn same_identity(a: &Backend, b: &Backend) -> bool {
+pub fn same_identity(a: &Backend, b: &Backend) -> bool {
     let identity =
         |x: &Backend| (x.address, x.port, x.service_address, x.service_tag, x.protocol, x.forwarding());
     identity(a) == identity(b)
@@ -154,7 +154,7 @@ pub fn scope(name: &str) -> u64 {
 }
 
 /// What a service's entries and backends have in common.
-fn tag(name: &str) -> u16 {
+pub fn tag(name: &str) -> u16 {
     scope(name) as u16
 }
 
