@@ -14,6 +14,7 @@ pub(crate) mod http;
 mod refusal;
 mod server;
 mod sessions;
+mod snapshot;
 mod socket;
 mod status;
 
@@ -29,6 +30,7 @@ pub use self::{
     refusal::{Refusal, RefusalKind},
     server::serve,
     sessions::{Dropped, ListedSession, SessionFilter, SessionList},
+    snapshot::{RestoredSessions, Snapshot},
     socket::{Socket, SocketError},
     status::{
         Access, Backend, BackendState, Forwarding, Interface, Mode, NextHop, Persistence, RuntimeChange,

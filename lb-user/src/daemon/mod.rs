@@ -13,6 +13,7 @@ mod handle;
 mod plan;
 mod serve;
 mod sessions;
+mod snapshot;
 mod status;
 mod sweep;
 mod tunnels;
@@ -89,6 +90,7 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
                 handle::Command::Backend(order, answer) => answer.give(core.order(&order)),
             },
             () = deadline => core.meet_deadlines(),
+            event = core.snapshots.next(core.model.snapshot_interval) => core.snapshot(event),
             _ = hangup.recv() => match reload(&mut core, args, &mut servers, &handle).await {
                 Ok(done) => done.changes.iter().for_each(|change| info!("{change}")),
                 Err(refusal) => {
