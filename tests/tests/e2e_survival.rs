@@ -12,7 +12,7 @@ use aya::maps::{HashMap, Map, MapData};
 use lb_common::state::{LAYOUT_VERSION, Session, SessionKey};
 use lb_user::lab::{
     Lab, Size, Way, backend_name,
-    client::get,
+    client::{Connection, get},
     config::{Backend, Config, Service, Sessions},
     daemon::write_configuration,
     plan,
@@ -242,6 +242,12 @@ async fn a_change_of_layout_keeps_sessions_and_addresses() {
     let clients = settle(&bed, 0).await;
     until_written(&bed, clients.len()).await;
     let before = bed.program_id().unwrap();
+    // Nobody rewrites its ports, so it can go on where its session says.
+    let (way, number, home) = clients.last().unwrap().clone();
+    assert_eq!(way.forwarding(), "dsr");
+    let source = plan::crowd(way.family, number);
+    let opened = bed.clients.spawn(Connection::open(source, way.target()));
+    let mut connection = opened.await.unwrap().unwrap();
     bed.daemon.kill().unwrap();
     let [own, older] = [LAYOUT_VERSION, 0].map(|version| bed.lab.pins().join(format!("v{version}")));
     fs::rename(&own, &older).unwrap();
@@ -253,6 +259,8 @@ async fn a_change_of_layout_keeps_sessions_and_addresses() {
     assert!(own.exists() && !older.exists());
     assert_eq!(restored(&bed, "sessions"), clients.len() as u64);
     all_at_home(&bed, &clients).await;
+    let answer = bed.clients.spawn(async move { connection.get().await });
+    assert_eq!(answer.await.unwrap().unwrap(), home);
     // What it took over is its own now.
     bed.daemon.stop().unwrap();
     assert!(bed.program_id().is_err() && !bed.lab.pins().exists());
