@@ -4,23 +4,27 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use aya::maps::{HashMap, Map, MapData};
 use lb_common::state::{LAYOUT_VERSION, Session, SessionKey};
-use lb_user::lab::{
-    Lab, Size, Way, backend_name,
-    client::{Connection, get},
-    config::{Backend, Config, Service, Sessions},
-    daemon::write_configuration,
-    plan,
+use lb_user::{
+    dataplane::attach_pass,
+    lab::{
+        Lab, Size, Way, backend_name,
+        client::{Connection, get},
+        config::{Backend, Config, Service, Sessions},
+        daemon::write_configuration,
+        plan,
+    },
 };
 use limpet_tests::{
     Bed,
     bed::{PATIENCE, binary},
 };
+use nix::net::if_::if_nametoindex;
 use serde_json::Value;
 
 const CLIENTS: u32 = 30;
@@ -264,6 +268,32 @@ async fn a_change_of_layout_keeps_sessions_and_addresses() {
     // What it took over is its own now.
     bed.daemon.stop().unwrap();
     assert!(bed.program_id().is_err() && !bed.lab.pins().exists());
+}
+
+#[tokio::test]
+async fn a_failed_change_of_layout_leaves_what_runs() {
+    let mut bed = bed("1d").await;
+    let before = bed.program_id().unwrap();
+    bed.daemon.kill().unwrap();
+    let [own, older] = [LAYOUT_VERSION, 0].map(|version| bed.lab.pins().join(format!("v{version}")));
+    fs::rename(&own, &older).unwrap();
+    bed.lab.add_second_arm().unwrap();
+    let _other = bed.lab.balancer().run(|| attach_pass(if_nametoindex("eth1")?)).unwrap();
+    let mut both = config(services(), "1d");
+    both.interface.names = ["eth1", "eth0"].map(str::to_owned).into();
+    write_configuration(&bed.lab, &both.to_string()).unwrap();
+    let refused = bed.daemon.start_again().unwrap_err();
+    assert!(format!("{refused:#}").contains("another XDP program is on eth1"), "{refused:#}");
+    assert_eq!(bed.program_id().unwrap(), before);
+    assert!(older.exists() && !own.exists());
+    let mut addresses = Command::new("ip");
+    addresses.args(["address", "show", "dev", "eth0"]).stdout(Stdio::piped());
+    let addresses = bed.lab.balancer().spawn(&mut addresses).unwrap().wait_with_output().unwrap();
+    let address = format!(" {}/32 ", WAYS[0].target().ip());
+    assert!(
+        String::from_utf8(addresses.stdout).unwrap().contains(&address),
+        "it still answers for {address}"
+    );
 }
 
 /// The layout whose sessions are two words each, the oldest that is known.

@@ -11,6 +11,7 @@ mod core;
 mod explain;
 mod handle;
 mod plan;
+mod restore;
 mod serve;
 mod sessions;
 mod snapshot;
