@@ -26,7 +26,7 @@ impl Tick {
     #[inline(always)]
     pub const fn since(self, earlier: Self) -> u32 {
         let ticks = self.0.wrapping_sub(earlier.0);
-        if ticks > Self::LONGEST { 0 } else { ticks }
+        if (ticks as i32) < 0 { 0 } else { ticks }
     }
 
     /// The moment so many ticks ago, [`Tick::LONGEST`] at most.

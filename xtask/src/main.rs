@@ -11,6 +11,7 @@ mod process;
 mod rights;
 mod run;
 mod setup;
+mod simulate;
 mod test;
 mod tester;
 mod toolchain;
@@ -47,6 +48,8 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Flood the packet program from invented addresses, and see who is lost
     Flood(flood::Args),
+    /// Play changes of nodes and backends behind one router, and count what breaks
+    Simulate(simulate::Args),
 }
 
 fn main() -> ExitCode {
@@ -69,6 +72,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Bench(args) => bench::run(&workspace, &args),
         Command::Fuzz(args) => fuzz::run(&workspace, &args),
         Command::Flood(args) => flood::run(&workspace, &args),
+        Command::Simulate(args) => simulate::run(&workspace, &args),
     }
 }
 

@@ -129,9 +129,10 @@ pub fn renew<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, old: Entry, 
     if backend.forwarding() == Forwarding::NatPreserve {
         nat::insert_reply(packet, tables, &backend, Entry::new(target.reply(), new.phase(), now));
     }
-    let is_due = old.idle(now) != 0 || new.phase() > old.phase();
+    // What still comes of a connection that is over (TIME_WAIT) extends nothing.
+    let is_due = old.phase() != Phase::Closing && (old.idle(now) != 0 || new.phase() > old.phase());
     let proof = if new.phase() == Phase::Proven { Proof::of(&backend) } else { Proof::None };
-    !is_due || session::keep(packet, tables, target.backend(), &backend, proof, now)
+    !is_due || session::keep(packet, tables, target.backend(), &backend, proof)
 }
 
 /// The route to a flow's backend, counted in its figures.

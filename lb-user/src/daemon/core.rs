@@ -18,8 +18,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{info, warn};
 
 use self::wants::{addresses, targets};
-use super::{claims::Claims, clock, snapshot::Snapshots, sweep};
+use super::{claims::Claims, snapshot::Snapshots, sweep};
 use crate::{
+    clock,
     dataplane::{self, Dataplane as _, Mode, Program},
     health::{BackendKey, Flip, Monitor, Target},
     model::Model,

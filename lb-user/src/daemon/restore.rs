@@ -11,12 +11,11 @@ use lb_common::tables::Store;
 use tracing::{info, warn};
 
 use super::{
-    clock,
     core::Core,
     snapshot::{entry, homes, rfc3339},
 };
 use crate::{
-    api,
+    api, clock,
     dataplane::{Former, Name},
     health::BackendKey,
     snapshot::{self, Damage, FILE, Moment, Room, Snapshot, Tally},

@@ -11,9 +11,9 @@ use lb_common::state::{Backend, BackendId};
 use tokio::{task::JoinHandle, time::Instant};
 use tracing::{info, warn};
 
-use super::{clock, core::Core};
+use super::core::Core;
 use crate::{
-    api,
+    api, clock,
     dataplane::{SessionMaps, StoredSession},
     health::BackendKey,
     snapshot::{self, Entry, FILE, Home, Moment, Totals},
@@ -169,7 +169,8 @@ pub(super) fn entry(session: &StoredSession, (_, places): &Homes, now: Moment) -
     let pin = &session.pin;
     let &home = places.get(&(pin.backend, pin.generation))?;
     let (created, seen) = (now.wall_at(pin.created), now.wall_at(pin.seen));
-    Some(Entry { client: session.key.client, home, created, seen, connections: 0 })
+    let connections = u32::try_from(pin.connections).unwrap_or(u32::MAX);
+    Some(Entry { client: session.key.client, home, created, seen, connections })
 }
 
 fn write(directory: &Path, maps: &SessionMaps, homes: &Homes) -> Result<Written> {

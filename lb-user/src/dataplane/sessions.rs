@@ -67,7 +67,7 @@ impl Kernel {
 
 fn for_each(maps: [(BorrowedFd<'_>, Store); 2], mut each: impl FnMut(&StoredSession)) -> Result<()> {
     for (map, store) in maps {
-        let zero = (SessionKey { scope: 0, client: Ip::default() }, [0u64; 2]);
+        let zero = (SessionKey { scope: 0, client: Ip::default() }, [0u64; 3]);
         batch::for_each(map, zero, |key, words| {
             each(&StoredSession { key: *key, pin: Pin::from_words(*words), store });
         })

@@ -16,7 +16,7 @@ use lb_common::{
 };
 
 use super::{Entry, Home};
-use crate::{health::BackendKey, plan};
+use crate::health::BackendKey;
 
 /// Bytes of a block.
 pub(super) const BLOCK: usize = 4096;
@@ -155,7 +155,8 @@ impl Put<'_> {
         self.bytes(&recipe.address.bytes());
         self.bytes(&recipe.service_address.bytes());
         self.bytes(&recipe.port.bytes());
-        self.bytes(&[recipe.protocol, recipe.forwarding, 0, 0, 0, 0]);
+        self.bytes(&recipe.service_tag.to_le_bytes());
+        self.bytes(&[recipe.protocol, recipe.forwarding, 0, 0]);
     }
 
     fn entry(&mut self, entry: &Entry) {
@@ -195,8 +196,8 @@ impl Take<'_> {
         let key = BackendKey { service: self.name(), backend: self.name() };
         let (address, service_address) = (Ip::from_bytes(self.array()), Ip::from_bytes(self.array()));
         let port = Be16::from_bytes(self.array());
-        let [protocol, forwarding, ..] = self.array::<6>();
-        let service_tag = plan::tag(&key.service);
+        let service_tag = self.u16();
+        let [protocol, forwarding, ..] = self.array::<4>();
         let recipe = Backend {
             address,
             service_address,

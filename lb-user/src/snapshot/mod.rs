@@ -31,9 +31,9 @@ pub const FILE: &str = "sessions.snapshot";
 /// Whom sessions belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
-    /// Its service and its name.
+    /// Its service, or `@` and its group, and its name.
     pub key: BackendKey,
-    /// What makes it the same one as before; the rest of the recipe is empty. See [`crate::plan::same_identity`].
+    /// What makes it the same one as before; the rest of the recipe is empty. See [`crate::plan::same_home`].
     pub recipe: Backend,
 }
 

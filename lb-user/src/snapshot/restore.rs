@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use lb_common::state::{PersistBy, Pin, SessionKey};
+use lb_common::state::{Pin, Policy, SessionKey};
 
 use super::{Entry, Home, Moment, Snapshot};
 use crate::plan::{self, State};
@@ -60,7 +60,7 @@ pub fn restore(snapshot: &Snapshot, state: &State, now: Moment, room: Room) -> R
     let timeouts: HashMap<_, _> = state
         .services
         .values()
-        .filter(|service| service.entry.persist_by() == PersistBy::ClientIp)
+        .filter(|service| service.entry.policy.has(Policy::BY_CLIENT))
         .map(|service| (service.entry.scope, (service.entry.idle_ticks, service.entry.lifetime_ticks)))
         .collect();
     let place = |home: &Home| {
@@ -70,7 +70,7 @@ pub fn restore(snapshot: &Snapshot, state: &State, now: Moment, room: Room) -> R
         else {
             return Place::Gone;
         };
-        if !plan::same_identity(&backend.recipe, &home.recipe) {
+        if !plan::same_home(&home.key, &backend.recipe, &home.recipe) {
             return Place::Changed;
         }
         let fresh = Pin::new(backend.id, backend.recipe.generation, now.tick);
@@ -117,7 +117,7 @@ fn decide(
             }
         };
         let (created, seen) = (now.tick_before(age(entry.created)), now.tick_before(age(entry.seen)));
-        let pin = Pin { created, seen, ..fresh };
+        let pin = Pin { created, seen, connections: entry.connections.into(), ..fresh };
         if pin.expired(now.tick, idle_ticks, lifetime_ticks) {
             tally.expired += 1;
         } else {

@@ -18,7 +18,8 @@ use super::{
     wants::{addresses, sources},
 };
 use crate::{
-    daemon::{backend, claims::Claims, clock, snapshot::Snapshots, tunnels::tunnels},
+    clock,
+    daemon::{backend, claims::Claims, snapshot::Snapshots, tunnels::tunnels},
     dataplane::{self, Mode, Options, Program},
     health::{BackendKey, Monitor},
     model::Model,

@@ -2,7 +2,7 @@
 
 use lb_common::{
     net::{Be16, Ip},
-    state::{Backend, BackendId, Health, PersistBy, Service, ServiceKey},
+    state::{Backend, BackendId, Health, Policy, Service, ServiceKey},
     tables::Store,
     time::Tick,
 };
@@ -30,7 +30,7 @@ fn installed(homes: &[Home]) -> State {
         scope: plan::scope("web"),
         idle_ticks: ticks(600),
         lifetime_ticks: ticks(3600),
-        persist_by: PersistBy::ClientIp as u32,
+        policy: Policy::BY_CLIENT,
         ..Service::default()
     };
     let key = ServiceKey::new(Ip::default(), Be16::new(80), 6);
@@ -116,7 +116,7 @@ fn a_service_that_keeps_no_sessions_any_more_gets_none() {
     let snapshot = snapshot(&[home(1)], &[entry(1, 0, 100, 50)]);
     let mut state = installed(&[home(1)]);
     for service in state.services.values_mut() {
-        service.entry.persist_by = PersistBy::Connection as u32;
+        service.entry.policy = Policy::default();
     }
     assert_eq!(restore(&snapshot, &state, at(0), ROOM).tally, Tally { gone: 1, ..Tally::default() });
 }

@@ -11,17 +11,17 @@ use nix::time::{ClockId, clock_gettime};
 use crate::snapshot::Moment;
 
 /// The tick of this moment.
-pub(super) fn now() -> Tick {
+pub(crate) fn now() -> Tick {
     Tick::from_nanos(read(ClockId::CLOCK_MONOTONIC_COARSE).as_nanos() as u64)
 }
 
 /// This moment on both clocks.
-pub(super) fn moment() -> Moment {
+pub(crate) fn moment() -> Moment {
     Moment::new(SystemTime::now(), now())
 }
 
 /// How long the machine was suspended since its boot.
-pub(super) fn asleep() -> Duration {
+pub(crate) fn asleep() -> Duration {
     // In this order, so that a pause in between does not count.
     let awake = read(ClockId::CLOCK_MONOTONIC);
     read(ClockId::CLOCK_BOOTTIME).saturating_sub(awake)
