@@ -139,8 +139,8 @@ pub struct RunArgs {
     /// [default: named after the socket, below /sys/fs/bpf/limpet]
     #[arg(long, value_name = "DIR")]
     pub pins: Option<PathBuf>,
-    /// Directory on disk for what must outlast a reboot: run-time changes of backends
-    /// [default: named after the socket, below /var/lib/limpet]
+    /// Directory on disk for what must outlast a reboot: run-time changes of backends, and snapshots of
+    /// sessions [default: named after the socket, below /var/lib/limpet]
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
 }

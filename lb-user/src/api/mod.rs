@@ -15,6 +15,7 @@ pub(crate) mod http;
 mod refusal;
 mod server;
 mod sessions;
+mod snapshot;
 mod socket;
 mod status;
 
@@ -31,6 +32,7 @@ pub use self::{
     refusal::{Refusal, RefusalKind},
     server::serve,
     sessions::{Dropped, ListedSession, SessionFilter, SessionList},
+    snapshot::{RestoredSessions, Snapshot},
     socket::{Socket, SocketError},
     status::{
         Access, Backend, BackendState, Forwarding, Interface, Mode, NextHop, Persistence, Promises,

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use lb_common::reason::{Kind, Reason};
 use serde::{Deserialize, Serialize};
 
+use super::Snapshot;
 use crate::model::{self, PersistBy, Protocol};
 
 /// Everything there is to know of a running daemon.
@@ -35,6 +36,9 @@ pub struct Status {
     pub events: BTreeMap<String, u64>,
     /// The maps whose filling matters.
     pub tables: Vec<Table>,
+    /// Sessions on disk.
+    #[serde(default)]
+    pub snapshot: Snapshot,
 }
 
 impl Status {

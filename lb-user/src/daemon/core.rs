@@ -4,7 +4,13 @@ mod reload;
 mod start;
 mod wants;
 
-use std::{collections::HashMap, net::IpAddr, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 use lb_common::{reason::Reason, state::Health};
@@ -12,8 +18,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{info, warn};
 
 use self::wants::{addresses, targets};
-use super::{claims::Claims, events::Reports, sweep, warmup::Warmups};
+use super::{claims::Claims, events::Reports, snapshot::Snapshots, sweep, warmup::Warmups};
 use crate::{
+    clock,
     dataplane::{self, Dataplane as _, Mode, Program},
     health::{BackendKey, Flip, Monitor, Target},
     model::Model,
@@ -54,6 +61,10 @@ pub(super) struct Core {
     pub(super) next_hops: UnboundedReceiver<Change>,
     /// The counter of this name at the last sweep.
     no_source_port: u64,
+    /// How long the machine was suspended by then.
+    asleep: Duration,
+    /// Sessions on disk.
+    pub(super) snapshots: Snapshots,
     /// Addresses without a next hop, and why.
     pub(super) unreachable: HashMap<IpAddr, String>,
     resolver: Resolver,
@@ -184,6 +195,20 @@ impl Core {
         if let Err(error) = self.warn_of_drops() {
             warn!("cannot read the counters: {error:#}");
         }
+        self.warn_of_sleep();
+    }
+
+    /// Says so where the packet program's clock has stood still.
+    fn warn_of_sleep(&mut self) {
+        let asleep = clock::asleep();
+        let slept = asleep.saturating_sub(std::mem::replace(&mut self.asleep, asleep));
+        // Below, it is how the clocks are read.
+        if slept >= Duration::from_secs(1) {
+            warn!(
+                "the machine was suspended for {}: timeouts of sessions stood still, so they last that much longer",
+                humantime::format_duration(Duration::from_secs(slept.as_secs()))
+            );
+        }
     }
 
     /// Says so once for each sweep in which connections were dropped for want of room.
@@ -202,10 +227,14 @@ impl Core {
     /// Ends the daemon; with `detach`, the packet program and its tables too.
     pub(super) async fn stop(mut self, detach: bool) -> Result<()> {
         if !detach {
+            self.last_snapshot().await;
             info!("stopping; the packet program goes on (--detach-on-exit ends it too)");
             return Ok(());
         }
-        self.leave().await?;
+        let left = self.leave().await;
+        // The maps last as long as the daemon, and nothing changes any more.
+        self.last_snapshot().await;
+        left?;
         info!("detached");
         Ok(())
     }

@@ -12,8 +12,10 @@ mod explain;
 mod handle;
 mod loads;
 mod plan;
+mod restore;
 mod serve;
 mod sessions;
+mod snapshot;
 mod status;
 mod sweep;
 mod tunnels;
@@ -94,6 +96,7 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
             () = deadline => core.meet_deadlines(),
             () = warmer => core.warm_up(),
             event = core.events.next() => core.note_broken(&event),
+            event = core.snapshots.next(core.model.snapshot_interval) => core.snapshot(event),
             _ = hangup.recv() => match reload(&mut core, args, &mut servers, &handle).await {
                 Ok(done) => done.changes.iter().for_each(|change| info!("{change}")),
                 Err(refusal) => {

@@ -88,6 +88,7 @@ impl Core {
             forwards: of(Kind::Forward),
             events: of(Kind::Event),
             tables: self.tables(&counts),
+            snapshot: self.snapshot_status(),
         })
     }
 

@@ -256,21 +256,6 @@ impl Kernel {
         ports::sweep(&self.bindings, now, serves);
     }
 
-    /// Calls `each` for every stored session.
-    ///
-    /// # Errors
-    /// A system call failed.
-    pub fn for_each_session(&self, mut each: impl FnMut(&StoredSession)) -> Result<()> {
-        for (map, store) in [(self.pins.map(), Store::Pins), (self.affinity.map(), Store::Affinity)] {
-            let zero = (SessionKey { scope: 0, client: Ip::default() }, [0u64; 3]);
-            batch::for_each(map.fd().as_fd(), zero, |key, words| {
-                each(&StoredSession { key: *key, pin: Pin::from_words(*words), store });
-            })
-            .with_context(|| format!("cannot read {store:?}"))?;
-        }
-        Ok(())
-    }
-
     /// A stored session as it is now.
     ///
     /// # Errors

@@ -22,6 +22,9 @@ pub struct Config {
     /// `[tunnel]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tunnel: Option<Tunnel>,
+    /// `[sessions]`, where it says something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<Sessions>,
     /// `[[service]]`, in order.
     pub service: Vec<Service>,
 }
@@ -55,6 +58,13 @@ pub struct Tunnel {
     pub gue_port: u16,
     /// Bytes of the largest outer packet.
     pub mtu: u16,
+}
+
+/// `[sessions]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Sessions {
+    /// Between two snapshots.
+    pub snapshot_interval: &'static str,
 }
 
 /// `[[service]]`.
@@ -192,7 +202,7 @@ impl Config {
     #[must_use]
     pub fn new(service: Vec<Service>) -> Self {
         let interface = Interface { names: vec!["eth0".to_owned()], mode: "auto", claim: true };
-        Self { interface, nat: None, tunnel: None, service }
+        Self { interface, nat: None, tunnel: None, sessions: None, service }
     }
 }
 

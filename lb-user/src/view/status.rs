@@ -13,7 +13,10 @@ use super::{
     words::{bytes, count, percent, plural, time},
 };
 use crate::{
-    api::{Access, Backend, BackendState, Promises, RuntimeChange, Service, Status, Table},
+    api::{
+        Access, Backend, BackendState, Promises, RestoredSessions, RuntimeChange, Service, Snapshot, Status,
+        Table,
+    },
     model::Ports,
 };
 
@@ -33,11 +36,32 @@ pub fn render(status: &Status, out: &mut impl Write) -> io::Result<()> {
         status.pid,
         time(status.uptime_s as f64)
     )?;
+    snapshot(&status.snapshot, out)?;
     for service in &status.services {
         service_block(service, out)?;
     }
     counters(status, out)?;
     tables(&status.tables, out)
+}
+
+/// What a reboot would leave of the sessions, and what the last one left.
+fn snapshot(snapshot: &Snapshot, out: &mut impl Write) -> io::Result<()> {
+    let Snapshot { interval_s, written, sessions, error, restored, .. } = snapshot;
+    let state = match (interval_s, written) {
+        (None, _) => "no snapshots of sessions: a reboot would lose them".to_owned(),
+        (Some(_), Some(written)) => format!("{} in the snapshot of {written}", plural(*sessions, "session")),
+        (Some(every), None) => format!("a snapshot of sessions every {}, none yet", time(*every)),
+    };
+    writeln!(out, "{state}")?;
+    if let Some(error) = error {
+        writeln!(out, "  no newer one: {error}")?;
+    }
+    match restored {
+        Some(RestoredSessions { written, sessions, .. }) => {
+            writeln!(out, "  {} restored at the start, of {written}", plural(*sessions, "session"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn service_block(service: &Service, out: &mut impl Write) -> io::Result<()> {

@@ -13,7 +13,7 @@ use lb_user::{
         self, Access, Backend, BackendForecast, BackendOrder, BackendState, Broken, Control, Dropped,
         EventQuery, Events, ExplainQuery, Explanation, Forecast, Forwarding, Interface, ListedSession, Mode,
         NextHop, Persistence, PlanQuery, Promises, Refusal, Reloaded, RuntimeChange, Service, Session,
-        SessionFilter, SessionForecast, SessionList, Socket, Status, Table, Why, reasons,
+        SessionFilter, SessionForecast, SessionList, Snapshot, Socket, Status, Table, Why, reasons,
     },
     config,
     model::Protocol,
@@ -197,6 +197,16 @@ pub(crate) fn status() -> Status {
             Table { name: "FLOWS".into(), used: Some(1_234), capacity: 262_144, bytes: 4_194_304 },
             Table { name: "AFFINITY".into(), used: None, capacity: 65_536, bytes: 10_485_760 },
         ],
+        snapshot: Snapshot {
+            path: "/var/lib/limpet/run-limpet-limpet_sock/sessions.snapshot".into(),
+            interval_s: Some(60.0),
+            written: Some("2026-11-21T18:00:00Z".into()),
+            sessions: 29,
+            bytes: 12_288,
+            took_s: 0.004,
+            error: None,
+            restored: None,
+        },
     }
 }
 

@@ -35,7 +35,8 @@ fn a_status_of_nothing() {
     };
     assert_eq!(
         written(|out| view::status(&nothing, out)),
-        "limpet runs /etc/limpet.toml as process 4242 for 2h 3m 4s\nattached to no interface\n\n\
+        "limpet runs /etc/limpet.toml as process 4242 for 2h 3m 4s\nattached to no interface\n\
+         29 sessions in the snapshot of 2026-11-21T18:00:00Z\n\n\
          packets: 0 sent on, 0 passed, none dropped\n"
     );
 }
@@ -126,6 +127,7 @@ fn an_explanation_of_what_is_not_known() {
 const STATUS: &str = "\
 limpet runs /etc/limpet.toml as process 4242 for 2h 3m 4s
 attached to eth0 (driver), eth1 (generic)
+29 sessions in the snapshot of 2026-11-21T18:00:00Z
 
 web: 192.0.2.10:80 tcp, nat, by client-ip, group shop
   30 sessions, 40 flows, 50.0k connections

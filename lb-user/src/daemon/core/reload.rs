@@ -87,8 +87,8 @@ impl Core {
         anyhow::ensure!(
             differ.is_empty(),
             "{} can't change by a reload, nor by a plain restart, which goes on with what is installed: stop a \
-             daemon that runs with --detach-on-exit, which ends its connections and sessions, and start it \
-             again. Nothing was changed, what runs goes on",
+             daemon that runs with --detach-on-exit, which ends its connections and keeps its sessions, and start \
+             it again. Nothing was changed, what runs goes on",
             differ.join(", ")
         );
         Ok(())

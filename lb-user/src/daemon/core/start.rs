@@ -18,7 +18,10 @@ use super::{
     wants::{addresses, sources},
 };
 use crate::{
-    daemon::{backend, claims::Claims, events::Reports, tunnels::tunnels, warmup::Warmups},
+    clock,
+    daemon::{
+        backend, claims::Claims, events::Reports, snapshot::Snapshots, tunnels::tunnels, warmup::Warmups,
+    },
     dataplane::{self, Mode, Options, Program},
     health::{BackendKey, Monitor},
     model::Model,
@@ -86,11 +89,13 @@ impl Core {
         let (monitor, flips) = Monitor::new();
         let (resolver, next_hops) = Resolver::start().context("cannot open a netlink socket")?;
         let no_source_port = program.kernel.count(Reason::NoSourcePort)?;
+        let replaces_another = program.replaces_another()?;
         let mut core = Self {
             program,
             model: Arc::new(model),
             file,
             changes,
+            snapshots: Snapshots::new(state_dir.clone()),
             state_dir,
             state,
             inputs,
@@ -103,21 +108,24 @@ impl Core {
             flips,
             next_hops,
             no_source_port,
+            asleep: clock::asleep(),
             unreachable: HashMap::new(),
             resolver,
             links,
             claims,
         };
+        if replaces_another {
+            info!(
+                "an earlier run has another layout of maps: its place is taken, its open connections are lost"
+            );
+        }
         if core.program.adopted {
             info!("adopted {} backends and their connections from an earlier run", core.state.backends.len());
         }
         core.resolver.reconcile(addresses(&core.model));
         core.await_next_hops().await;
         if let Err(error) = core.go_live(&interfaces).await {
-            // What an earlier run installed goes on; nobody would look after anything else.
-            if !core.program.adopted
-                && let Err(error) = core.leave().await
-            {
+            if let Err(error) = core.give_up(replaces_another).await {
                 warn!("{error:#}");
             }
             return Err(error);
@@ -129,10 +137,26 @@ impl Core {
         Ok(core)
     }
 
+    /// What an earlier run installed goes on; nobody would look after anything else.
+    async fn give_up(&mut self, replaces_another: bool) -> Result<()> {
+        if self.program.adopted {
+            return Ok(());
+        }
+        if !replaces_another {
+            return self.leave().await;
+        }
+        // Its addresses are still in use. Where this program has an interface already, both go on.
+        if self.program.replaces_another()? {
+            dataplane::detach_all(&self.program)?;
+        }
+        Ok(())
+    }
+
     /// Fills the tables, then lets packets in.
     async fn go_live(&mut self, interfaces: &[Interface]) -> Result<()> {
         let model = Arc::clone(&self.model);
         self.install(&model, self.inputs.clone())?;
+        self.restore_sessions();
         self.program.open()?;
         for (name, interface) in model.interface.names.iter().zip(interfaces) {
             self.attach(name, interface.ifindex)?;
