@@ -12,8 +12,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{info, warn};
 
 use self::wants::{addresses, targets};
-use super::{claims::Claims, sweep};
+use super::{claims::Claims, drain::Drains, moves::Mover, sweep};
 use crate::{
+    config::File,
     dataplane::{self, Dataplane as _, Mode, Program},
     health::{BackendKey, Flip, Monitor, Target},
     model::Model,
@@ -37,9 +38,13 @@ pub(super) struct Core {
     /// What is in force: the file with the changes over it.
     pub(super) model: Arc<Model>,
     /// What the configuration file says.
-    pub(super) file: Model,
+    pub(super) file: File,
     /// What operators changed since.
     pub(super) changes: Changes,
+    /// How far the drains among them are.
+    pub(super) drains: Drains,
+    /// Sessions that are being given to other backends.
+    pub(super) mover: Mover,
     /// Where the changes are kept.
     pub(super) state_dir: PathBuf,
     pub(super) state: State,
@@ -82,7 +87,7 @@ impl Core {
     }
 
     /// Brings everything beside the maps in line with the model.
-    async fn follow(&mut self, model: &Model) -> Result<()> {
+    pub(super) async fn follow(&mut self, model: &Model) -> Result<()> {
         let up = |key: &BackendKey| self.inputs.checked(key) != Health::Down;
         let wanted =
             targets(model).map(|target| Target { initially_up: up(&target.key), ..target }).collect();

@@ -8,8 +8,10 @@ mod backend;
 mod claims;
 mod clock;
 mod core;
+mod drain;
 mod explain;
 mod handle;
+mod moves;
 mod plan;
 mod serve;
 mod sessions;
@@ -43,7 +45,7 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// The configuration has errors, the packet program can't be loaded or attached, or the control
 /// socket is taken.
 pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
-    let model = config::load(&args.config)?;
+    let file = config::read(&args.config)?;
     let (pins, state) = (args.pins_dir(socket), args.state_dir(socket));
     // Before anything is touched: a second daemon with this socket must not get to the maps.
     let socket = api::Socket::bind(socket).context("cannot listen for commands")?;
@@ -56,8 +58,8 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
     let mut servers = serve::Servers::start(socket, Arc::clone(&handle));
     let start = async {
         // First what may fail without a trace. Questions wait until the daemon's task takes them.
-        servers.metrics(model.http, &handle).await?;
-        Core::start(args.config.display().to_string(), &pins, state, model).await
+        servers.metrics(file.model.http, &handle).await?;
+        Core::start(args.config.display().to_string(), &pins, state, file).await
     };
     let mut core = match start.await {
         Ok(core) => core,
@@ -72,7 +74,7 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
     let mut sweep = interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let deadline = core.deadline();
+        let (deadline, drains, moves) = (core.deadline(), core.drains.due(), core.mover.due());
         tokio::select! {
             Some(flip) = core.flips.recv() => core.health_changed(&flip),
             Some(change) = core.next_hops.recv() => core.next_hop_changed(change),
@@ -82,13 +84,18 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
                 handle::Command::Plan(query, answer) => answer.give(core.forecast(&query).await),
                 handle::Command::ListSessions(filter, answer) => answer.give(core.list_sessions(&filter)),
                 handle::Command::DropSessions(filter, answer) => answer.give(core.drop_sessions(&filter)),
+                handle::Command::Move(order, answer) => answer.give(core.begin_move(&order)),
+                handle::Command::Moves(answer) => answer.give(Ok(core.mover.list())),
+                handle::Command::Undo(order, answer) => core.undo_move(order.id, answer),
                 handle::Command::Reload(answer) => {
                     let outcome = reload(&mut core, args, &mut servers, &handle).await;
                     answer.give(outcome);
                 }
-                handle::Command::Backend(order, answer) => answer.give(core.order(&order)),
+                handle::Command::Backend(order, answer) => answer.give(core.order(&order).await),
             },
-            () = deadline => core.meet_deadlines(),
+            () = deadline => core.meet_deadlines().await,
+            () = drains => core.look_at_drains(),
+            () = moves => core.go_on_moving(),
             _ = hangup.recv() => match reload(&mut core, args, &mut servers, &handle).await {
                 Ok(done) => done.changes.iter().for_each(|change| info!("{change}")),
                 Err(refusal) => {
@@ -113,9 +120,9 @@ async fn reload(
     servers: &mut serve::Servers,
     handle: &Arc<Handle>,
 ) -> Result<Reloaded, Refusal> {
-    let model = config::load(&args.config)?;
-    let http = model.http;
-    let changes = core.reload(model).await?;
+    let file = config::read(&args.config)?;
+    let http = file.model.http;
+    let changes = core.reload(file).await?;
     if let Err(error) = servers.metrics(http, handle).await {
         warn!("{error:#}");
     }

@@ -17,6 +17,7 @@ mod pins;
 mod ports;
 mod raw;
 mod read;
+mod rehome;
 mod scan;
 mod specs;
 mod view;
@@ -28,7 +29,8 @@ pub use kernel::Kernel;
 pub use load::{LoadError, Options, Program};
 pub use name::Name;
 pub use read::{Figures, StoredSession};
-pub use scan::FlowCounts;
+pub use rehome::Rehomed;
+pub use scan::{FlowCounts, LIVE_TICKS};
 pub use specs::Geometry;
 pub use view::View;
 

@@ -4,6 +4,7 @@ mod backend;
 mod decap;
 mod explain;
 mod fates;
+mod moves;
 mod plan;
 mod reload;
 mod sessions;
@@ -16,6 +17,7 @@ pub use self::{
     backend::{drained, draining, render as backend},
     decap::render as decap,
     explain::render as explain,
+    moves::{moves, moving, shown, undone},
     plan::render as plan,
     reload::{refusal, render as reload},
     sessions::{dropped, render as sessions},

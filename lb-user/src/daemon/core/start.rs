@@ -18,7 +18,8 @@ use super::{
     wants::{addresses, sources},
 };
 use crate::{
-    daemon::{backend, claims::Claims, tunnels::tunnels},
+    config::File,
+    daemon::{backend, claims::Claims, drain::Drains, moves::Mover, tunnels::tunnels},
     dataplane::{self, Mode, Options, Program},
     health::{BackendKey, Monitor},
     model::Model,
@@ -36,10 +37,10 @@ impl Core {
         config: String,
         pins: &Path,
         state_dir: PathBuf,
-        file: Model,
+        file: File,
     ) -> Result<Self> {
         let changes = backend::load(&state_dir, &file);
-        let model = changes.over(&file);
+        let model = changes.over(&file.model);
         let mut links = Links::connect().context("cannot open a netlink socket")?;
         let mut interfaces = Vec::new();
         for name in &model.interface.names {
@@ -89,6 +90,8 @@ impl Core {
             model: Arc::new(model),
             file,
             changes,
+            drains: Drains::default(),
+            mover: Mover::load(&state_dir),
             state_dir,
             state,
             inputs,
@@ -122,6 +125,7 @@ impl Core {
         if let Err(error) = runtime::save(&core.state_dir, &core.changes) {
             warn!("run-time changes can't be written: {error}");
         }
+        core.look_at_drains();
         Ok(core)
     }
 
