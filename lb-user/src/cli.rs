@@ -132,7 +132,7 @@ pub struct RunArgs {
     /// [default: named after the socket, below /sys/fs/bpf/limpet]
     #[arg(long, value_name = "DIR")]
     pub pins: Option<PathBuf>,
-    /// Directory on disk for what must outlast a reboot: run-time changes of backends
+    /// Directory on disk for what must outlast a reboot: run-time changes of backends, moves of sessions
     /// [default: named after the socket, below /var/lib/limpet]
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
