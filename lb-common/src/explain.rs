@@ -4,7 +4,7 @@
 use crate::{
     hash,
     net::{Address, Be16},
-    stage::{access, flow, select, service, session},
+    stage::{access, flow, promise, promise::Standing, select, service, session},
     state::{BackendId, Pin, ServiceKey},
     tables::{Cache, Store, Tables},
 };
@@ -30,16 +30,14 @@ pub struct Stored {
     pub store: Store,
     /// Its content.
     pub pin: Pin,
-    /// Past its idle timeout or its lifetime.
-    pub expired: bool,
-    /// Its backend is there and serves.
-    pub valid: bool,
+    /// What it says of a new connection.
+    pub standing: Standing,
 }
 
 impl Stored {
     /// Does it decide for a new connection?
     pub const fn decides(&self) -> bool {
-        self.valid && !self.expired
+        matches!(self.standing, Standing::Holds(_) | Standing::Refused)
     }
 }
 
@@ -62,15 +60,14 @@ pub fn locate<A: Address, T: Tables>(
     });
     let denied = !access::admits(tables, &service, client.widen());
     let now = tables.now();
-    let session_key = session::key(&service, client.widen());
+    let session_key = session::key(tables, &service, client.widen());
     let session = session_key.and_then(|client| {
         let (store, stored) = session::find(tables, &client)?;
         let pin = stored.load();
-        let expired = pin.expired(now, service.idle_ticks, service.lifetime_ticks);
-        Some(Stored { store, pin, expired, valid: session::valid(tables, &pin, service.tag) })
+        Some(Stored { store, pin, standing: promise::standing(tables, &service, &pin, now) })
     });
     let hash = match session_key {
-        Some(key) => Some(hash::client(tables.settings(), key.scope, key.client)),
+        Some(key) => Some(session::hash(tables, &key)),
         None => tuple,
     };
     Some(Located {

@@ -13,9 +13,11 @@ use crate::{
     packet::ETHERNET,
     reason::Reason,
     settings::{Fixed, Settings},
+    shared::Word,
     state::{
-        AccessKey, Admission, Backend, BackendId, Binding, Bucket, Budget, CidConfig, Expense, Health, Meter,
-        Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
+        AccessKey, Admission, Audit, Backend, BackendId, Binding, Bucket, Budget, CidConfig, Event, Expense,
+        Load, MemberKey, Meter, Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey,
+        Traffic, Tunnel,
     },
     tables::{Cache, Store, Tables},
     time::Tick,
@@ -152,6 +154,14 @@ pub struct HostTables {
     pub backends: Vec<Backend>,
     /// `HEALTH`.
     pub health: Vec<u32>,
+    /// `LOADS`.
+    pub loads: Vec<Load>,
+    /// `MEMBERS`.
+    pub members: BTreeMap<MemberKey, BackendId>,
+    /// `MASKS`.
+    pub masks: BTreeMap<AccessKey, u32>,
+    /// `GHOSTS`.
+    pub ghosts: Vec<Word>,
     /// `SOURCES`.
     pub sources: Vec<Ip>,
     /// `ACCESS`.
@@ -170,6 +180,10 @@ pub struct HostTables {
     pub session_limit: [usize; 2],
     /// `COUNTERS`.
     pub counters: RefCell<BTreeMap<Reason, u64>>,
+    /// `AUDIT`, by service number.
+    pub audit: RefCell<BTreeMap<u32, Audit>>,
+    /// `EVENTS`, none left out.
+    pub events: RefCell<Vec<Event>>,
     /// `TRAFFIC`.
     pub traffic: RefCell<BTreeMap<BackendId, Traffic>>,
 }
@@ -186,6 +200,9 @@ impl HostTables {
             flows: buckets(settings.bucket_mask),
             fragments: buckets(settings.fragment_mask),
             bindings: std::iter::repeat_with(Binding::default).take(bindings).collect(),
+            ghosts: std::iter::repeat_with(Word::default)
+                .take(settings.ghost_mask.get() as usize + 1)
+                .collect(),
             session_limit: [usize::MAX; 2],
             ..Self::default()
         }
@@ -210,6 +227,16 @@ impl<V> Deref for HostRef<'_, V> {
             Self::Counted(value) => value,
         }
     }
+}
+
+/// What the longest prefix of a list says that a client is in.
+fn longest<V: Copy>(trie: &BTreeMap<AccessKey, V>, list: u32, client: Ip) -> Option<V> {
+    let client = u128::from_be_bytes(client.bytes());
+    (0..=AccessKey::ADDRESS).rev().find_map(|bits| {
+        let host = u128::MAX.checked_shr(bits).unwrap_or(0);
+        let first = Ip::from_bytes((client & !host).to_be_bytes());
+        trie.get(&AccessKey::new(list, first, bits)).copied()
+    })
 }
 
 const fn store_index(store: Store) -> usize {
@@ -255,6 +282,16 @@ impl Tables for HostTables {
         left
     }
 
+    fn note_full(&self) {
+        let mut budget = self.budget.get();
+        budget.note_full(self.now());
+        self.budget.set(budget);
+    }
+
+    fn is_full(&self) -> bool {
+        self.budget.get().is_full(self.now())
+    }
+
     fn service(&self, key: &ServiceKey) -> Option<HostRef<'_, Service>> {
         self.services.get(key).map(HostRef::Borrowed)
     }
@@ -267,8 +304,24 @@ impl Tables for HostTables {
         self.backends.get(id.0 as usize).map(HostRef::Borrowed)
     }
 
-    fn health(&self, id: BackendId) -> Health {
-        self.health.get(id.0 as usize).map_or(Health::Absent, |&word| Health::from_word(word))
+    fn health_word(&self, id: BackendId) -> u32 {
+        self.health.get(id.0 as usize).copied().unwrap_or_default()
+    }
+
+    fn load(&self, id: BackendId) -> Option<HostRef<'_, Load>> {
+        self.loads.get(id.0 as usize).map(HostRef::Borrowed)
+    }
+
+    fn member(&self, key: &MemberKey) -> Option<BackendId> {
+        self.members.get(key).copied()
+    }
+
+    fn mask(&self, list: u32, client: Ip) -> Option<u32> {
+        longest(&self.masks, list, client)
+    }
+
+    fn ghost(&self, index: u32) -> Option<HostRef<'_, Word>> {
+        self.ghosts.get(index as usize).map(HostRef::Borrowed)
     }
 
     fn source(&self, index: u8) -> Option<Ip> {
@@ -276,13 +329,7 @@ impl Tables for HostTables {
     }
 
     fn allows(&self, list: u32, client: Ip) -> bool {
-        let client = u128::from_be_bytes(client.bytes());
-        let longest = (0..=AccessKey::ADDRESS).rev().find_map(|bits| {
-            let host = u128::MAX.checked_shr(bits).unwrap_or(0);
-            let first = Ip::from_bytes((client & !host).to_be_bytes());
-            self.access.get(&AccessKey::new(list, first, bits))
-        });
-        longest == Some(&Admission::Allow)
+        longest(&self.access, list, client) == Some(Admission::Allow)
     }
 
     fn quic(&self, index: u32) -> Option<HostRef<'_, CidConfig>> {
@@ -308,11 +355,11 @@ impl Tables for HostTables {
         self.sessions[store_index(store)].borrow().get(key).cloned().map(HostRef::Counted)
     }
 
-    fn insert_session(&self, store: Store, key: &SessionKey, pin: Pin) -> bool {
+    fn insert_session(&self, store: Store, key: &SessionKey, pin: &Pin) -> bool {
         let mut sessions = self.sessions[store_index(store)].borrow_mut();
         let room = sessions.len() < self.session_limit[store_index(store)] || sessions.contains_key(key);
         if room {
-            sessions.insert(*key, Rc::new(pin.into()));
+            sessions.insert(*key, Rc::new((*pin).into()));
         }
         room
     }
@@ -323,6 +370,16 @@ impl Tables for HostTables {
 
     fn count(&self, reason: Reason) {
         *self.counters.borrow_mut().entry(reason).or_default() += 1;
+    }
+
+    fn kept(&self, service: u32) {
+        self.audit.borrow_mut().entry(service).or_default().kept += 1;
+    }
+
+    fn broken(&self, event: &Event) {
+        let mut audit = self.audit.borrow_mut();
+        audit.entry(event.service).or_default().broken[event.cause as usize] += 1;
+        self.events.borrow_mut().push(*event);
     }
 
     fn traffic(&self, id: BackendId, add: impl FnOnce(&mut Traffic)) {

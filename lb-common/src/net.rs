@@ -161,6 +161,14 @@ impl Ip {
         Self([self.0[0] & mask.0[0], self.0[1] & mask.0[1]])
     }
 
+    /// The mask that keeps the first `bits` bits, 1..=128, of the whole address.
+    #[inline(always)]
+    pub const fn mask(bits: u32) -> Self {
+        let high = if bits >= 64 { !0 } else { !(!0 >> bits) };
+        let low = if bits <= 64 { 0 } else { !0 << (128u32.saturating_sub(bits) & 63) };
+        Self([u64::to_be(high), u64::to_be(low)])
+    }
+
     /// The mask that keeps the first `prefix` bits of an address, counted in its own family: 0..=32
     /// for IPv4 (the mapping prefix is kept too), 0..=128 for IPv6. Larger prefixes keep everything.
     pub fn prefix_mask(address: IpAddr, prefix: u8) -> Self {
@@ -196,7 +204,7 @@ impl fmt::Debug for Ip {
 
 /// What the packet path needs to know of an address family. Everything after parsing is generic
 /// over it.
-pub trait Address: Copy + Eq + fmt::Debug {
+pub trait Address: Copy + Eq + Default + fmt::Debug {
     /// 32-bit words in an address.
     const WORDS: usize;
     /// The form that maps hold.
@@ -209,12 +217,12 @@ pub trait Address: Copy + Eq + fmt::Debug {
 }
 
 /// An IPv4 address.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(transparent)]
 pub struct V4(u32);
 
 /// An IPv6 address.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(transparent)]
 pub struct V6(Ip);
 

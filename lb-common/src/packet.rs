@@ -6,7 +6,7 @@ use crate::net::{Address, Be16, Mac};
 pub const ETHERNET: usize = 14;
 
 /// One end of a flow.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct End<A> {
     /// Address.
     pub address: A,
@@ -15,7 +15,7 @@ pub struct End<A> {
 }
 
 /// A TCP or UDP packet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Packet<A: Address> {
     /// The sender.
     pub source: End<A>,

@@ -133,6 +133,22 @@ reasons! {
     Forward TooBigAnswered "too_big_answered";
     /// The driver leaves no room before the packet for a tunnel's header.
     Drop NoHeadroom "no_headroom";
+    /// A session moved because an operator drains or disabled its backend.
+    Event SessionMovedDrained "session_moved_drained";
+    /// A client came back whose session was lost for want of room, and whose backend is not there any more.
+    Event SessionEvicted "session_evicted";
+    /// A client whose session was lost for want of room was recognised.
+    Event SessionRecalled "session_recalled";
+    /// What was remembered of a client made room for another's: if its session is evicted as well, that passes unnoticed.
+    Event GhostDisplaced "ghost_displaced";
+    /// A session's backend is down: another serves its client until it is back.
+    Event SessionLent "session_lent";
+    /// A client was refused, for the first time since its session's backend went down.
+    Event SessionRefused "session_refused";
+    /// The backend of the client's session is down, and the service's policy is to wait for it.
+    Drop HomeDown "home_down";
+    /// No session can be stored, and the service's policy is to take no client without one.
+    Drop SessionsFull "sessions_full";
 }
 
 impl Reason {

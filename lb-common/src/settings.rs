@@ -43,6 +43,8 @@ pub struct Settings {
     pub port_count: Fixed,
     /// Number of `FRAGMENTS` buckets less one; the number is a power of two.
     pub fragment_mask: Fixed,
+    /// Number of `GHOSTS` less one; the number is a power of two.
+    pub ghost_mask: Fixed,
     /// New connections that a CPU stores in a tick.
     pub new_flows: Fixed,
     /// New pins of clients that can't be verified, for each CPU and tick.
@@ -61,6 +63,7 @@ impl Settings {
         port_first: Fixed(0),
         port_count: Fixed(0),
         fragment_mask: Fixed(0),
+        ghost_mask: Fixed(0),
         new_flows: Fixed(0),
         new_pins: Fixed(0),
     };
@@ -76,9 +79,16 @@ impl Settings {
             port_first: Fixed::new(u32::from(ports.0)),
             port_count: Fixed::new(u32::from(ports.1 - ports.0) + 1),
             fragment_mask: Fixed::new(fragments - 1),
+            ghost_mask: Fixed::new(0),
             new_flows: Fixed::new(u32::MAX),
             new_pins: Fixed::new(u32::MAX),
         }
+    }
+
+    /// With room for so many ghosts, a power of two.
+    #[must_use]
+    pub const fn haunted(self, ghosts: u32) -> Self {
+        Self { ghost_mask: Fixed::new(ghosts - 1), ..self }
     }
 
     /// With limits for each CPU and tick.

@@ -9,10 +9,11 @@ use crate::{
     quic,
     reason::Reason,
     settings::Settings,
+    shared::Word,
     stage::flow,
     state::{
-        Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Expense, Health, Pin, ServerHome,
-        ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
+        Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Event, Expense, Health, Load, MemberKey,
+        Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
         flow::{Entry, Phase},
     },
     time::Tick,
@@ -62,14 +63,38 @@ pub trait Tables {
     /// Spends one of this CPU's budget of this tick; false if nothing is left of it.
     fn spend(&self, expense: Expense) -> bool;
 
+    /// Notes that `PINS` had no room.
+    fn note_full(&self);
+
+    /// Had it none a short time ago, as far as this CPU knows?
+    fn is_full(&self) -> bool;
+
     /// An entry of `SERVICES`.
     fn service(&self, key: &ServiceKey) -> Option<Self::Ref<'_, Service>>;
     /// An entry of `SLOTS`.
     fn slot(&self, index: u32) -> Option<BackendId>;
     /// An entry of `BACKENDS`.
     fn backend(&self, id: BackendId) -> Option<Self::Ref<'_, Backend>>;
-    /// An entry of `HEALTH`; [`Health::Absent`] beyond its end.
-    fn health(&self, id: BackendId) -> Health;
+    /// An entry of `HEALTH`: 0, which is [`Health::Absent`], beyond its end.
+    fn health_word(&self, id: BackendId) -> u32;
+
+    /// A backend's state.
+    #[inline(always)]
+    fn health(&self, id: BackendId) -> Health {
+        Health::from_word(self.health_word(id))
+    }
+
+    /// An entry of `LOADS`.
+    fn load(&self, id: BackendId) -> Option<Self::Ref<'_, Load>>;
+
+    /// An entry of `MEMBERS`.
+    fn member(&self, key: &MemberKey) -> Option<BackendId>;
+
+    /// Bits of `client`'s address that identify it by the list of masks of this number, if one is for it.
+    fn mask(&self, list: u32, client: Ip) -> Option<u32>;
+
+    /// A word of `GHOSTS`.
+    fn ghost(&self, index: u32) -> Option<Self::Ref<'_, Word>>;
     /// An entry of `SOURCES`.
     fn source(&self, index: u8) -> Option<Ip>;
 
@@ -88,7 +113,7 @@ pub trait Tables {
     /// A stored session.
     fn session(&self, store: Store, key: &SessionKey) -> Option<Self::Ref<'_, Session>>;
     /// Stores a session; false if the map refuses.
-    fn insert_session(&self, store: Store, key: &SessionKey, pin: Pin) -> bool;
+    fn insert_session(&self, store: Store, key: &SessionKey, pin: &Pin) -> bool;
     /// Forgets a session.
     fn remove_session(&self, store: Store, key: &SessionKey);
 
@@ -119,6 +144,12 @@ pub trait Tables {
 
     /// Counts one `reason`.
     fn count(&self, reason: Reason);
+
+    /// Counts a promise that was kept by the service of this number.
+    fn kept(&self, service: u32);
+
+    /// Counts a promise that was broken, under its cause, and reports it if not too many were of late.
+    fn broken(&self, event: &Event);
     /// Adds to a backend's figures.
     fn traffic(&self, id: BackendId, add: impl FnOnce(&mut Traffic));
 }

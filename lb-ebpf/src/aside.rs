@@ -10,12 +10,16 @@ use lb_common::{
     packet::Packet,
     quic, stage,
     state::{
-        CidOctets,
+        CidOctets, Event, Expense,
         flow::{Entry, Phase},
     },
+    tables::Tables as _,
 };
 
-use crate::tables::BpfTables;
+use crate::{
+    maps::{AUDIT, EVENTS},
+    tables::BpfTables,
+};
 
 /// Set in a result that is no value.
 const NONE: u64 = 1 << 63;
@@ -48,6 +52,30 @@ pub(crate) fn renew<A: Address>(packet: &Packet<A>, old: Entry, new: Entry) -> b
 #[inline(always)]
 pub(crate) fn read_id(config: u32, id: &mut CidOctets) -> bool {
     limpet_read_id(config, core::ptr::from_mut(id)) != 0
+}
+
+/// Counts a broken promise under its cause, and reports it.
+#[inline(always)]
+pub(crate) fn broken(event: &Event) {
+    limpet_broken(core::ptr::from_ref(event));
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn limpet_broken(event: *const Event) -> u64 {
+    // SAFETY: null, or the live reference of `broken`.
+    let Some(event) = (unsafe { event.as_ref() }) else { return 0 };
+    if let Some(audit) = AUDIT.get_ptr_mut(event.service) {
+        // SAFETY: this CPU's own element, and no other reference to it lives meanwhile.
+        if let Some(count) = unsafe { &mut *audit }.broken.get_mut(event.cause as usize) {
+            *count += 1;
+        }
+    }
+    if BpfTables.spend(Expense::Event) {
+        // A full ring loses reports; the count above loses nothing.
+        let _lost = EVENTS.output(event, 0);
+    }
+    1
 }
 
 #[unsafe(no_mangle)]

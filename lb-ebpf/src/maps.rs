@@ -2,16 +2,17 @@
 //! the daemon sets them from `[limits]` at load time. All are pinned.
 
 use aya_ebpf::{
-    btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray},
+    btf_maps::{Array, HashMap, LpmTrie, LruHashMap, PerCpuArray, ProgramArray, RingBuf},
     macros::btf_map,
 };
 use lb_common::{
     net::Ip,
     reason::Reason,
     settings::Settings,
+    shared::Word,
     state::{
-        Backend, Binding, Bucket, Budget, CidConfig, Meter, ServerHome, ServerKey, Service, ServiceKey,
-        Session, SessionKey, Traffic, Tunnel, quic,
+        Audit, Backend, BackendId, Binding, Bucket, Budget, CidConfig, Event, Load, MemberKey, Meter,
+        ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel, quic,
     },
 };
 
@@ -56,7 +57,31 @@ pub(crate) static SLOTS: Array<u32, 1> = Array::new();
 #[btf_map]
 pub(crate) static BACKENDS: Array<Backend, 1> = Array::new();
 
-/// Backend id -> up, draining or down; written by the daemon.
+/// Hash of a client -> what it is recognised by if its session is lost; written here.
+#[btf_map]
+pub(crate) static GHOSTS: Array<Word, 1, MMAPABLE> = Array::new();
+
+/// (list, prefix) -> bits of an address that identify a client; written by the daemon.
+#[btf_map]
+pub(crate) static MASKS: LpmTrie<[u32; 5], u32, 1> = LpmTrie::new();
+
+/// (home, service) -> backend, and backend -> home, of services in groups; written by the daemon.
+#[btf_map]
+pub(crate) static MEMBERS: HashMap<MemberKey, BackendId, 1> = HashMap::new();
+
+/// Backend or home -> its sessions and their bound; written by the daemon, counted up here.
+#[btf_map]
+pub(crate) static LOADS: Array<Load, 1, MMAPABLE> = Array::new();
+
+/// Service number -> promises kept and broken; written here, read by the daemon.
+#[btf_map]
+pub(crate) static AUDIT: PerCpuArray<Audit, 1> = PerCpuArray::new();
+
+/// Broken promises, as they happen; written here, read by the daemon.
+#[btf_map]
+pub(crate) static EVENTS: RingBuf<Event, 1> = RingBuf::new();
+
+/// Backend id -> its state and since when; written by the daemon.
 #[btf_map]
 pub(crate) static HEALTH: Array<u32, 1> = Array::new();
 

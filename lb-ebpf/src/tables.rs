@@ -1,14 +1,20 @@
 //! [`Tables`] by BPF maps.
 
-use aya_ebpf::{bindings::BPF_ANY, btf_maps::lpm_trie::Key, helpers::bpf_get_smp_processor_id};
+use aya_ebpf::{
+    bindings::BPF_ANY,
+    btf_maps::{LpmTrie, lpm_trie::Key},
+    helpers::bpf_get_smp_processor_id,
+};
 use lb_common::{
     net::{Address, Ip},
     packet::Packet,
     reason::Reason,
     settings::Settings,
+    shared::Word,
     state::{
-        AccessKey, Admission, Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Expense, Health,
-        Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
+        AccessKey, Admission, Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Event, Expense,
+        Load, MemberKey, Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic,
+        Tunnel,
         flow::{Entry, Phase},
     },
     tables::{Cache, Store, Tables},
@@ -18,10 +24,20 @@ use lb_common::{
 use crate::{
     aside, clock,
     maps::{
-        ACCESS, AFFINITY, ANSWERS, BACKENDS, BINDINGS, BUDGET, COUNTERS, CURSOR, FLOWS, FRAGMENTS, HEALTH,
-        PINS, QUIC, SERVER_IDS, SERVICES, SETTINGS, SLOTS, SOURCES, TRAFFIC, TUNNELS,
+        ACCESS, AFFINITY, ANSWERS, AUDIT, BACKENDS, BINDINGS, BUDGET, COUNTERS, CURSOR, FLOWS, FRAGMENTS,
+        GHOSTS, HEALTH, LOADS, MASKS, MEMBERS, PINS, QUIC, SERVER_IDS, SERVICES, SETTINGS, SLOTS, SOURCES,
+        TRAFFIC, TUNNELS,
     },
 };
+
+/// What the longest prefix of a list says that a client is in.
+#[inline(always)]
+fn longest<const N: usize>(trie: &LpmTrie<[u32; 5], u32, N>, list: u32, client: Ip) -> Option<&u32> {
+    let key = AccessKey::new(list, client, AccessKey::ADDRESS);
+    // SAFETY: both are the kernel's `struct bpf_lpm_trie_key` with 20 bytes of data; `Key` is packed, so any
+    // address is aligned for it, and any bytes are one.
+    trie.get(unsafe { &*(&raw const key).cast::<Key<[u32; 5]>>() })
+}
 
 /// The maps of this program.
 pub(crate) struct BpfTables;
@@ -72,6 +88,20 @@ impl Tables for BpfTables {
     }
 
     #[inline(always)]
+    fn note_full(&self) {
+        if let Some(budget) = BUDGET.get_ptr_mut(0) {
+            // SAFETY: as in `spend`.
+            unsafe { &mut *budget }.note_full(self.now());
+        }
+    }
+
+    #[inline(always)]
+    fn is_full(&self) -> bool {
+        // SAFETY: as in `spend`.
+        BUDGET.get_ptr_mut(0).is_some_and(|budget| unsafe { &*budget }.is_full(self.now()))
+    }
+
+    #[inline(always)]
     fn service(&self, key: &ServiceKey) -> Option<&Service> {
         // SAFETY: the memory stays mapped for as long as the map lives. Its content may be given to another
         // key meanwhile (a preallocated element is reused at once): any bytes are a `Service`, and `connect`
@@ -90,8 +120,30 @@ impl Tables for BpfTables {
     }
 
     #[inline(always)]
-    fn health(&self, id: BackendId) -> Health {
-        HEALTH.get(id.0).map_or(Health::Absent, |&word| Health::from_word(word))
+    fn health_word(&self, id: BackendId) -> u32 {
+        HEALTH.get(id.0).copied().unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn load(&self, id: BackendId) -> Option<&Load> {
+        LOADS.get(id.0)
+    }
+
+    #[inline(always)]
+    fn member(&self, key: &MemberKey) -> Option<BackendId> {
+        // SAFETY: the memory stays mapped for as long as the map lives, and is copied at once. Its content may
+        // be given to another key meanwhile: `connect` checks that the backend is the called service's.
+        unsafe { MEMBERS.get(key) }.copied()
+    }
+
+    #[inline(always)]
+    fn mask(&self, list: u32, client: Ip) -> Option<u32> {
+        longest(&MASKS, list, client).copied()
+    }
+
+    #[inline(always)]
+    fn ghost(&self, index: u32) -> Option<&Word> {
+        GHOSTS.get(index)
     }
 
     #[inline(always)]
@@ -101,11 +153,7 @@ impl Tables for BpfTables {
 
     #[inline(always)]
     fn allows(&self, list: u32, client: Ip) -> bool {
-        let key = AccessKey::new(list, client, AccessKey::ADDRESS);
-        // SAFETY: both are the kernel's `struct bpf_lpm_trie_key` with 20 bytes of data; `Key` is packed, so any
-        // address is aligned for it, and any bytes are one.
-        let key = unsafe { &*(&raw const key).cast::<Key<[u32; 5]>>() };
-        ACCESS.get(key).is_some_and(|&word| Admission::from_word(word) == Admission::Allow)
+        longest(&ACCESS, list, client).is_some_and(|&word| Admission::from_word(word) == Admission::Allow)
     }
 
     #[inline(always)]
@@ -136,7 +184,7 @@ impl Tables for BpfTables {
     fn session(&self, store: Store, key: &SessionKey) -> Option<&Session> {
         match store {
             // SAFETY: the memory stays mapped for as long as the map lives, and a session is made of shared
-            // cells. An element may be given to another client meanwhile: `session::valid` keeps it within the
+            // cells. An element may be given to another client meanwhile: `session::home` keeps it within the
             // service; within it, that client may be led to another of the service's backends.
             Store::Pins => unsafe { PINS.get(key) },
             // SAFETY: as above.
@@ -145,8 +193,8 @@ impl Tables for BpfTables {
     }
 
     #[inline(always)]
-    fn insert_session(&self, store: Store, key: &SessionKey, pin: Pin) -> bool {
-        let session = Session::from(pin);
+    fn insert_session(&self, store: Store, key: &SessionKey, pin: &Pin) -> bool {
+        let session = Session::from(*pin);
         match store {
             Store::Pins => PINS.insert(key, &session, BPF_ANY.into()).is_ok(),
             Store::Affinity => AFFINITY.insert(key, &session, BPF_ANY.into()).is_ok(),
@@ -183,6 +231,19 @@ impl Tables for BpfTables {
             // SAFETY: this CPU's own element.
             unsafe { *counter += 1 };
         }
+    }
+
+    #[inline(always)]
+    fn kept(&self, service: u32) {
+        if let Some(audit) = AUDIT.get_ptr_mut(service) {
+            // SAFETY: this CPU's own element, and no other reference to it lives meanwhile.
+            unsafe { (*audit).kept += 1 };
+        }
+    }
+
+    #[inline(always)]
+    fn broken(&self, event: &Event) {
+        aside::broken(event);
     }
 
     #[inline(always)]

@@ -12,6 +12,7 @@ mod process;
 mod rights;
 mod run;
 mod setup;
+mod simulate;
 mod test;
 mod tester;
 mod toolchain;
@@ -50,6 +51,8 @@ enum Command {
     Flood(flood::Args),
     /// Measure what operators wait for with a million live sessions
     Million(million::Args),
+    /// Play changes of nodes and backends behind one router, and count what breaks
+    Simulate(simulate::Args),
 }
 
 fn main() -> ExitCode {
@@ -73,6 +76,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Fuzz(args) => fuzz::run(&workspace, &args),
         Command::Flood(args) => flood::run(&workspace, &args),
         Command::Million(args) => million::run(&workspace, &args),
+        Command::Simulate(args) => simulate::run(&workspace, &args),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Packets of connections that are not known: chosen for, remembered, sent on.
 
-use super::{Fate, Sent, forward, refuse};
+use super::{Fate, forward, refuse};
 use crate::{
     frame::Frame,
     hash,
@@ -11,7 +11,7 @@ use crate::{
     quic,
     reason::Reason,
     rewrite::Layout,
-    stage::{Packed, Step, connect, flow, fragment},
+    stage::{Packed, connect, flow, fragment},
     state::{BackendId, Target},
     tables::{Cache, Tables},
 };
@@ -27,42 +27,56 @@ pub fn fresh<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
 }
 
 /// One family's packet.
-// Each step reads the headers again, and in turn keeps nothing of the others on the stack.
-#[inline(always)]
+// The headers are read once; each step has what was read of them, and in turn the stack for itself.
+#[inline(never)]
 fn begin<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
-    let named = BackendId(frame.forget(named::<A, F, T>(frame, tables).into()) as u32);
+    let mut packet = Packet::default();
+    if let Err(reason) = read::<A, F, T>(frame, tables, &mut packet).unpack() {
+        return Err(reason).into();
+    }
+    let named = match packet.protocol {
+        protocol::UDP => BackendId(frame.forget(quic::server(frame, &packet, tables).0.into()) as u32),
+        _ => quic::UNASKED,
+    };
     if named != quic::UNASKED
-        && let Ok(target) = Packed(frame.forget(known::<A, F, T>(frame, tables, named).0)).unpack()
+        && let Ok(target) = Packed(frame.forget(known(&packet, tables, named).0)).target()
     {
         remember_first::<A, F, T>(frame, tables, target);
-        return send::<A, F, T>(frame, tables, target);
+        return send(frame, tables, &packet, target);
     }
-    match Packed(frame.forget(choose::<A, F, T>(frame, tables, named).0)).unpack() {
+    let decided = Packed(frame.forget(decide(&packet, tables, named).0)).unpack();
+    let bound =
+        decided.and_then(|id| Packed(frame.forget(bind(&packet, tables, BackendId(id as u32)).0)).target());
+    match bound {
         Ok(target) => {
-            remember::<A, F, T>(frame, tables, target);
+            remember(&packet, tables, target);
             remember_first::<A, F, T>(frame, tables, target);
-            send::<A, F, T>(frame, tables, target)
+            send(frame, tables, &packet, target)
         }
         Err(reason) => Err(reason).into(),
     }
 }
 
-/// The backend that the packet's connection id names, where ids are looked at.
+/// Reads the headers; the reason, if they lead nowhere.
 #[inline(never)]
-fn named<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T) -> u32 {
-    match packet::<A, F, T>(frame, tables) {
-        Ok(packet) if packet.protocol == protocol::UDP => quic::server(frame, &packet, tables).0,
-        _ => quic::UNASKED.0,
+fn read<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, packet: &mut Packet<A>) -> Packed {
+    let datagram = match parse::datagram::<A, F>(frame) {
+        Ok(datagram) => datagram,
+        Err(unparsed) => return refuse(tables, unparsed).into(),
+    };
+    match datagram.packet(frame) {
+        Ok(found) => {
+            *packet = found;
+            Packed(0)
+        }
+        Err(unparsed) => refuse(tables, unparsed).into(),
     }
 }
 
 /// The flow of a packet that is here for its connection id only, unless that names another backend.
 #[inline(never)]
-fn known<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, named: BackendId) -> Packed {
-    match packet::<A, F, T>(frame, tables) {
-        Ok(packet) => flow_beside_id(&packet, tables, named).ok_or(Reason::NotOurs).into(),
-        Err(reason) => Err(reason).into(),
-    }
+fn known<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, named: BackendId) -> Packed {
+    flow_beside_id(packet, tables, named).ok_or(Reason::NotOurs).into()
 }
 
 #[inline(always)]
@@ -82,21 +96,19 @@ fn flow_beside_id<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, named: B
 }
 
 #[inline(never)]
-fn choose<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, named: BackendId) -> Packed {
-    match packet::<A, F, T>(frame, tables) {
-        Ok(packet) => {
-            let hash = hash::of(&packet, tables.settings());
-            connect::connect(&packet, tables, hash, named).into()
-        }
-        Err(reason) => Err(reason).into(),
-    }
+fn decide<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, named: BackendId) -> Packed {
+    let id = connect::decide(packet, tables, hash::of(packet, tables.settings()), named);
+    id.map(|id| u64::from(id.0)).into()
 }
 
 #[inline(never)]
-fn remember<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, target: Target) {
-    if let Ok(packet) = packet::<A, F, T>(frame, tables) {
-        connect::remember(&packet, tables, target, hash::of(&packet, tables.settings()));
-    }
+fn bind<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, id: BackendId) -> Packed {
+    connect::bind(packet, tables, hash::of(packet, tables.settings()), id).into()
+}
+
+#[inline(never)]
+fn remember<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, target: Target) {
+    connect::remember(packet, tables, target, hash::of(packet, tables.settings()));
 }
 
 /// Remembers where a first fragment goes, for those that come after it.
@@ -109,29 +121,14 @@ fn remember_first<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, target:
 }
 
 #[inline(never)]
-fn send<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T, target: Target) -> Fate {
-    sent::<A, F, T>(frame, tables, target).into()
-}
-
-#[inline(always)]
-fn sent<A: Family + Layout + Own, F: Frame, T: Tables>(
+fn send<A: Family + Layout + Own, F: Frame, T: Tables>(
     frame: &mut F,
     tables: &T,
+    packet: &Packet<A>,
     target: Target,
-) -> Step<Sent> {
-    let packet = packet::<A, F, T>(frame, tables)?;
-    let backend = tables.backend(target.backend()).ok_or(Reason::NoBackend)?;
-    forward(frame, tables, &packet, target, &backend)
-}
-
-#[inline(always)]
-fn packet<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T) -> Step<Packet<A>> {
-    let datagram = match parse::datagram::<A, F>(frame) {
-        Ok(datagram) => datagram,
-        Err(unparsed) => return Err(refuse(tables, unparsed)),
-    };
-    match datagram.packet(frame) {
-        Ok(packet) => Ok(packet),
-        Err(unparsed) => Err(refuse(tables, unparsed)),
+) -> Fate {
+    match tables.backend(target.backend()) {
+        Some(backend) => forward(frame, tables, packet, target, &backend).into(),
+        None => Err(Reason::NoBackend).into(),
     }
 }

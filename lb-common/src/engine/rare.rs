@@ -95,7 +95,7 @@ fn common<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T) -> u64 {
 /// A fragment that has no ports.
 #[inline(never)]
 fn later<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
-    match Packed(frame.forget(first::<A, F, T>(frame, tables).0)).unpack() {
+    match Packed(frame.forget(first::<A, F, T>(frame, tables).0)).target() {
         Ok(target) if stage::is_tunnelled(tables, target) => {
             apart(frame, tables, |frame, tables, datagram| wrap::<A, F, T>(frame, tables, &datagram, target))
         }
@@ -114,7 +114,7 @@ fn later<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &
 fn first<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T) -> Packed {
     match parse::datagram::<A, F>(frame) {
         Ok(datagram) => fragment::find(&datagram, tables).into(),
-        Err(unparsed) => Err(refuse(tables, unparsed)).into(),
+        Err(unparsed) => refuse(tables, unparsed).into(),
     }
 }
 
@@ -142,7 +142,7 @@ fn control<A: Family + Echo + Own, F: Frame, T: Tables>(frame: &mut F, tables: &
     if answered.reason() != Reason::OtherProtocol {
         return answered;
     }
-    match Packed(frame.forget(about::<A, F, T>(frame, tables).0)).unpack() {
+    match Packed(frame.forget(about::<A, F, T>(frame, tables).0)).target() {
         Ok(target) if stage::is_tunnelled(tables, target) => {
             apart(frame, tables, |frame, tables, datagram| {
                 let sent = wrap::<A, F, T>(frame, tables, &datagram, target)?;
@@ -183,7 +183,7 @@ fn ping<A: Family + Echo, F: Frame, T: Tables>(
 /// The connection that an error is about.
 #[inline(never)]
 fn about<A: Family + Echo, F: Frame, T: Tables>(frame: &F, tables: &T) -> Packed {
-    let Ok(datagram) = parse::datagram::<A, F>(frame) else { return Err(Reason::Malformed).into() };
+    let Ok(datagram) = parse::datagram::<A, F>(frame) else { return Reason::Malformed.into() };
     let kind: Option<u8> = frame.read(usize::from(datagram.transport));
     let step = match parse::quote(frame, &datagram) {
         // An error comes to whoever sent what it quotes.
@@ -196,9 +196,7 @@ fn about<A: Family + Echo, F: Frame, T: Tables>(frame: &F, tables: &T) -> Packed
         _ => Err(Reason::OtherProtocol),
     };
     match step {
-        Err(Reason::OtherProtocol) => {
-            Err(judge(tables, &datagram.ip.destination, Reason::OtherProtocol)).into()
-        }
+        Err(Reason::OtherProtocol) => judge(tables, &datagram.ip.destination, Reason::OtherProtocol).into(),
         step => step.into(),
     }
 }

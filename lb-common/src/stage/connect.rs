@@ -1,28 +1,26 @@
 //! A packet without a flow: find its service, its session or slot, and remember the connection.
 
-use super::{Step, access, nat, select, service, session, session::Proof, table};
+use super::{Step, access, nat, promise, promise::Standing, select, service, session, session::Proof, table};
 use crate::{
-    hash,
     net::{Address, Ip, protocol},
     packet::Packet,
     quic,
     reason::Reason,
-    state::{BackendId, Expense, Forwarding, Phase, Pin, Service, SessionKey, Target, flow::Entry},
+    state::{BackendId, Expense, Forwarding, Phase, Service, Target, flow::Entry},
     tables::{Store, Tables},
 };
 
-/// Decides where a new connection goes, and takes a source port for it where it needs one. `named` is what
-/// [`crate::quic::server`] says of the packet.
+/// Decides which backend a new connection goes to. `named` is what [`crate::quic::server`] says of the packet.
 ///
 /// # Errors
 /// The reason why it goes nowhere.
 #[inline(always)]
-pub fn connect<A: Address, T: Tables>(
+pub fn decide<A: Address, T: Tables>(
     packet: &Packet<A>,
     tables: &T,
     hash: u64,
     named: BackendId,
-) -> Step<Target> {
+) -> Step<BackendId> {
     let mut called = service::called(packet);
     let service = service::find(tables, &mut called).ok_or(Reason::NotOurs)?;
     if !access::admits(tables, &service, packet.source.address.widen()) {
@@ -32,14 +30,16 @@ pub fn connect<A: Address, T: Tables>(
         tables.count(Reason::TcpMidstream);
     }
     let named = if named == quic::UNASKED { None } else { by_name(tables, named) };
-    let id = match session::key(&service, packet.source.address.widen()) {
-        _ if named.is_some() => named,
-        Some(key) => choose(tables, &service, &key),
-        None => select::by_hash(tables, &service, hash),
-    }
-    .ok_or(Reason::NoBackend)?;
+    let id = match named {
+        Some(id) => id,
+        // First the promise, then the function.
+        None => match session::key(tables, &service, packet.source.address.widen()) {
+            Some(key) => promise::choose(tables, &service, &key)?,
+            None => select::by_hash(tables, &service, hash).ok_or(Reason::NoBackend)?,
+        },
+    };
     let backend = tables.backend(id).ok_or(Reason::NoBackend)?;
-    // The entries of a hash map may be given to another key while they are read (see `session::valid`): slots
+    // The entries of a hash map may be given to another key while they are read (see `session::home`): slots
     // of another service must not decide.
     if !backend.serves(&service, &called) {
         return Err(Reason::NoBackend);
@@ -47,37 +47,47 @@ pub fn connect<A: Address, T: Tables>(
     if backend.target_mac.is_zero() {
         return Err(Reason::NoNextHop);
     }
-    if backend.is_direct() {
+    Ok(id)
+}
+
+/// Takes a source port for a new connection to `id`, where it needs one.
+///
+/// # Errors
+/// The reason why it goes nowhere.
+#[inline(always)]
+pub fn bind<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64, id: BackendId) -> Step<Target> {
+    if tables.backend(id).ok_or(Reason::NoBackend)?.is_direct() {
         return Ok(Target::direct(id, hash));
     }
     // Without a port of its own it can't be served. A proven client's connection always gets one: who
     // knows whose address to forge for that takes other strangers' ports, and nothing else.
-    let is_pinned = || {
-        let key = session::key(&service, packet.source.address.widen());
-        key.is_some_and(|key| tables.session(Store::Pins, &key).is_some())
-    };
-    if !tables.spend(Expense::Flow) && !is_pinned() {
+    if !tables.spend(Expense::Flow) && !is_pinned(packet, tables) {
         return Err(Reason::Flood);
     }
     nat::bind(packet, tables, id, hash).ok_or(Reason::NoSourcePort)
+}
+
+/// Is there a proven session of the packet's client?
+#[inline(never)]
+fn is_pinned<A: Address, T: Tables>(packet: &Packet<A>, tables: &T) -> bool {
+    service::find(tables, &mut service::called(packet))
+        .and_then(|service| session::key(tables, &service, packet.source.address.widen()))
+        .is_some_and(|key| tables.session(Store::Pins, &key).is_some())
 }
 
 /// The backend that a packet of `client` belongs to by session or hash, without choosing or storing
 /// anything; `hash` is its tuple's, for services without sessions.
 #[inline(always)]
 pub fn expected<T: Tables>(tables: &T, service: &Service, client: Ip, hash: u64) -> Option<BackendId> {
-    let Some(key) = session::key(service, client) else {
+    let Some(key) = session::key(tables, service, client) else {
         return select::by_hash(tables, service, hash);
     };
-    if let Some((_, stored)) = session::find(tables, &key) {
-        let pin = stored.load();
-        if !pin.expired(tables.now(), service.idle_ticks, service.lifetime_ticks)
-            && session::valid(tables, &pin, service.tag)
-        {
-            return Some(pin.backend);
-        }
+    if let Some((_, stored)) = session::find(tables, &key)
+        && let Standing::Holds(id) = promise::standing(tables, service, &stored.load(), tables.now())
+    {
+        return Some(id);
     }
-    select::by_hash(tables, service, hash::client(tables.settings(), key.scope, key.client))
+    select::by_hash(tables, service, session::hash(tables, &key))
 }
 
 /// Remembers a new connection.
@@ -102,7 +112,7 @@ pub fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: T
     // the same answer, and a flood of SYNs costs no session. A datagram client may never come back
     // from the same port.
     if packet.protocol == protocol::UDP {
-        session::keep(packet, tables, target.backend(), &backend, Proof::None, now);
+        session::keep(packet, tables, target.backend(), &backend, Proof::None);
     }
 }
 
@@ -116,32 +126,4 @@ fn by_name<T: Tables>(tables: &T, named: BackendId) -> Option<BackendId> {
     };
     tables.count(reason);
     id
-}
-
-/// First the promise, then the function.
-#[inline(never)]
-fn choose<T: Tables>(tables: &T, service: &Service, key: &SessionKey) -> Option<BackendId> {
-    let now = tables.now();
-    let by_hash = || select::by_hash(tables, service, hash::client(tables.settings(), key.scope, key.client));
-    let Some((_, stored)) = session::find(tables, key) else {
-        return by_hash();
-    };
-    let mut pin = stored.load();
-    let expired = pin.expired(now, service.idle_ticks, service.lifetime_ticks);
-    if !expired && session::valid(tables, &pin, service.tag) {
-        return Some(pin.backend);
-    }
-    // Chosen anew and stored at once, so that it happens, and is counted, once and not for each of
-    // the connections that a client opens side by side.
-    let id = by_hash()?;
-    let fresh = Pin::new(id, tables.backend(id)?.generation, now);
-    if expired {
-        tables.count(Reason::SessionExpired);
-        pin = fresh;
-    } else {
-        tables.count(Reason::SessionMovedDown);
-        (pin.backend, pin.generation) = (id, fresh.generation);
-    }
-    stored.store(pin);
-    Some(id)
 }

@@ -89,9 +89,8 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
         // Replies don't pass here. Traffic in a later tick than the first is the best sign there is.
         (entry.idle(now) != 0 && !packet.tcp.opens(), packet.tcp.closes() || entry.phase() == Phase::Closing)
     } else {
-        let ours = nat::source(tables, backend, target.source());
         let port = backend.port_for(packet.destination.port);
-        let binding = tables.binding(nat::index(tables.settings(), ours, backend, port, target.port()))?;
+        let binding = tables.binding(nat::index(tables, backend, port, target.source(), target.port()))?;
         let bound = binding.read()?;
         if !bound.is_of(target.backend(), packet.source.address.widen(), packet.source.port)
             || bound.called != packet.destination.port
@@ -130,9 +129,10 @@ pub fn renew<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, old: Entry, 
     if backend.forwarding() == Forwarding::NatPreserve {
         nat::insert_reply(packet, tables, &backend, Entry::new(target.reply(), new.phase(), now));
     }
-    let is_due = old.idle(now) != 0 || new.phase() > old.phase();
+    // What still comes of a connection that is over (TIME_WAIT) extends nothing.
+    let is_due = old.phase() != Phase::Closing && (old.idle(now) != 0 || new.phase() > old.phase());
     let proof = if new.phase() == Phase::Proven { Proof::of(&backend) } else { Proof::None };
-    !is_due || session::keep(packet, tables, target.backend(), &backend, proof, now)
+    !is_due || session::keep(packet, tables, target.backend(), &backend, proof)
 }
 
 /// The route to a flow's backend, counted in its figures.

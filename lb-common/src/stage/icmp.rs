@@ -7,7 +7,7 @@ use crate::{
     net::Address,
     packet::Packet,
     reason::Reason,
-    state::{ServiceKey, Target},
+    state::{Policy, ServiceKey, Target},
     tables::Tables,
 };
 
@@ -42,5 +42,5 @@ pub fn find<A: Address, T: Tables>(answer: &Packet<A>, tables: &T) -> Step<Targe
 /// True if a ping of this address is answered here.
 #[inline(always)]
 pub fn answers<A: Address, T: Tables>(address: A, tables: &T) -> bool {
-    tables.service(&ServiceKey::any_port(address.widen())).is_some_and(|mark| mark.answers_echo())
+    tables.service(&ServiceKey::any_port(address.widen())).is_some_and(|mark| mark.policy.has(Policy::ECHO))
 }

@@ -15,6 +15,7 @@ pub mod flow;
 pub mod fragment;
 pub mod icmp;
 pub mod nat;
+pub mod promise;
 pub mod reply;
 pub mod select;
 pub mod service;
@@ -24,7 +25,7 @@ pub mod table;
 /// Go on with a value, or done: the reason is counted and says whether to pass or drop.
 pub type Step<T> = Result<T, Reason>;
 
-/// A target, or why there is none, as one word: what a function that is not inlined may return.
+/// A word, at most 63 bits of it, or why there is none: what a function that is not inlined may return.
 // The payload of a `Result` is undefined in one of its variants; see `engine::Fate`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Packed(pub u64);
@@ -37,11 +38,33 @@ impl Packed {
     /// # Errors
     /// The packed reason.
     #[inline(always)]
-    pub const fn unpack(self) -> Step<Target> {
-        if self.0 & Self::NONE == 0 {
-            Ok(Target::from_raw(self.0))
-        } else {
-            Err(Reason::from_index(self.0 as u32))
+    pub const fn unpack(self) -> Step<u64> {
+        if self.0 & Self::NONE == 0 { Ok(self.0) } else { Err(Reason::from_index(self.0 as u32)) }
+    }
+
+    /// The inverse of `from`, for targets.
+    ///
+    /// # Errors
+    /// The packed reason.
+    #[inline(always)]
+    pub fn target(self) -> Step<Target> {
+        self.unpack().map(Target::from_raw)
+    }
+}
+
+impl From<Reason> for Packed {
+    #[inline(always)]
+    fn from(reason: Reason) -> Self {
+        Self(Self::NONE | reason as u64)
+    }
+}
+
+impl From<Step<u64>> for Packed {
+    #[inline(always)]
+    fn from(step: Step<u64>) -> Self {
+        match step {
+            Ok(word) => Self(word),
+            Err(reason) => reason.into(),
         }
     }
 }
@@ -49,10 +72,7 @@ impl Packed {
 impl From<Step<Target>> for Packed {
     #[inline(always)]
     fn from(step: Step<Target>) -> Self {
-        match step {
-            Ok(target) => Self(target.raw()),
-            Err(reason) => Self(Self::NONE | reason as u64),
-        }
+        step.map(Target::raw).into()
     }
 }
 

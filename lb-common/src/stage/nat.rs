@@ -33,20 +33,22 @@ pub fn index_of(settings: &Settings, ours: Ip, backend: Ip, port: Be16, protocol
     lane * settings.port_count.get() + u32::from(offset)
 }
 
-/// Index in `BINDINGS` of a connection to `port` of `backend`; `ours` is what [`source`] says.
+/// Index in `BINDINGS` of a connection whose client's address is kept: its replies carry no port of ours, so the
+/// flow entry alone leads there, and the source it names is the lane.
 #[inline(always)]
-pub fn index(settings: &Settings, ours: Option<Ip>, backend: &Backend, port: Be16, offset: u16) -> u32 {
-    index_of(settings, ours.unwrap_or_default(), backend.address, port, backend.protocol, offset)
+pub fn index_of_kept(settings: &Settings, source: u8, offset: u16) -> u32 {
+    (u32::from(source) & settings.lane_mask.get()) * settings.port_count.get() + u32::from(offset)
 }
 
-/// Our address in a connection to `backend`. Where the client's is kept, any number does that leads to a
-/// lane: the source index itself.
+/// Index in `BINDINGS` of a connection to `port` of `backend` by a target's source and port.
 #[inline(always)]
-pub fn source<T: Tables>(tables: &T, backend: &Backend, source: u8) -> Option<Ip> {
-    match backend.forwarding() {
-        Forwarding::Nat => tables.source(source),
-        _ => Some(Ip::from_words([0, u64::from(source)])),
+pub fn index<T: Tables>(tables: &T, backend: &Backend, port: Be16, source: u8, offset: u16) -> u32 {
+    let settings = tables.settings();
+    if backend.forwarding() == Forwarding::NatPreserve {
+        return index_of_kept(settings, source, offset);
     }
+    let ours = tables.source(source).unwrap_or_default();
+    index_of(settings, ours, backend.address, port, backend.protocol, offset)
 }
 
 /// Takes a port for a new connection and writes its way back; `None` if all that were tried are in use.
@@ -67,7 +69,7 @@ pub fn bind<A: Address, T: Tables>(
         count => backend.source_first + ((u64::from((hash >> 40) as u16) * u64::from(count)) >> 16) as u8,
     };
     let port = backend.port_for(packet.destination.port);
-    let base = index(tables.settings(), source(tables, backend, chosen), backend, port, 0);
+    let base = index(tables, backend, port, chosen, 0);
     let offset = take(tables, base, Stamp::first(tables.now(), packet.tcp, packet.protocol))?;
     let target = Target::bound(id, chosen, offset as u16);
     write(packet, tables, base + offset, target);

@@ -95,8 +95,7 @@ pub fn target<A: Address, T: Tables>(packet: &Packet<A>, tables: &T) -> Option<T
     } else {
         (packet.source, backend.port_for(packet.destination.port))
     };
-    let ours = nat::source(tables, &backend, target.source());
-    let index = nat::index(tables.settings(), ours, &backend, port, target.port());
+    let index = nat::index(tables, &backend, port, target.source(), target.port());
     let bound = tables.binding(index)?.read()?;
     if !bound.is_of(target.backend(), client.address.widen(), client.port)
         || port != backend.port_for(bound.called)

@@ -1,24 +1,43 @@
-//! The promise: stored sessions, where they are found, made and kept.
+//! Stored sessions: where they are found, made and kept. What they promise is [`super::promise`].
 
 use super::{access, service};
 use crate::{
+    hash,
     net::{Address, Ip, protocol},
     packet::Packet,
     reason::Reason,
-    state::{Backend, BackendId, Expense, PersistBy, Pin, Service, SessionKey},
+    state::{Backend, BackendId, Expense, Ghost, MemberKey, Pin, Policy, Service, SessionKey},
     tables::{Store, Tables},
     time::Tick,
 };
 
 /// The key of a client's session; `None` where the service keeps none.
 #[inline(always)]
-pub fn key(service: &Service, client: Ip) -> Option<SessionKey> {
-    match service.persist_by() {
-        PersistBy::Connection => None,
-        PersistBy::ClientIp => {
-            Some(SessionKey { scope: service.scope, client: client.masked(service.client_mask) })
-        }
+pub fn key<T: Tables>(tables: &T, service: &Service, client: Ip) -> Option<SessionKey> {
+    if !service.policy.has(Policy::BY_CLIENT) {
+        return None;
     }
+    let mask = match service.masks {
+        0 => service.client_mask,
+        list => match own_mask(tables, list, client) {
+            0 => service.client_mask,
+            bits => Ip::mask(bits),
+        },
+    };
+    Some(SessionKey { scope: service.scope, client: client.masked(mask) })
+}
+
+/// Bits that identify `client` by a list of masks; 0 if none of them is for it.
+// Not inlined: the key would lie below the locals of whatever follows.
+#[inline(never)]
+fn own_mask<T: Tables>(tables: &T, list: u32, client: Ip) -> u32 {
+    tables.mask(list, client).unwrap_or(0)
+}
+
+/// The hash that picks the slot of a client without a session.
+#[inline(always)]
+pub fn hash<T: Tables>(tables: &T, key: &SessionKey) -> u64 {
+    hash::client(tables.settings(), key.scope, key.client)
 }
 
 /// A stored session and the map it is in, proven ones first.
@@ -33,15 +52,30 @@ pub fn find<'t, T: Tables>(
     tables.session(Store::Affinity, key).map(|session| (Store::Affinity, session))
 }
 
-/// May a session decide for a new connection to the service of this tag? Its backend must serve, be the one
-/// that the session was made with, and belong to that very service: an LRU entry may be given to
-/// another client at the moment it is read or written.
+/// The backend of `service` that a session belongs to; nobody ([`BackendId::NONE`]) where the group's server is not
+/// one of this service, `None` if it is not there any more.
+///
+/// It must belong to that very service, and be the one that the session was made with: an LRU entry may be
+/// given to another client at the moment it is read or written.
 #[inline(always)]
-pub fn valid<T: Tables>(tables: &T, pin: &Pin, tag: u16) -> bool {
-    tables.health(pin.backend).serves()
-        && tables
-            .backend(pin.backend)
-            .is_some_and(|backend| backend.generation == pin.generation && backend.service_tag == tag)
+pub fn home<T: Tables>(tables: &T, service: &Service, pin: &Pin) -> Option<BackendId> {
+    let home = tables.backend(pin.backend)?;
+    if home.generation != pin.generation {
+        return None;
+    }
+    if service.policy.has(Policy::GROUPED) {
+        let key = MemberKey::of_home(pin.backend, service.number);
+        return Some(tables.member(&key).unwrap_or(BackendId::NONE));
+    }
+    (home.service_tag == service.tag).then_some(pin.backend)
+}
+
+/// A session of a client that now goes to `id`.
+#[inline(always)]
+pub fn begin<T: Tables>(tables: &T, service: &Service, id: BackendId, now: Tick) -> Option<Pin> {
+    let home =
+        if service.policy.has(Policy::GROUPED) { tables.member(&MemberKey::of_backend(id))? } else { id };
+    Some(Pin::new(home, tables.backend(home)?.generation, now))
 }
 
 /// What a client has shown.
@@ -75,7 +109,6 @@ pub fn keep<A: Address, T: Tables>(
     id: BackendId,
     backend: &Backend,
     proof: Proof,
-    now: Tick,
 ) -> bool {
     let mut called = service::called(packet);
     let Some(service) = service::find(tables, &mut called) else { return true };
@@ -84,67 +117,89 @@ pub fn keep<A: Address, T: Tables>(
         return false;
     }
     if backend.serves(&service, &called)
-        && let Some(key) = key(&service, client)
+        && let Some(key) = key(tables, &service, client)
     {
-        store(tables, &service, &key, Pin::new(id, backend.generation, now), proof);
+        store(tables, &service, &key, id, proof);
     }
     true
 }
 
-/// True if a session can't decide any more, by the lights of a connection to `beside`.
-#[inline(always)]
-fn lost<T: Tables>(tables: &T, pin: &Pin, beside: BackendId) -> bool {
-    tables.backend(beside).is_some_and(|backend| !valid(tables, pin, backend.service_tag))
-}
-
 /// Makes, slides or promotes a session. See [`keep`].
+// A session goes to another home with a new connection only, see `promise`: in mid-connection it stays.
 #[inline(always)]
-pub fn store<T: Tables>(tables: &T, service: &Service, key: &SessionKey, fresh: Pin, proof: Proof) {
-    let mut pin = fresh;
-    if let Some((store, session)) = find(tables, key) {
-        let old = session.load();
-        if old.outlived(fresh.seen, service.lifetime_ticks) {
-            // It ends with the client's next connection, not in the middle of this one.
-            session.touch(old, fresh.seen);
-            return;
-        }
-        if old.idled(fresh.seen, service.idle_ticks) {
-            session.store(fresh);
-        } else {
-            pin.created = old.created;
-            if old.same_home(&fresh) {
-                session.touch(old, fresh.seen);
-            } else if lost(tables, &old, fresh.backend) {
-                session.store(pin);
-                tables.count(Reason::SessionMovedDown);
-            } else {
-                // A live session of another home: this connection is older than the session's move.
-                return;
-            }
-        }
-        if store == Store::Affinity && promote(tables, key, pin, proof) {
-            tables.remove_session(Store::Affinity, key);
-        }
+fn store<T: Tables>(tables: &T, service: &Service, key: &SessionKey, id: BackendId, proof: Proof) {
+    let now = tables.now();
+    let Some(fresh) = begin(tables, service, id, now) else { return };
+    let Some((store, session)) = find(tables, key) else {
+        make(tables, service, key, &fresh, proof);
+        return;
+    };
+    let old = session.load();
+    if old.outlived(now, service.lifetime_ticks) {
+        // It ends with the client's next connection, not in the middle of this one.
+        session.touch(&old, now);
         return;
     }
+    let mut pin = Pin { seen: now, ..old };
+    if old.idled(now, service.idle_ticks) {
+        session.renew(&old, &fresh);
+        pin = fresh;
+    } else {
+        session.touch(&old, now);
+    }
+    if store == Store::Affinity && promote(tables, service, key, &pin, proof) {
+        tables.remove_session(Store::Affinity, key);
+    }
+}
+
+/// Stores a new session.
+#[inline(always)]
+pub fn make<T: Tables>(tables: &T, service: &Service, key: &SessionKey, fresh: &Pin, proof: Proof) {
     tables.count(Reason::SessionNew);
-    if !promote(tables, key, pin, proof) {
+    burden(tables, service, fresh);
+    if !promote(tables, service, key, fresh, proof) {
         // An LRU map has room for everybody.
-        tables.insert_session(Store::Affinity, key, pin);
+        tables.insert_session(Store::Affinity, key, fresh);
+    }
+}
+
+/// Counts a session more for its home, where that matters.
+#[inline(always)]
+pub fn burden<T: Tables>(tables: &T, service: &Service, pin: &Pin) {
+    if service.policy.has_any(Policy::LEAST_SESSIONS.with(Policy::BOUNDED))
+        && let Some(load) = tables.load(pin.backend)
+    {
+        load.add();
     }
 }
 
 /// Stores a session among the proven ones, if the proof is good for it; true if so.
 #[inline(always)]
-fn promote<T: Tables>(tables: &T, key: &SessionKey, pin: Pin, proof: Proof) -> bool {
+fn promote<T: Tables>(tables: &T, service: &Service, key: &SessionKey, pin: &Pin, proof: Proof) -> bool {
     if proof == Proof::None {
         return false;
     }
     if proof == Proof::Likely && !tables.spend(Expense::Pin) {
         tables.count(Reason::PinDeferred);
-        return false;
+    } else if tables.insert_session(Store::Pins, key, pin) {
+        tables.count(Reason::SessionProven);
+        return true;
+    } else {
+        tables.count(Reason::PinsFull);
+        tables.note_full();
     }
-    let stored = tables.insert_session(Store::Pins, key, pin);
-    tables.count(if stored { Reason::SessionProven } else { Reason::PinsFull });
-    stored
+    haunt(tables, service, key, pin);
+    false
+}
+
+/// Leaves what a client is recognised by, should its session be lost.
+#[inline(always)]
+fn haunt<T: Tables>(tables: &T, service: &Service, key: &SessionKey, pin: &Pin) {
+    let hash = hash(tables, key);
+    let Some(place) = tables.ghost(Ghost::index(hash, tables.settings().ghost_mask.get())) else { return };
+    let old = Ghost(place.load());
+    if old.0 != 0 && !old.is_of(hash) && old.idle(pin.seen) <= service.idle_ticks {
+        tables.count(Reason::GhostDisplaced);
+    }
+    place.store(Ghost::new(hash, pin).0);
 }

@@ -1,7 +1,10 @@
 //! `BACKENDS`, `HEALTH` and `TRAFFIC`: what the packet path must know of a server.
 
 use super::{Plain, Service, ServiceKey, layout};
-use crate::net::{Be16, Ip, Mac};
+use crate::{
+    net::{Be16, Ip, Mac},
+    time::Tick,
+};
 
 /// Index into `BACKENDS`, `HEALTH` and `TRAFFIC`. 0 is nobody: an all-zero entry names no backend.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -144,7 +147,7 @@ impl Backend {
     }
 }
 
-/// A backend's state, as a number in `HEALTH`. Writing it is the whole of a fail-over: every use
+/// A backend's state, in a word of `HEALTH`. Writing it is the whole of a fail-over: every use
 /// checks it, the slot table follows later.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(u32)]
@@ -158,18 +161,35 @@ pub enum Health {
     Draining = 2,
     /// Failed its checks: nothing is sent there.
     Down = 3,
+    /// Nothing is sent there, by order of an operator: its sessions don't wait for it.
+    Disabled = 4,
 }
 
 impl Health {
-    /// From the number in the map; unknown numbers are [`Health::Absent`].
+    const BITS: u32 = 3;
+
+    /// The word for a state that began at `since`.
+    #[inline(always)]
+    pub const fn word(self, since: Tick) -> u32 {
+        self as u32 | since.0 << Self::BITS
+    }
+
+    /// The state of a word; unknown numbers are [`Health::Absent`].
     #[inline(always)]
     pub const fn from_word(word: u32) -> Self {
-        match word {
+        match word & ((1 << Self::BITS) - 1) {
             1 => Self::Up,
             2 => Self::Draining,
             3 => Self::Down,
+            4 => Self::Disabled,
             _ => Self::Absent,
         }
+    }
+
+    /// When the state of a word began. 29 bits of ticks last 18 years.
+    #[inline(always)]
+    pub const fn since(word: u32) -> Tick {
+        Tick(word >> Self::BITS)
     }
 
     /// May established flows and live sessions go there?

@@ -5,27 +5,35 @@
 //! the meaning of a field changes.
 
 pub mod access;
+pub mod audit;
 pub mod backend;
 pub mod binding;
 pub mod budget;
 pub mod flow;
+pub mod ghost;
+pub mod load;
+pub mod member;
 pub mod quic;
 pub mod service;
 pub mod session;
 pub mod tunnel;
 
 pub use access::{AccessKey, Admission};
+pub use audit::{Audit, Cause, Event};
 pub use backend::{Backend, BackendId, Forwarding, Health, Traffic};
 pub use binding::{Binding, Bound};
 pub use budget::{Budget, Expense};
 pub use flow::{Bucket, Phase, Target};
+pub use ghost::Ghost;
+pub use load::Load;
+pub use member::MemberKey;
 pub use quic::{CidConfig, CidOctets, ServerHome, ServerKey};
-pub use service::{PersistBy, Service, ServiceKey};
+pub use service::{Policy, Service, ServiceKey};
 pub use session::{Pin, Session, SessionKey};
 pub use tunnel::{Meter, Tunnel};
 
 /// Version of the layout of all pinned maps.
-pub const LAYOUT_VERSION: u32 = 2;
+pub const LAYOUT_VERSION: u32 = 4;
 
 /// Asserts a type's size and alignment at compile time.
 macro_rules! layout {
@@ -43,7 +51,11 @@ pub unsafe trait Plain: 'static {}
 
 // SAFETY: a plain integer.
 unsafe impl Plain for u32 {}
+// SAFETY: a plain integer.
+unsafe impl Plain for BackendId {}
 // SAFETY: plain integers.
-unsafe impl Plain for [u64; 2] {}
+unsafe impl Plain for [u64; 3] {}
+// SAFETY: a shared integer.
+unsafe impl Plain for crate::shared::Word {}
 // SAFETY: plain integers.
 unsafe impl Plain for crate::net::Ip {}

@@ -64,8 +64,10 @@ impl ServiceKey {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct Service {
-    /// Scope of its sessions: a digest of the service's name, stable over restarts.
+    /// Scope of its sessions: a digest of the service's name, or of its group's; stable over restarts.
     pub scope: u64,
+    /// A digest of the service's name. For the daemon only.
+    pub name: u64,
     /// Bits of the client's address that identify a client.
     pub client_mask: Ip,
     /// First slot in `SLOTS`.
@@ -76,52 +78,72 @@ pub struct Service {
     pub idle_ticks: u32,
     /// Sessions older than this many ticks end at the next connection; 0: no bound.
     pub lifetime_ticks: u32,
-    /// A [`PersistBy`] as a number.
-    pub persist_by: u32,
+    /// What is promised to its clients.
+    pub policy: Policy,
+    /// With [`Policy::HOLDS`]: for this many ticks after its backend failed, a session waits for it.
+    pub hold_ticks: u32,
+    /// Its number, from 1 on: of its row in `AUDIT`, and of its part in `MEMBERS`.
+    pub number: u32,
     /// Number of its access list; 0: everybody may come.
     pub access: u32,
+    /// Number of its list of masks (`MASKS`); 0: `client_mask` is everybody's.
+    pub masks: u32,
     /// Number of its connection-id settings; 0: none.
     pub quic: u32,
     /// The port of its key. The entries of a hash map may be given to another key while they are read:
     /// this tells whose the value is.
     pub port: Be16,
-    /// A digest of the service's name. All entries of the service and all of its backends say the same.
+    /// A short digest of the service's name. All entries of the service and all of its backends say the same.
     pub tag: u16,
-    /// In an address's mark: see [`Service::answers_echo`]. Otherwise 0.
-    pub flags: u32,
     /// Always 0.
     pub reserved: u32,
 }
-layout!(Service, size = 64, align = 8);
+layout!(Service, size = 80, align = 8);
 // SAFETY: integers and bytes, no padding.
 unsafe impl Plain for Service {}
 
-/// What identifies a client.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u32)]
-pub enum PersistBy {
-    /// Nothing beyond the connection: no sessions are stored.
-    Connection = 0,
-    /// The masked client address.
-    ClientIp = 1,
-}
+/// What a service promises, a bit each.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[repr(transparent)]
+pub struct Policy(pub u32);
 
-impl Service {
-    /// In [`Service::flags`]: no kernel answers pings of this address.
-    pub const ECHO: u32 = 1;
+impl Policy {
+    /// In an address's mark, and nowhere else: no kernel answers pings of this address.
+    pub const ECHO: Self = Self(1);
+    /// Clients have sessions, by their masked address.
+    pub const BY_CLIENT: Self = Self(1 << 1);
+    /// Sessions are the group's: they name backends by way of `MEMBERS`.
+    pub const GROUPED: Self = Self(1 << 2);
+    /// While a session's backend is down, others serve, and the session stays.
+    pub const LENDS: Self = Self(1 << 3);
+    /// While a session's backend is down, its client is refused.
+    pub const REFUSES: Self = Self(1 << 4);
+    /// The same for [`Service::hold_ticks`]; then the session moves.
+    pub const HOLDS: Self = Self(1 << 5);
+    /// Sessions of a draining backend move with the next connection.
+    pub const MOVES_ON_DRAIN: Self = Self(1 << 6);
+    /// New clients are refused while no session can be stored.
+    pub const REFUSES_WHEN_FULL: Self = Self(1 << 7);
+    /// Of two backends the one with fewer sessions for its weight gets a new client.
+    pub const LEAST_SESSIONS: Self = Self(1 << 8);
+    /// A backend with its share of sessions ([`super::Load::limit`]) gets no new clients.
+    pub const BOUNDED: Self = Self(1 << 9);
 
-    /// In the mark of an address: are pings of it answered by the packet program?
+    /// True if all of `wanted` is promised.
     #[inline(always)]
-    pub const fn answers_echo(&self) -> bool {
-        self.flags & Self::ECHO != 0
+    pub const fn has(self, wanted: Self) -> bool {
+        self.0 & wanted.0 == wanted.0
     }
 
-    /// What identifies a client; the daemon writes no other numbers than those of [`PersistBy`].
+    /// True if a part of `wanted` is promised.
     #[inline(always)]
-    pub const fn persist_by(&self) -> PersistBy {
-        match self.persist_by {
-            0 => PersistBy::Connection,
-            _ => PersistBy::ClientIp,
-        }
+    pub const fn has_any(self, wanted: Self) -> bool {
+        self.0 & wanted.0 != 0
+    }
+
+    /// Both.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
     }
 }

@@ -5,8 +5,8 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use lb_common::quic::scheme::Scheme;
 
-use super::raw::{CheckType, Forwarding, PersistBy};
-use crate::model::{AttachMode, Limits, Protocol};
+use super::raw::{CheckType, Forwarding, OnDown, PersistBy};
+use crate::model::{AttachMode, Limits, OnDrain, OnFull, Protocol, Scheduler};
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -89,6 +89,13 @@ pub(crate) const SLOTS_RANGE: RangeInclusive<u32> = 256..=65_536;
 /// With fewer slots a backend, shares would stray too far from the weights.
 pub(crate) const MIN_SLOTS_PER_BACKEND: u32 = 16;
 
+/// `service.scheduler`.
+pub(crate) const SCHEDULER: Scheduler = Scheduler::Hash;
+/// `service.max_load`, in per cent of a fair share.
+pub(crate) const MAX_LOAD_RANGE: RangeInclusive<u32> = 101..=10_000;
+/// `service.slow_start`.
+pub(crate) const SLOW_START_RANGE: RangeInclusive<Duration> = seconds(1)..=seconds(DAY);
+
 /// `service.persistence.by`.
 pub(crate) const BY: PersistBy = PersistBy::ClientIp;
 /// `service.persistence.prefix_v4`.
@@ -101,6 +108,21 @@ pub(crate) const IDLE_TIMEOUT: Duration = seconds(30 * 60);
 pub(crate) const IDLE_TIMEOUT_RANGE: RangeInclusive<Duration> = seconds(1)..=seconds(30 * DAY);
 /// `service.persistence.max_lifetime`; no bound by default.
 pub(crate) const MAX_LIFETIME_RANGE: RangeInclusive<Duration> = seconds(1)..=seconds(365 * DAY);
+
+/// `service.persistence.on_down`.
+pub(crate) const ON_DOWN: OnDown = OnDown::Repin;
+/// `service.persistence.hold`: about as long as a server takes to restart.
+pub(crate) const HOLD: Duration = seconds(10);
+/// `service.persistence.hold`.
+pub(crate) const HOLD_RANGE: RangeInclusive<Duration> = seconds(1)..=seconds(DAY);
+/// `service.persistence.on_drain`.
+pub(crate) const ON_DRAIN: OnDrain = OnDrain::Keep;
+/// `service.persistence.drain_deadline`; none by default.
+pub(crate) const DRAIN_DEADLINE_RANGE: RangeInclusive<Duration> = seconds(1)..=seconds(365 * DAY);
+/// `service.persistence.on_full`.
+pub(crate) const ON_FULL: OnFull = OnFull::Hash;
+/// `[[service.persistence.mask]]` of a service.
+pub(crate) const MASKS: usize = crate::dataplane::MOST_MASKS as usize;
 
 /// `service.persistence.quic.nonce_length`: what the shortest server id leaves of the longest id.
 pub(crate) const NONCE_LENGTH_RANGE: RangeInclusive<u8> = Scheme::SHORTEST_NONCE..=Scheme::LONGEST - 1;

@@ -5,16 +5,8 @@ use std::fmt::Display;
 /// Settings that belong to the design and not to this version: table, key, and the values that are
 /// not there yet (none listed: the key itself).
 const LATER: &[(&str, &str, &[&str])] = &[
-    ("[[service]]", "max_load", &[]),
-    ("[[service]]", "slow_start", &[]),
     ("[[service]]", "protocol", &["http"]),
-    ("[[service]]", "scheduler", &["least-sessions"]),
     ("[service.persistence]", "by", &["cookie", "header", "query"]),
-    ("[service.persistence]", "on_down", &["lend", "refuse", "hold"]),
-    ("[service.persistence]", "group", &[]),
-    ("[service.persistence]", "hold", &[]),
-    ("[service.persistence]", "on_drain", &[]),
-    ("[service.persistence]", "on_full", &[]),
     ("[service.persistence]", "cookie", &[]),
     ("[service.persistence]", "header", &[]),
     ("[service.persistence]", "query", &[]),

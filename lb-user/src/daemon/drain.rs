@@ -8,17 +8,19 @@ use std::{
 
 use anyhow::Result;
 use lb_common::{
-    state::{BackendId, PersistBy, Pin, Service},
+    state::{BackendId, Pin, Service},
     time::Tick,
 };
 use tracing::{info, warn};
 
-use super::{clock, core::Core};
+use super::core::Core;
 use crate::{
     api::{self, Cut, DrainForecast},
+    clock,
     dataplane::LIVE_TICKS,
     forecast::{Count, Outlook, Watch},
     health::BackendKey,
+    model::PersistBy,
     plan,
     runtime::Admin,
 };
@@ -42,6 +44,8 @@ struct Terms {
 #[derive(Debug)]
 struct Drain {
     id: BackendId,
+    /// Whom its sessions name, and of which generation that is.
+    home: BackendId,
     generation: u32,
     terms: Terms,
     began: Instant,
@@ -58,9 +62,10 @@ struct Drain {
 }
 
 impl Drain {
-    fn new(id: BackendId, generation: u32, terms: Terms, now: Tick) -> Self {
+    fn new(id: BackendId, (home, generation): (BackendId, u32), terms: Terms, now: Tick) -> Self {
         Self {
             id,
+            home,
             generation,
             terms,
             began: Instant::now(),
@@ -134,6 +139,9 @@ fn in_seconds(outlook: Outlook) -> DrainForecast {
 
 /// A count of one drain, under way.
 struct Counting {
+    home: BackendId,
+    generation: u32,
+    terms: Terms,
     sessions: Count,
     flows: Count,
     youngest: Option<Tick>,
@@ -145,9 +153,9 @@ impl Drains {
         self.all.get(key).map(Drain::report)
     }
 
-    /// Notes that sessions of a backend were given to another.
+    /// Notes that sessions of a home were given to another.
     pub(super) fn moved(&mut self, id: BackendId, sessions: u64) {
-        for drain in self.all.values_mut().filter(|drain| drain.id == id) {
+        for drain in self.all.values_mut().filter(|drain| drain.home == id) {
             drain.moved += sessions;
         }
     }
@@ -202,12 +210,14 @@ impl Core {
         for (key, change) in self.changes.iter() {
             let Some(backend) = self.state.backends.get(key) else { continue };
             let Some(terms) = self.terms(&key.service) else { continue };
-            let (id, generation) = (backend.id, backend.recipe.generation);
-            let same =
-                known.remove(key).filter(|it| (it.id, it.generation, it.terms) == (id, generation, terms));
+            let Some(home) = self.home(key) else { continue };
+            let id = backend.id;
+            let same = known
+                .remove(key)
+                .filter(|it| (it.id, (it.home, it.generation), it.terms) == (id, home, terms));
             let drain = match (change.admin, same) {
                 (Admin::Draining { .. }, Some(drain)) if drain.cut.is_none() => drain,
-                (Admin::Draining { .. }, _) => Drain::new(id, generation, terms, now),
+                (Admin::Draining { .. }, _) => Drain::new(id, home, terms, now),
                 (Admin::Disabled, Some(drain)) if drain.cut.is_some() => drain,
                 (Admin::Disabled | Admin::Enabled, _) => continue,
             };
@@ -215,24 +225,29 @@ impl Core {
         }
     }
 
+    /// Whom sessions of a backend name.
+    fn home(&self, key: &BackendKey) -> Option<(BackendId, u32)> {
+        let service = self.model.services.iter().find(|it| it.name == key.service)?;
+        let home = self.state.backends.get(&plan::home_key(service, &key.backend))?;
+        Some((home.id, home.recipe.generation))
+    }
+
     fn terms(&self, service: &str) -> Option<Terms> {
         let service = self.model.services.iter().find(|it| it.name == service)?;
         let key = plan::service_key(service, service.ports.first().unwrap_or_default());
-        let entry = &self.state.services.get(&key)?.entry;
-        let &Service { idle_ticks, lifetime_ticks, .. } = entry;
+        let Service { idle_ticks, lifetime_ticks, .. } = self.state.services.get(&key)?.entry;
         // Where nobody has a session, how long it would last makes no difference.
-        let idle_ticks = if entry.persist_by() == PersistBy::Connection { LIVE_TICKS } else { idle_ticks };
+        let has_sessions = matches!(service.persistence.by, PersistBy::ClientIp { .. });
+        let idle_ticks = if has_sessions { idle_ticks } else { LIVE_TICKS };
         Some(Terms { idle_ticks, lifetime_ticks })
     }
 
     fn count_drains(&mut self, now: Tick) -> Result<()> {
-        let mut counts = HashMap::new();
+        let mut counts: HashMap<BackendId, Counting> = HashMap::new();
         for drain in self.drains.all.values().filter(|drain| drain.cut.is_none()) {
+            let Drain { home, generation, terms, .. } = *drain;
             let (sessions, flows) = (drain.sessions.count(now), drain.flows.count(now));
-            counts.insert(
-                drain.id,
-                (drain.generation, drain.terms, Counting { sessions, flows, youngest: None }),
-            );
+            counts.insert(drain.id, Counting { home, generation, terms, sessions, flows, youngest: None });
         }
         if counts.is_empty() {
             return Ok(());
@@ -240,21 +255,23 @@ impl Core {
         let kernel = &self.program.kernel;
         kernel.for_each_session(|session| {
             let Pin { backend, generation, created, seen, .. } = session.pin;
-            let Some((wanted, terms, counting)) = counts.get_mut(&backend) else { return };
-            if generation == *wanted && !session.pin.outlived(now, terms.lifetime_ticks) {
-                counting.sessions.add(seen);
-                counting.youngest = counting.youngest.max(Some(created));
+            // A home is that of several backends, where services share sessions.
+            for counting in counts.values_mut().filter(|it| (it.home, it.generation) == (backend, generation))
+            {
+                if !session.pin.outlived(now, counting.terms.lifetime_ticks) {
+                    counting.sessions.add(seen);
+                    counting.youngest = counting.youngest.max(Some(created));
+                }
             }
         })?;
         kernel.for_each_live_flow(now, |backend, idle| {
-            if let Some((.., counting)) = counts.get_mut(&backend) {
+            if let Some(counting) = counts.get_mut(&backend) {
                 counting.flows.add(Tick(now.0.saturating_sub(idle)));
             }
         });
         for (key, drain) in &mut self.drains.all {
-            let Some((_, terms, Counting { sessions, flows, youngest })) = counts.remove(&drain.id) else {
-                continue;
-            };
+            let Some(counting) = counts.remove(&drain.id) else { continue };
+            let Counting { terms, sessions, flows, youngest, .. } = counting;
             let is_first = drain.sessions.is_new();
             drain.sessions.take(sessions);
             drain.flows.take(flows);

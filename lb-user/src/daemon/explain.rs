@@ -8,9 +8,10 @@ use lb_common::{
     time::Tick,
 };
 
-use super::{clock, core::Core};
+use super::core::Core;
 use crate::{
     api::{ExplainQuery, Explanation, Refusal, Session, Why},
+    clock,
     dataplane::View,
     model::{self, PersistBy, Ports},
     plan,
@@ -28,7 +29,8 @@ impl Core {
             )));
         }
         let now = clock::now();
-        let view = View { kernel: &self.program.kernel, settings: &self.program.settings, now };
+        let view =
+            View { kernel: &self.program.kernel, settings: &self.program.settings, now, instead: None };
         let called = called(service, query)?;
         let (key, port) = (plan::service_key(service, called), query.port.map(Be16::new));
         let owner = self.owner(service, called);

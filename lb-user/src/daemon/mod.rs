@@ -6,7 +6,6 @@
 
 mod backend;
 mod claims;
-mod clock;
 mod core;
 mod drain;
 mod explain;

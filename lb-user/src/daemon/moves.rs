@@ -19,9 +19,10 @@ use lb_common::{
 use tracing::{info, warn};
 
 use self::journal::{Entry, Journal, Place};
-use super::{clock, core::Core, handle::Answer};
+use super::{core::Core, handle::Answer};
 use crate::{
     api::{Move, MoveOrder, MoveState, Moves, Refusal, SessionFilter, Undone},
+    clock,
     dataplane::Rehomed,
     health::BackendKey,
     model, plan,
@@ -342,7 +343,7 @@ impl Core {
     /// The backends of a service, and what the home word of their sessions says.
     fn homes(&self, service: &model::Service) -> HashMap<BackendId, (Place, Pin)> {
         let home = |backend: &model::Backend| {
-            let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
+            let key = plan::home_key(service, &backend.name);
             let installed = self.state.backends.get(&key)?;
             let place = Place { name: key.backend, address: backend.address, port: backend.port };
             Some((installed.id, (place, Pin::new(installed.id, installed.recipe.generation, clock::now()))))

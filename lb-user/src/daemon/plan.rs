@@ -1,9 +1,9 @@
 //! `plan`: a reload that stops before anything is applied, and what it would do to live sessions.
 
-use super::{clock, core::Core};
+use super::core::Core;
 use crate::{
     api::{BackendForecast, Forecast, PlanQuery, Refusal, SessionForecast},
-    config,
+    clock, config,
     plan::{self, Assessment, Impact},
 };
 

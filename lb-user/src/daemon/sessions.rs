@@ -15,10 +15,10 @@ use lb_common::{
     time::Tick,
 };
 
-use super::{clock, core::Core};
+use super::core::Core;
 use crate::{
     api::{Dropped, ListedSession, Refusal, Session, SessionFilter, SessionList},
-    model, plan,
+    clock, model, plan,
 };
 
 /// A service whose sessions are looked at.

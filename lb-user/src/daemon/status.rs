@@ -12,14 +12,15 @@ use lb_common::{
     tables::Store,
 };
 
-use super::{clock, core::Core};
+use super::core::Core;
 use crate::{
     access::{AccessList, Admission, Prefix},
     api::{self, BackendState, Status, reasons},
+    clock,
     dataplane::{FlowCounts, Mode},
     health::{BackendKey, Report},
     model,
-    plan::BackendState as Installed,
+    plan::{self, BackendState as Installed},
 };
 
 /// Bytes of memory for a prefix in use: a node of the trie and, at most, one where ways part, of 64 bytes each
@@ -102,9 +103,10 @@ impl Core {
         for backend in &service.backends {
             let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
             let Some(installed) = self.state.backends.get(&key) else { continue };
+            let home = self.state.backends.get(&plan::home_key(service, &backend.name)).unwrap_or(installed);
             backends.push(self.backend(
                 (key.clone(), backend),
-                installed,
+                [installed, home],
                 counts,
                 &slots,
                 checks.get(&key),
@@ -135,7 +137,7 @@ impl Core {
     fn backend(
         &self,
         (key, backend): (BackendKey, &model::Backend),
-        installed: &Installed,
+        [installed, home]: [&Installed; 2],
         counts: &Counts,
         slots: &HashMap<BackendId, f64>,
         check: Option<&Report>,
@@ -144,17 +146,16 @@ impl Core {
         let Traffic { packets, bytes, reply_packets, reply_bytes, connections } =
             self.program.kernel.traffic(id)?;
         let change = self.runtime_change(&key);
-        let is_disabled = change.is_some_and(|change| change.state == Some(BackendState::Disabled));
         let why = self.unreachable.get(&backend.address).cloned();
         Ok(api::Backend {
             name: backend.name.clone(),
             address: backend.address,
             port: backend.port.unwrap_or_default(),
             state: match installed.health {
-                _ if is_disabled => BackendState::Disabled,
                 Health::Up => BackendState::Up,
                 Health::Draining => BackendState::Draining,
                 Health::Down => BackendState::Down,
+                Health::Disabled => BackendState::Disabled,
                 Health::Absent => BackendState::Absent,
             },
             reason: why.or_else(|| check.map(|report| report.reason.clone())),
@@ -162,7 +163,7 @@ impl Core {
             runtime: change,
             drain: self.drains.report(&key),
             share: slots.get(&id).copied().unwrap_or_default(),
-            sessions: counts.sessions.get(&id).copied().unwrap_or_default(),
+            sessions: counts.sessions.get(&home.id).copied().unwrap_or_default(),
             flows: counts.flows.by_backend.get(&id).copied().unwrap_or_default(),
             packets,
             bytes,

@@ -8,8 +8,8 @@ use lb_common::{
     time::Tick,
 };
 
-use super::clock;
 use crate::{
+    clock,
     dataplane::Kernel,
     plan::{BackendState, State},
 };

@@ -6,13 +6,15 @@ use std::{fmt, os::fd::AsFd as _};
 use anyhow::{Context as _, Result, bail};
 use aya::{
     Ebpf,
-    maps::{Array, HashMap as BpfHashMap, LpmTrie, Map, MapData, PerCpuArray, ProgramArray},
+    maps::{Array, HashMap as BpfHashMap, LpmTrie, Map, MapData, PerCpuArray, ProgramArray, RingBuf},
 };
 use lb_common::{
     net::Ip,
     settings::Settings,
+    shared::Word,
     state::{
-        Backend, Binding, CidConfig, ServerHome, ServerKey, Service, ServiceKey, SessionKey, Traffic, Tunnel,
+        Audit, Backend, BackendId, Binding, CidConfig, Load, MemberKey, ServerHome, ServerKey, Service,
+        ServiceKey, SessionKey, Traffic, Tunnel,
     },
 };
 
@@ -27,8 +29,8 @@ use super::{
 type Table<T> = Array<MapData, Raw<T>>;
 type Hash<K, V> = BpfHashMap<MapData, Raw<K>, Raw<V>>;
 
-/// A session's two words, as a map value that can be copied.
-pub(super) type SessionWords = [u64; 2];
+/// A session's words, as a map value that can be copied.
+pub(super) type SessionWords = [u64; 3];
 
 /// The maps of a loaded program.
 pub struct Kernel {
@@ -39,6 +41,14 @@ pub struct Kernel {
     pub(super) services: Hash<ServiceKey, Service>,
     /// By what follows the length in an [`lb_common::state::AccessKey`].
     pub(super) access: LpmTrie<MapData, [u32; 5], u32>,
+    /// As `access`.
+    pub(super) masks: LpmTrie<MapData, [u32; 5], u32>,
+    pub(super) members: Hash<MemberKey, BackendId>,
+    pub(super) loads: Mapped<Load>,
+    pub(super) ghosts: Mapped<Word>,
+    pub(super) audit: PerCpuArray<MapData, Raw<Audit>>,
+    /// Until somebody listens.
+    pub(super) events: Option<RingBuf<MapData>>,
     pub(super) slots: Table<u32>,
     pub(super) backends: Table<Backend>,
     pub(super) health: Table<u32>,
@@ -67,6 +77,8 @@ impl Kernel {
             |name: &'static str| ebpf.take_map(name).with_context(|| format!("the object lacks {name}"));
         let flows = mapped(map("FLOWS")?, "FLOWS", specs)?;
         let bindings = mapped(map("BINDINGS")?, "BINDINGS", specs)?;
+        let loads = mapped(map("LOADS")?, "LOADS", specs)?;
+        let ghosts = mapped(map("GHOSTS")?, "GHOSTS", specs)?;
         Ok(Self {
             flows: FlowTable(flows),
             bindings,
@@ -74,6 +86,12 @@ impl Kernel {
             pins: map("PINS")?.try_into()?,
             services: map("SERVICES")?.try_into()?,
             access: map("ACCESS")?.try_into()?,
+            masks: map("MASKS")?.try_into()?,
+            members: map("MEMBERS")?.try_into()?,
+            loads,
+            ghosts,
+            audit: map("AUDIT")?.try_into()?,
+            events: Some(map("EVENTS")?.try_into()?),
             slots: map("SLOTS")?.try_into()?,
             backends: map("BACKENDS")?.try_into()?,
             health: map("HEALTH")?.try_into()?,

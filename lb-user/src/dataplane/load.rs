@@ -98,6 +98,7 @@ impl Program {
         let Limits { new_flows_per_second, new_pins_per_second, .. } = *options.limits;
         let settings =
             Settings::new(key, geometry.buckets, geometry.lanes, geometry.ports, geometry.fragments)
+                .haunted(geometry.ghosts)
                 .limited(Tick::times(new_flows_per_second), Tick::times(new_pins_per_second));
         if running.is_some_and(|running| !running.fits(&settings)) {
             bail!(

@@ -2,7 +2,10 @@
 
 use std::{io, marker::PhantomData, ops::Deref, os::fd::BorrowedFd};
 
-use lb_common::state::{Binding, Bucket, Plain};
+use lb_common::{
+    shared::Word,
+    state::{Binding, Bucket, Load, Plain},
+};
 use memmap2::{MmapOptions, MmapRaw};
 
 /// Entries that others may change while a reference to them lives.
@@ -15,6 +18,10 @@ pub(super) unsafe trait Shared: Plain {}
 unsafe impl Shared for Bucket {}
 // SAFETY: eight shared words.
 unsafe impl Shared for Binding {}
+// SAFETY: a shared word.
+unsafe impl Shared for Word {}
+// SAFETY: two shared words.
+unsafe impl Shared for Load {}
 
 /// A map that was created with `BPF_F_MMAPABLE`, shared with the packet program.
 #[derive(Debug)]

@@ -6,7 +6,10 @@ use anyhow::{Context as _, Result, ensure};
 use lb_common::{
     host::HostTables,
     net::Ip,
-    state::{Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service, ServiceKey, Tunnel},
+    state::{
+        AccessKey, Backend, BackendId, CidConfig, Health, MemberKey, ServerHome, ServerKey, Service,
+        ServiceKey, Tunnel,
+    },
 };
 
 use super::{Dataplane, Name};
@@ -24,7 +27,11 @@ impl Dataplane for HostTables {
     }
 
     fn set_health(&mut self, id: BackendId, health: Health) -> Result<()> {
-        *self.health.get_mut(id.0 as usize).context("beyond HEALTH")? = health as u32;
+        let now = self.now.get();
+        let word = self.health.get_mut(id.0 as usize).context("beyond HEALTH")?;
+        if Health::from_word(*word) != health {
+            *word = health.word(now);
+        }
         Ok(())
     }
 
@@ -56,6 +63,31 @@ impl Dataplane for HostTables {
 
     fn remove_lists(&mut self, lists: &[(u32, Arc<AccessList>)]) -> Result<()> {
         self.access.retain(|key, _| lists.iter().all(|(number, _)| key.list() != *number));
+        Ok(())
+    }
+
+    fn add_masks(&mut self, masks: &[(AccessKey, u32)]) -> Result<()> {
+        self.masks.extend(masks.iter().copied());
+        Ok(())
+    }
+
+    fn remove_masks(&mut self, masks: &[AccessKey]) -> Result<()> {
+        self.masks.retain(|key, _| !masks.contains(key));
+        Ok(())
+    }
+
+    fn set_member(&mut self, key: &MemberKey, id: BackendId) -> Result<()> {
+        self.members.insert(*key, id);
+        Ok(())
+    }
+
+    fn remove_member(&mut self, key: &MemberKey) -> Result<()> {
+        self.members.remove(key);
+        Ok(())
+    }
+
+    fn reset_audit(&mut self, service: u32) -> Result<()> {
+        self.audit.borrow_mut().remove(&service);
         Ok(())
     }
 

@@ -31,7 +31,7 @@ pub use name::Name;
 pub use read::{Figures, StoredSession};
 pub use rehome::Rehomed;
 pub use scan::{FlowCounts, LIVE_TICKS};
-pub use specs::Geometry;
+pub use specs::{Geometry, MOST_MASKS};
 pub use view::View;
 
 use std::sync::Arc;
@@ -39,7 +39,10 @@ use std::sync::Arc;
 use anyhow::Result;
 use lb_common::{
     net::Ip,
-    state::{Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service, ServiceKey, Tunnel},
+    state::{
+        AccessKey, Backend, BackendId, CidConfig, Health, MemberKey, ServerHome, ServerKey, Service,
+        ServiceKey, Tunnel,
+    },
 };
 
 use crate::access::AccessList;
@@ -102,6 +105,37 @@ pub trait Dataplane {
     /// # Errors
     /// The system call failed; a part of a list may be left then.
     fn remove_lists(&mut self, lists: &[(u32, Arc<AccessList>)]) -> Result<()>;
+
+    /// Writes a list of masks under a number that no service has.
+    ///
+    /// # Errors
+    /// The table is full, or the system call failed; a part of the list may be written then.
+    fn add_masks(&mut self, masks: &[(AccessKey, u32)]) -> Result<()>;
+
+    /// Removes a list of masks that no service has any more, once no packet is under way that found it in its
+    /// service.
+    ///
+    /// # Errors
+    /// The system call failed; a part of the list may be left then.
+    fn remove_masks(&mut self, masks: &[AccessKey]) -> Result<()>;
+
+    /// Says which backends are one server to a group.
+    ///
+    /// # Errors
+    /// The table is full, or the system call failed.
+    fn set_member(&mut self, key: &MemberKey, id: BackendId) -> Result<()>;
+
+    /// Removes what was said of a server of a group. What is not there is no error.
+    ///
+    /// # Errors
+    /// The system call failed.
+    fn remove_member(&mut self, key: &MemberKey) -> Result<()>;
+
+    /// Sets the figures of a service number to zero.
+    ///
+    /// # Errors
+    /// The number is beyond the table, or the system call failed.
+    fn reset_audit(&mut self, service: u32) -> Result<()>;
 
     /// How connection ids are read; see [`CidConfig`] for the index. Not written in one go: a packet in
     /// between has an id that names no server.

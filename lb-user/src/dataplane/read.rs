@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, os::fd::AsFd as _, sync::Arc};
 
 use anyhow::{Context as _, Result};
-use aya::maps::{IterableMap as _, MapError, lpm_trie::Key};
+use aya::maps::{IterableMap as _, MapData, MapError, RingBuf, lpm_trie::Key};
 use lb_common::{
     net::Ip,
     reason::Reason,
+    shared::Word,
     state::{
-        AccessKey, Backend, BackendId, Bucket, CidConfig, Health, Pin, ServerHome, ServerKey, Service,
-        ServiceKey, SessionKey, Traffic, Tunnel,
+        AccessKey, Audit, Backend, BackendId, Bucket, CidConfig, Health, Load, MemberKey, Pin, ServerHome,
+        ServerKey, Service, ServiceKey, SessionKey, Traffic, Tunnel,
     },
     tables::Store,
     time::Tick,
@@ -153,6 +154,59 @@ impl Kernel {
         Ok(Figures { reasons })
     }
 
+    /// What became of the promises of the service of this number, summed over the CPUs.
+    ///
+    /// # Errors
+    /// The number is beyond the table, or the system call failed.
+    pub fn audit(&self, service: u32) -> Result<Audit> {
+        let mut sum = Audit::default();
+        for Raw(one) in self.audit.get(&service, 0)?.iter() {
+            sum.kept += one.kept;
+            for (sum, one) in sum.broken.iter_mut().zip(one.broken) {
+                *sum += one;
+            }
+        }
+        Ok(sum)
+    }
+
+    /// A backend's or home's load.
+    pub fn load(&self, id: BackendId) -> Option<&Load> {
+        self.loads.get(id.0 as usize)
+    }
+
+    /// The places where clients are recognised whose sessions were lost.
+    pub fn ghosts(&self) -> &[Word] {
+        &self.ghosts
+    }
+
+    /// Reports of broken promises as they happen; `None` if somebody has them already.
+    pub fn take_events(&mut self) -> Option<RingBuf<MapData>> {
+        self.events.take()
+    }
+
+    /// Who is a member of which group.
+    ///
+    /// # Errors
+    /// A system call failed.
+    pub fn installed_members(&self) -> Result<BTreeMap<MemberKey, BackendId>> {
+        self.members.iter().map(|entry| entry.map(|(key, id)| (key.0, id.0)).map_err(Into::into)).collect()
+    }
+
+    /// Every list of masks, by number.
+    ///
+    /// # Errors
+    /// A system call failed.
+    pub fn installed_masks(&self) -> Result<BTreeMap<u32, Vec<(AccessKey, u32)>>> {
+        let mut lists: BTreeMap<u32, Vec<_>> = BTreeMap::new();
+        let zero = (AccessKey::new(0, Ip::default(), 0), 0u32);
+        batch::for_each(self.masks.map().fd().as_fd(), zero, |key, bits| {
+            lists.entry(key.list()).or_default().push((*key, *bits));
+        })
+        .context("cannot read MASKS")?;
+        lists.values_mut().for_each(|list| list.sort_unstable());
+        Ok(lists)
+    }
+
     /// A backend's figures, summed over the CPUs.
     ///
     /// # Errors
@@ -207,7 +261,7 @@ impl Kernel {
     /// A system call failed.
     pub fn for_each_session(&self, mut each: impl FnMut(&StoredSession)) -> Result<()> {
         for (map, store) in [(self.pins.map(), Store::Pins), (self.affinity.map(), Store::Affinity)] {
-            let zero = (SessionKey { scope: 0, client: Ip::default() }, [0u64; 2]);
+            let zero = (SessionKey { scope: 0, client: Ip::default() }, [0u64; 3]);
             batch::for_each(map.fd().as_fd(), zero, |key, words| {
                 each(&StoredSession { key: *key, pin: Pin::from_words(*words), store });
             })
@@ -275,7 +329,20 @@ impl Kernel {
         self.servers.get(&Raw(*key), 0).ok().map(|home| home.0)
     }
 
+    pub(super) fn health_word(&self, id: BackendId) -> u32 {
+        self.health.get(&id.0, 0).map_or(0, |word| word.0)
+    }
+
     pub(super) fn health_entry(&self, id: BackendId) -> Health {
-        self.health.get(&id.0, 0).map_or(Health::Absent, |word| Health::from_word(word.0))
+        Health::from_word(self.health_word(id))
+    }
+
+    pub(super) fn member(&self, key: &MemberKey) -> Option<BackendId> {
+        self.members.get(&Raw(*key), 0).ok().map(|id| id.0)
+    }
+
+    pub(super) fn own_mask(&self, list: u32, client: Ip) -> Option<u32> {
+        let key = AccessKey::new(list, client, AccessKey::ADDRESS);
+        self.masks.get(&Key::new(key.bits(), key.data()), 0).ok()
     }
 }

@@ -47,7 +47,7 @@ impl Kernel {
             if !Pin::from_words(words).same_home(from) {
                 return Ok(Rehomed::Elsewhere);
             }
-            // The first word is the home.
+            // The first word is the home; its client is no longer away from it.
             words[0] = u64::from(to.backend.0) | u64::from(to.generation) << 32;
             return match map.insert(key, Raw(words), BPF_EXIST) {
                 Ok(()) => Ok(Rehomed::Moved),

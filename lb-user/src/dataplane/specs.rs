@@ -6,8 +6,9 @@ use lb_common::{
     reason::Reason,
     settings::Settings,
     state::{
-        AccessKey, Backend, Binding, Bucket, Budget, CidConfig, Meter, ServerHome, ServerKey, Service,
-        ServiceKey, Session, SessionKey, Traffic, Tunnel, flow::WAYS, quic,
+        AccessKey, Audit, Backend, BackendId, Binding, Bucket, Budget, CidConfig, Ghost, Load, MemberKey,
+        Meter, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel, flow::WAYS,
+        quic,
     },
 };
 
@@ -18,6 +19,11 @@ use crate::model::{Limits, Nat};
 const MMAPABLE: u32 = 0x400;
 /// Memory is taken entry by entry (`BPF_F_NO_PREALLOC`); a trie can't do otherwise.
 const NO_PREALLOC: u32 = 1;
+
+/// Masks of a service, at most.
+pub const MOST_MASKS: u32 = 64;
+/// Room for some 1,100 events: pages, a power of two.
+const EVENTS_BYTES: u32 = 1 << 16;
 
 /// What a map must look like.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +53,7 @@ impl Spec {
                 | "ANSWERS"
                 | "CURSOR"
                 | "BUDGET"
+                | "EVENTS"
                 | "PROGRAMS"
                 | "COUNTERS"
                 | "META"
@@ -83,6 +90,8 @@ pub struct Geometry {
     pub ports: (u16, u16),
     /// `FRAGMENTS` buckets, a power of two.
     pub fragments: u32,
+    /// `GHOSTS`, a power of two.
+    pub ghosts: u32,
 }
 
 impl Geometry {
@@ -95,6 +104,7 @@ impl Geometry {
             lanes: limits.nat_connections.div_ceil(ports).next_power_of_two(),
             ports: nat.ports,
             fragments: limits.fragments.div_ceil(WAYS as u32 / 2).next_power_of_two(),
+            ghosts: Ghost::room(limits.pins),
         }
     }
 
@@ -129,9 +139,16 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
         // Each service may have a list of its own, with an entry for everybody else, and a reload puts the
         // new lists beside the old ones.
         trie("ACCESS", size::<AccessKey>(), 2 * (limits.access + limits.services)),
+        trie("MASKS", size::<AccessKey>(), 2 * MOST_MASKS * limits.services),
         array("SLOTS", Array, 4, limits.slots),
         array("BACKENDS", Array, size::<Backend>(), backends),
         array("HEALTH", Array, 4, backends),
+        // A home has an id of its own.
+        hash("MEMBERS", Hash, size::<MemberKey>(), size::<BackendId>(), limits.backends * 2),
+        mapped("LOADS", size::<Load>(), backends),
+        mapped("GHOSTS", 8, geometry.ghosts),
+        array("AUDIT", PerCpuArray, size::<Audit>(), limits.services + 1),
+        Spec { name: "EVENTS", kind: MapType::RingBuf, key: 0, value: 0, entries: EVENTS_BYTES, flags: 0 },
         array("SOURCES", Array, size::<Ip>(), 256),
         array("QUIC", Array, size::<CidConfig>(), quic::ENTRIES),
         // Those that a reload replaces are still there when the new ones come.

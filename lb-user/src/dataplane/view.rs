@@ -7,9 +7,10 @@ use lb_common::{
     net::Ip,
     reason::Reason,
     settings::Settings,
+    shared::Word,
     state::{
-        Admission, Backend, BackendId, Binding, Bucket, CidConfig, Expense, Health, Pin, ServerHome,
-        ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
+        Admission, Backend, BackendId, Binding, Bucket, CidConfig, Event, Expense, Health, Load, MemberKey,
+        Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
     },
     tables::{Cache, Store, Tables},
     time::Tick,
@@ -26,6 +27,8 @@ pub struct View<'a> {
     pub settings: &'a Settings,
     /// The moment to judge timeouts by.
     pub now: Tick,
+    /// Supposes this state of a backend instead of its own.
+    pub instead: Option<(BackendId, Health)>,
 }
 
 fn owned<'a, V>(value: V) -> HostRef<'a, V> {
@@ -66,6 +69,12 @@ impl Tables for View<'_> {
         false
     }
 
+    fn note_full(&self) {}
+
+    fn is_full(&self) -> bool {
+        false
+    }
+
     fn service(&self, key: &ServiceKey) -> Option<HostRef<'_, Service>> {
         self.kernel.service_entry(key).map(owned)
     }
@@ -78,8 +87,28 @@ impl Tables for View<'_> {
         self.kernel.recipe(id).ok().map(owned)
     }
 
-    fn health(&self, id: BackendId) -> Health {
-        self.kernel.health_entry(id)
+    fn health_word(&self, id: BackendId) -> u32 {
+        match self.instead {
+            Some((other, health)) if other == id => health.word(self.now),
+            _ => self.kernel.health_word(id),
+        }
+    }
+
+    fn load(&self, id: BackendId) -> Option<HostRef<'_, Load>> {
+        self.kernel.load(id).map(HostRef::Borrowed)
+    }
+
+    fn member(&self, key: &MemberKey) -> Option<BackendId> {
+        self.kernel.member(key)
+    }
+
+    fn mask(&self, list: u32, client: Ip) -> Option<u32> {
+        self.kernel.own_mask(list, client)
+    }
+
+    fn ghost(&self, index: u32) -> Option<HostRef<'_, Word>> {
+        let ghost = self.kernel.ghosts().get(index as usize)?.load();
+        Some(owned(Word::new(ghost)))
     }
 
     fn source(&self, _index: u8) -> Option<Ip> {
@@ -110,13 +139,17 @@ impl Tables for View<'_> {
         self.kernel.session(store, key).ok().flatten().map(|pin| owned(pin.into()))
     }
 
-    fn insert_session(&self, _store: Store, _key: &SessionKey, _pin: Pin) -> bool {
+    fn insert_session(&self, _store: Store, _key: &SessionKey, _pin: &Pin) -> bool {
         false
     }
 
     fn remove_session(&self, _store: Store, _key: &SessionKey) {}
 
     fn count(&self, _reason: Reason) {}
+
+    fn kept(&self, _service: u32) {}
+
+    fn broken(&self, _event: &Event) {}
 
     fn traffic(&self, _id: BackendId, _add: impl FnOnce(&mut Traffic)) {}
 }

@@ -10,12 +10,13 @@ use aya::{
 use lb_common::{
     net::Ip,
     state::{
-        Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service, ServiceKey, Traffic, Tunnel,
+        AccessKey, Audit, Backend, BackendId, CidConfig, Health, MemberKey, ServerHome, ServerKey, Service,
+        ServiceKey, Traffic, Tunnel,
     },
 };
 
 use super::{Dataplane, Kernel, Name, batch, grace, raw::Raw};
-use crate::access::AccessList;
+use crate::{access::AccessList, clock};
 
 /// Makes nothing of a removal that found no such key.
 pub(super) fn removed(result: Result<(), MapError>) -> Result<()> {
@@ -38,8 +39,12 @@ impl Dataplane for Kernel {
     }
 
     fn set_health(&mut self, id: BackendId, health: Health) -> Result<()> {
+        // Since when it holds is kept.
+        if self.health_entry(id) == health {
+            return Ok(());
+        }
         self.health
-            .set(id.0, Raw(health as u32), 0)
+            .set(id.0, Raw(health.word(clock::now())), 0)
             .with_context(|| format!("cannot write the health of {}", id.0))
     }
 
@@ -87,6 +92,34 @@ impl Dataplane for Kernel {
             batch::delete(self.access.map().fd().as_fd(), &keys).context("cannot remove an access list")?;
         }
         Ok(())
+    }
+
+    fn add_masks(&mut self, masks: &[(AccessKey, u32)]) -> Result<()> {
+        let (keys, bits): (Vec<_>, Vec<_>) = masks.iter().copied().unzip();
+        batch::update(self.masks.map().fd().as_fd(), &keys, &bits).with_context(|| {
+            format!("cannot write {} masks: is MASKS full? [limits] services makes it larger", keys.len())
+        })
+    }
+
+    fn remove_masks(&mut self, masks: &[AccessKey]) -> Result<()> {
+        grace::wait();
+        batch::delete(self.masks.map().fd().as_fd(), masks).context("cannot remove masks")
+    }
+
+    fn set_member(&mut self, key: &MemberKey, id: BackendId) -> Result<()> {
+        self.members.insert(Raw(*key), Raw(id), 0).context("cannot write a member of a group")
+    }
+
+    fn remove_member(&mut self, key: &MemberKey) -> Result<()> {
+        removed(self.members.remove(&Raw(*key))).context("cannot remove a member of a group")
+    }
+
+    fn reset_audit(&mut self, service: u32) -> Result<()> {
+        let cpus = nr_cpus().map_err(|(_, error)| error)?;
+        let zeros = PerCpuValues::try_from(vec![Raw(Audit::default()); cpus])?;
+        self.audit
+            .set(service, zeros, 0)
+            .with_context(|| format!("cannot reset the audit of service {service}"))
     }
 
     fn set_cid_config(&mut self, index: u32, config: &CidConfig) -> Result<()> {

@@ -4,7 +4,9 @@
 //! runs. A value of these types is always consistent; nothing below re-checks it.
 
 mod access;
+mod group;
 mod limits;
+mod masks;
 mod nat;
 mod policy;
 mod ports;
@@ -27,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::ports::Ports;
 pub(crate) use self::validate::validate;
-use crate::access::AccessList;
+use crate::{access::AccessList, config::defaults};
 
 /// The whole desired state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,8 +141,23 @@ pub struct Service {
     pub health: Health,
     /// Slots in the service's table: a power of two.
     pub slots: u32,
+    /// How a client without a session gets a backend.
+    pub scheduler: Scheduler,
+    /// In per cent of its fair share: a backend with more sessions gets no new clients. Above 100.
+    pub max_load: Option<u32>,
+    /// For this long after it came up, a backend's share of new clients grows to its weight.
+    pub slow_start: Option<Duration>,
     /// At least one; names unique in the service.
     pub backends: Vec<Backend>,
+}
+
+/// How a client without a session gets a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheduler {
+    /// By its slot.
+    Hash,
+    /// By its slot or another one: whichever backend has fewer sessions for its weight.
+    LeastSessions,
 }
 
 /// Transport protocol of a service.
@@ -199,6 +216,66 @@ pub struct Persistence {
     pub idle_timeout: Duration,
     /// A session older than this is chosen anew at its next connection. `None`: no bound.
     pub max_lifetime: Option<Duration>,
+    /// The group whose services share sessions; `None`: the service has its own.
+    pub group: Option<String>,
+    /// What becomes of a session whose backend is down.
+    pub on_down: OnDown,
+    /// What becomes of a session whose backend drains.
+    pub on_drain: OnDrain,
+    /// How long a drain lasts for which nobody says it.
+    pub drain_deadline: Option<Duration>,
+    /// What becomes of a new client while no session can be stored.
+    pub on_full: OnFull,
+    /// Clients that are identified by another number of bits: prefixes and bits, in the order of prefixes.
+    pub masks: Vec<(IpNet, u8)>,
+}
+
+impl Persistence {
+    /// With the defaults of everything else.
+    pub const fn new(by: PersistBy) -> Self {
+        Self {
+            by,
+            idle_timeout: defaults::IDLE_TIMEOUT,
+            max_lifetime: None,
+            group: None,
+            on_down: OnDown::Repin,
+            on_drain: defaults::ON_DRAIN,
+            drain_deadline: None,
+            on_full: defaults::ON_FULL,
+            masks: Vec::new(),
+        }
+    }
+}
+
+/// What becomes of a session whose backend is down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDown {
+    /// It moves for good.
+    Repin,
+    /// Another backend serves until its own is back.
+    Lend,
+    /// Its client is refused until its own is back.
+    Refuse,
+    /// Its client is refused for this long; then it moves for good.
+    Hold(Duration),
+}
+
+/// What becomes of a session whose backend drains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDrain {
+    /// It stays until it ends.
+    Keep,
+    /// It moves with its client's next connection.
+    Move,
+}
+
+/// What becomes of a new client while no session can be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFull {
+    /// It is served by hash.
+    Hash,
+    /// It is refused.
+    Refuse,
 }
 
 /// What identifies a client.

@@ -1,14 +1,23 @@
 //! Rules for `[service.persistence]` and `[service.health]`.
 
+use std::net::IpAddr;
+
 use humantime::format_duration;
 
-use super::{Check, Health, PersistBy, Persistence, quic, rules::no_effect};
+use super::{
+    Check, Health, OnDown, PersistBy, Persistence, masks, quic,
+    rules::{self, no_effect},
+};
 use crate::config::{
     raw::{self, CheckType},
     report::{At, Report},
 };
 
-pub(super) fn persistence(raw: &raw::Persistence, report: &Report<'_>) -> Option<Persistence> {
+pub(super) fn persistence(
+    raw: &raw::Persistence,
+    address: Option<IpAddr>,
+    report: &Report<'_>,
+) -> Option<Persistence> {
     let by = raw.by.as_ref().map(|by| by.value);
     let without_sessions = match by {
         Some(raw::PersistBy::Connection) => Some(r#"by = "connection""#),
@@ -20,7 +29,11 @@ pub(super) fn persistence(raw: &raw::Persistence, report: &Report<'_>) -> Option
         no_effect(raw.prefix_v6.as_ref(), because, report);
         no_effect(raw.idle_timeout.as_ref(), because, report);
         no_effect(raw.max_lifetime.as_ref(), because, report);
+        no_effect(raw.group.as_ref(), because, report);
         no_effect(raw.on_down.as_ref(), because, report);
+        no_effect(raw.on_drain.as_ref(), because, report);
+        no_effect(raw.on_full.as_ref(), because, report);
+        no_effect(raw.masks.as_ref(), because, report);
     } else if let (Some(idle), Some(lifetime)) = (&raw.idle_timeout, &raw.max_lifetime)
         && lifetime.value < idle.value
     {
@@ -36,6 +49,10 @@ pub(super) fn persistence(raw: &raw::Persistence, report: &Report<'_>) -> Option
         );
     }
     let schemes = quic::schemes(raw, report);
+    if let Some(group) = &raw.group {
+        rules::name(group, report);
+    }
+    let masks = masks::masks(raw, address, report);
     Some(Persistence {
         by: match by? {
             raw::PersistBy::QuicCid => PersistBy::QuicCid(schemes?),
@@ -47,6 +64,28 @@ pub(super) fn persistence(raw: &raw::Persistence, report: &Report<'_>) -> Option
         },
         idle_timeout: raw.idle_timeout.as_ref()?.value,
         max_lifetime: raw.max_lifetime.as_ref().map(|lifetime| lifetime.value),
+        group: raw.group.as_ref().map(|group| group.value.clone()),
+        on_down: on_down(raw, report)?,
+        on_drain: raw.on_drain.as_ref()?.value,
+        drain_deadline: raw.drain_deadline.as_ref().map(|deadline| deadline.value),
+        on_full: raw.on_full.as_ref()?.value,
+        masks: masks?,
+    })
+}
+
+fn on_down(raw: &raw::Persistence, report: &Report<'_>) -> Option<OnDown> {
+    let (word, hold) = (raw.on_down.as_ref()?, raw.hold.as_ref());
+    let because = match word.value {
+        raw::OnDown::Hold => return Some(OnDown::Hold(hold?.value)),
+        raw::OnDown::Repin => r#"on_down = "repin""#,
+        raw::OnDown::Lend => r#"on_down = "lend""#,
+        raw::OnDown::Refuse => r#"on_down = "refuse""#,
+    };
+    no_effect(hold, because, report);
+    Some(match word.value {
+        raw::OnDown::Lend => OnDown::Lend,
+        raw::OnDown::Refuse => OnDown::Refuse,
+        raw::OnDown::Repin | raw::OnDown::Hold => OnDown::Repin,
     })
 }
 

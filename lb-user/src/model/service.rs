@@ -1,6 +1,6 @@
 //! Rules for one `[[service]]` and its backends.
 
-use super::{Backend, Check, Forwarding, Ports, Service, access, policy, ports, quic, rules};
+use super::{Backend, Check, Forwarding, Ports, Scheduler, Service, access, policy, ports, quic, rules};
 use crate::config::{
     defaults, raw,
     report::{At, Report},
@@ -23,7 +23,9 @@ pub(super) fn service(raw: &raw::Service, report: &Report<'_>) -> Option<Service
     // Each part reports its own errors, so none may keep another from being looked at.
     let backends: Vec<_> =
         raw.backends().iter().map(|raw_backend| backend(raw_backend, raw, ports.as_ref(), report)).collect();
-    let persistence = policy::persistence(&raw.persistence, report);
+    let address = raw.address.as_ref().map(|address| address.value);
+    let persistence = policy::persistence(&raw.persistence, address, report);
+    selection(raw, report);
     let access = access::access(&raw.access, raw.address.as_ref(), report);
     let health = policy::health(&raw.health, report);
     probed_port(raw, ports.as_ref(), health.as_ref().map(|health| &health.check), report);
@@ -37,6 +39,9 @@ pub(super) fn service(raw: &raw::Service, report: &Report<'_>) -> Option<Service
         access: access?,
         health: health?,
         slots: raw.slots.as_ref()?.value,
+        scheduler: raw.scheduler.as_ref()?.value,
+        max_load: raw.max_load.as_ref().map(|load| load.value),
+        slow_start: raw.slow_start.as_ref().map(|time| time.value),
         backends: backends.into_iter().collect::<Option<_>>()?,
     })
 }
@@ -59,6 +64,17 @@ fn direct_mode(raw: &raw::Service) -> Option<&'static str> {
         raw::Forwarding::Ipip => Some("ipip"),
         raw::Forwarding::Gue => Some("gue"),
     }
+}
+
+/// Reports a choice by load where nothing is stored that would tell a client's next connection of it.
+fn selection(raw: &raw::Service, report: &Report<'_>) {
+    let because = match raw.persistence.by.as_ref().map(|by| by.value) {
+        Some(raw::PersistBy::Connection) => r#"by = "connection""#,
+        Some(raw::PersistBy::QuicCid) => r#"by = "quic-cid""#,
+        Some(raw::PersistBy::ClientIp) | None => return,
+    };
+    rules::no_effect(raw.scheduler.as_ref().filter(|it| it.value != Scheduler::Hash), because, report);
+    rules::no_effect(raw.max_load.as_ref(), because, report);
 }
 
 fn slots(raw: &raw::Service, report: &Report<'_>) {

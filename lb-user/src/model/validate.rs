@@ -1,6 +1,6 @@
 //! Rules for the file as a whole, and the model that comes of a file that keeps them all.
 
-use super::{Interface, Model, access, limits, nat, ports, rules, service, tunnel};
+use super::{Interface, Model, access, group, limits, nat, ports, rules, service, tunnel};
 use crate::config::{
     defaults, raw,
     report::{At, Report},
@@ -22,6 +22,7 @@ pub(crate) fn validate(raw: &raw::File, report: &Report<'_>) -> Option<Model> {
     let mut services = services.into_iter().collect::<Option<Vec<_>>>();
     if let Some(services) = &mut services {
         limits::access(&access::share(services), raw, report);
+        group::agree(services, &raw.services, report);
     }
     ports::disjoint(&raw.services, report);
     Some(Model {

@@ -29,6 +29,11 @@ pub fn apply(step: &Step, dataplane: &mut impl Dataplane) -> Result<()> {
         Step::SetHealth { id, health } => dataplane.set_health(*id, *health),
         Step::AddList { number, list } => dataplane.add_list(*number, list),
         Step::RemoveLists(lists) => dataplane.remove_lists(lists),
+        Step::AddMasks(masks) => dataplane.add_masks(masks),
+        Step::RemoveMasks(masks) => dataplane.remove_masks(masks),
+        Step::SetMember { key, id } => dataplane.set_member(key, *id),
+        Step::RemoveMember { key } => dataplane.remove_member(key),
+        Step::ResetAudit { service } => dataplane.reset_audit(*service),
         Step::PutService { key, entry, table } => {
             if let Some(table) = table {
                 dataplane.set_slots(entry.slots_base, table)?;

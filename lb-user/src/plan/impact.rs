@@ -1,11 +1,11 @@
 //! What a plan does to the sessions that are there: who moves, why, and how many each backend has before and after.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use lb_common::{
     hash,
     settings::Settings,
-    state::{BackendId, PersistBy, Pin, Service, SessionKey},
+    state::{BackendId, MemberKey, Pin, Policy, Service, SessionKey},
     time::Tick,
 };
 
@@ -67,8 +67,12 @@ pub struct Assessment<'a> {
     settings: &'a Settings,
     /// By scope, in both states.
     services: HashMap<u64, (Option<&'a Service>, Option<After<'a>>)>,
-    /// By id, in both states; of those now, only the ones that serve.
+    /// By id, in both states.
     backends: [HashMap<BackendId, (u32, &'a BackendKey)>; 2],
+    /// Those that serve now.
+    serving: HashSet<BackendId>,
+    /// In both states.
+    members: [&'a BTreeMap<MemberKey, BackendId>; 2],
     impact: Impact,
 }
 
@@ -83,23 +87,26 @@ impl<'a> Assessment<'a> {
     /// Between what is installed and what a plan leads to.
     pub fn new(current: &'a State, next: &'a State, settings: &'a Settings, now: Tick) -> Self {
         let mut services: HashMap<_, (Option<_>, Option<_>)> = HashMap::new();
+        // Of services that share sessions, the first speaks for all.
         for state in current.services.values().filter(|state| state.entry.scope != 0) {
-            services.entry(state.entry.scope).or_default().0 = Some(&state.entry);
+            services.entry(state.entry.scope).or_default().0.get_or_insert(&state.entry);
         }
         for state in next.services.values() {
             if let Some(table) = &state.table {
                 let after = After { entry: &state.entry, slots: &table.slots };
-                services.entry(state.entry.scope).or_default().1 = Some(after);
+                services.entry(state.entry.scope).or_default().1.get_or_insert(after);
             }
         }
         let entry =
             |(key, backend): (&'a BackendKey, &BackendState)| (backend.id, (backend.recipe.generation, key));
-        let serving = current.backends.iter().filter(|(_, backend)| backend.health.serves());
-        let backends = [serving.map(entry).collect(), next.backends.iter().map(entry).collect()];
+        let serving = current.backends.values().filter(|backend| backend.health.serves());
+        let serving = serving.map(|backend| backend.id).collect();
+        let backends = [current, next].map(|state| state.backends.iter().map(entry).collect());
         let names = current.backends.keys().chain(next.backends.keys());
         let loads = names.map(|key| (key.clone(), Load::default())).collect();
         let impact = Impact { loads, ..Impact::default() };
-        Self { now, settings, services, backends, impact }
+        let members = [&current.members, &next.members];
+        Self { now, settings, services, backends, serving, members, impact }
     }
 
     /// Looks at a stored session; one that decides nothing any more is not counted.
@@ -110,6 +117,10 @@ impl<'a> Assessment<'a> {
             found.map(|(_, name)| *name)
         };
         let Some(name) = home(&self.backends[0]) else { return };
+        let server = self.member(0, before, pin.backend);
+        if !server.is_some_and(|id| self.serving.contains(&id)) {
+            return;
+        }
         if pin.expired(self.now, before.idle_ticks, before.lifetime_ticks) {
             return;
         }
@@ -148,7 +159,19 @@ impl<'a> Assessment<'a> {
     ) -> Option<(BackendId, &'a BackendKey)> {
         let hash = hash::client(self.settings, entry.scope, key.client.masked(entry.client_mask));
         let id = BackendId(*slots.get((hash >> 32) as usize & entry.slots_mask as usize)?);
-        self.backends[1].get(&id).map(|(_, name)| (id, *name))
+        let home = match entry.policy.has(Policy::GROUPED) {
+            true => *self.members[1].get(&MemberKey::of_backend(id))?,
+            false => id,
+        };
+        self.backends[1].get(&home).map(|(_, name)| (home, *name))
+    }
+
+    /// The backend of a service that a home stands for, before or after.
+    fn member(&self, side: usize, service: &Service, home: BackendId) -> Option<BackendId> {
+        match service.policy.has(Policy::GROUPED) {
+            true => self.members[side].get(&MemberKey::of_home(home, service.number)).copied(),
+            false => Some(home),
+        }
     }
 
     fn load(&mut self, name: &BackendKey) -> &mut Load {
@@ -163,8 +186,7 @@ impl<'a> Assessment<'a> {
 
 /// Is it known what `after` tells a client by that `before` knew? Not if that is more of its address, or its port.
 fn foretells(after: &Service, before: &Service) -> bool {
-    after.persist_by() == PersistBy::ClientIp
-        && after.client_mask.masked(before.client_mask) == after.client_mask
+    after.policy.has(Policy::BY_CLIENT) && after.client_mask.masked(before.client_mask) == after.client_mask
 }
 
 /// Does the client whose session this is find it then? (It may find another's, where prefixes are told in place of

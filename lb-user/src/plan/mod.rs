@@ -13,8 +13,11 @@
 
 mod apply;
 mod backends;
+mod groups;
 mod impact;
 mod lists;
+mod masks;
+mod numbers;
 mod quic;
 mod ranges;
 mod recipe;
@@ -25,6 +28,7 @@ mod step;
 mod tests;
 
 pub use apply::apply;
+pub use groups::home_key;
 pub use impact::{Assessment, Impact};
 pub use quic::Quic;
 pub use recipe::{scope, seed, service_key, settings_key, tunnel};
@@ -36,7 +40,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use lb_common::state::{ServiceKey, Tunnel};
 
-use self::ranges::Places;
+use self::{numbers::Numbers, ranges::Places};
 use crate::model::{Model, Ports};
 
 /// Steps, what they lead to, and what they mean to people.
@@ -67,12 +71,17 @@ pub fn plan(current: &State, model: &Model, inputs: &Inputs) -> Result<Plan> {
             plan.backend(current, model, inputs, service, backend)?;
         }
     }
-    let numbers = plan.quic(current, model);
+    let numbers = plan.numbers(current, model)?;
+    plan.homes(current, model)?;
+    plan.members(current, model, &numbers);
+    let by_id = plan.quic(current, model);
     for service in &model.services {
-        plan.service(current, inputs, service, &places, &numbers)?;
+        plan.service(current, inputs, service, &places, (&numbers, &by_id))?;
     }
     plan.beside(current, model, inputs);
-    plan.leave(current, model);
+    plan.leave(current, model, &numbers);
+    plan.forget_members(current);
+    plan.forget_masks();
     plan.remove_lists();
     // A later change of health must not fail for want of room: such a configuration is refused now.
     let spare = Places::find(plan.next.tables(), model.limits.slots, tables());
@@ -108,9 +117,11 @@ impl Plan {
         }
     }
 
-    fn leave(&mut self, current: &State, model: &Model) {
+    fn leave(&mut self, current: &State, model: &Model, numbers: &Numbers) {
         let mut services = BTreeSet::new();
         let mut backends = BTreeSet::new();
+        let homes = groups::homes(model);
+        backends.extend(homes.keys().map(|key| (&key.service, &key.backend)));
         services.extend(recipe::keys_beside(model).into_keys());
         for service in &model.services {
             services.extend(recipe::service_keys(service));
@@ -122,9 +133,8 @@ impl Plan {
             if !key.is_service() {
                 continue;
             }
-            let scope = current.services[key].entry.scope;
-            self.changes.push(match model.services.iter().find(|it| recipe::scope(&it.name) == scope) {
-                Some(service) => format!("service {}: remove port {}", service.name, port(key)),
+            self.changes.push(match numbers.name_of(&current.services[key].entry) {
+                Some(name) => format!("service {name}: remove port {}", port(key)),
                 None => format!("remove service at {}", describe(key)),
             });
         }
@@ -141,7 +151,10 @@ impl Plan {
             self.next.release_id(known.id);
             if !configured {
                 self.next.backends.remove(key);
-                self.changes.push(format!("service {}: remove backend {}", key.service, key.backend));
+                // A home leaves with the backends that it stands for.
+                if !key.service.starts_with('@') {
+                    self.changes.push(format!("service {}: remove backend {}", key.service, key.backend));
+                }
             }
         }
     }

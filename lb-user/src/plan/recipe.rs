@@ -10,13 +10,13 @@ use ipnet::IpNet;
 use lb_common::{
     net::{Be16, Ip, protocol},
     settings::KEY_WORDS,
-    state::{Backend, Forwarding, PersistBy, Service, ServiceKey, Tunnel},
+    state::{Backend, Forwarding, Policy, Service, ServiceKey, Tunnel},
     time::Tick,
 };
 use siphasher::{sip::SipHasher24, sip128::Hasher128 as _};
 
 use super::Sources;
-use crate::model::{self, Model, Ports};
+use crate::model::{self, Model, OnDown, OnDrain, OnFull, Ports, Scheduler};
 
 /// A backend's recipe, without generation and next hop. The port of a backend that listens where its service's only
 /// port is counts as the one that was called: connections outlive the second port that the service is given.
@@ -85,33 +85,56 @@ pub(super) fn service_keys(service: &model::Service) -> impl Iterator<Item = Ser
     service.ports.numbers().iter().map(|&port| service_key(service, port))
 }
 
-/// What a service's entries have in common: all but the port, the slots' place and the number of
-/// the access list.
+/// What a service's entries have in common: all but the port, the slots' place, and the numbers of the service and
+/// its lists.
 pub(super) fn service_entry(service: &model::Service) -> Service {
     let ticks =
         |time: std::time::Duration| Tick::covering(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
-    let (persist_by, prefix) = match service.persistence.by {
-        model::PersistBy::Connection | model::PersistBy::QuicCid(_) => (PersistBy::Connection, 0),
-        model::PersistBy::ClientIp { prefix_v4, .. } if service.address.is_ipv4() => {
-            (PersistBy::ClientIp, prefix_v4)
-        }
-        model::PersistBy::ClientIp { prefix_v6, .. } => (PersistBy::ClientIp, prefix_v6),
+    let persistence = &service.persistence;
+    let (has_sessions, prefix) = match persistence.by {
+        model::PersistBy::Connection | model::PersistBy::QuicCid(_) => (false, 0),
+        model::PersistBy::ClientIp { prefix_v4, .. } if service.address.is_ipv4() => (true, prefix_v4),
+        model::PersistBy::ClientIp { prefix_v6, .. } => (true, prefix_v6),
     };
     Service {
-        scope: scope(&service.name),
+        scope: persistence
+            .group
+            .as_ref()
+            .map_or_else(|| scope(&service.name), |group| scope(&format!("@{group}"))),
+        name: scope(&service.name),
         client_mask: Ip::prefix_mask(service.address, prefix),
-        slots_base: 0,
         slots_mask: service.slots - 1,
-        idle_ticks: ticks(service.persistence.idle_timeout),
-        lifetime_ticks: service.persistence.max_lifetime.map_or(0, ticks),
-        persist_by: persist_by as u32,
-        access: 0,
-        quic: 0,
-        port: Be16::default(),
+        idle_ticks: ticks(persistence.idle_timeout),
+        lifetime_ticks: persistence.max_lifetime.map_or(0, ticks),
+        policy: if has_sessions { policy(service) } else { Policy::default() },
+        hold_ticks: match persistence.on_down {
+            OnDown::Hold(time) => ticks(time),
+            OnDown::Repin | OnDown::Lend | OnDown::Refuse => 0,
+        },
         tag: tag(&service.name),
-        flags: 0,
-        reserved: 0,
+        ..Service::default()
     }
+}
+
+/// What a service with sessions promises.
+fn policy(service: &model::Service) -> Policy {
+    let persistence = &service.persistence;
+    let on_down = match persistence.on_down {
+        OnDown::Repin => Policy::default(),
+        OnDown::Lend => Policy::LENDS,
+        OnDown::Refuse => Policy::REFUSES,
+        OnDown::Hold(_) => Policy::HOLDS,
+    };
+    [
+        (persistence.group.is_some(), Policy::GROUPED),
+        (persistence.on_drain == OnDrain::Move, Policy::MOVES_ON_DRAIN),
+        (persistence.on_full == OnFull::Refuse, Policy::REFUSES_WHEN_FULL),
+        (service.scheduler == Scheduler::LeastSessions, Policy::LEAST_SESSIONS),
+        (service.max_load.is_some(), Policy::BOUNDED),
+    ]
+    .into_iter()
+    .filter_map(|(promised, policy)| promised.then_some(policy))
+    .fold(Policy::BY_CLIENT.with(on_down), Policy::with)
 }
 
 /// Keys of the entries beside the services' own: a mark for each address, and one for each protocol of which
@@ -139,14 +162,15 @@ pub(super) fn beside(
     let entry = |(key, service): (ServiceKey, Option<&model::Service>)| match service {
         Some(service) => (key, service_keys(service).next().map_or_else(Service::default, |key| entry(&key))),
         None => {
-            let flags = if answered.contains(&key.address.into()) { 0 } else { Service::ECHO };
-            (key, Service { flags, ..Service::default() })
+            let is_answered = answered.contains(&key.address.into());
+            let policy = if is_answered { Policy::default() } else { Policy::ECHO };
+            (key, Service { policy, ..Service::default() })
         }
     };
     keys_beside(model).into_iter().map(entry).collect()
 }
 
-/// A service's scope: a digest of its name, the same after a restart and on every node.
+/// The scope of a service without a group: a digest of its name, the same after a restart and on every node.
 pub fn scope(name: &str) -> u64 {
     let mut hasher = SipHasher24::new();
     hasher.write(name.as_bytes());

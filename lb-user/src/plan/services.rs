@@ -9,7 +9,7 @@ use lb_common::{
 };
 
 use super::{
-    Inputs, Plan, ServiceState, SlotTable, State, Step, port, quic::Numbers, ranges::Places, recipe,
+    Inputs, Plan, ServiceState, SlotTable, State, Step, numbers::Numbers, port, quic, ranges::Places, recipe,
 };
 use crate::{
     health::BackendKey,
@@ -25,15 +25,18 @@ impl Plan {
         inputs: &Inputs,
         service: &model::Service,
         places: &Places,
-        numbers: &Numbers,
+        (numbers, by_id): (&Numbers, &quic::Numbers),
     ) -> Result<()> {
+        let keys: Vec<_> = recipe::service_keys(service).collect();
+        let own = |key| current.services.get(key).filter(|known| numbers.is_own(service, &known.entry));
+        let number = numbers.of(service);
         let common = Service {
             access: self.list_number(service),
-            quic: numbers.of_service(service),
+            masks: self.masks(current, service, number, keys.iter().find_map(own).map(|known| &known.entry)),
+            quic: by_id.of_service(service),
+            number,
             ..recipe::service_entry(service)
         };
-        let keys: Vec<_> = recipe::service_keys(service).collect();
-        let own = |key| current.services.get(key).filter(|known| known.entry.scope == common.scope);
         let before = keys.iter().filter_map(own).find(|known| known.table.is_some());
         let table = self.slot_table(inputs, service, before.and_then(|known| known.table.as_ref()));
         let kept = before.filter(|known| known.table.as_ref().is_some_and(|it| it.slots == table.slots));
@@ -41,7 +44,7 @@ impl Plan {
             Some(known) => (known.entry.slots_base, None),
             None => (places.of(&keys[0], service.slots)?, Some(Arc::clone(&table.slots))),
         };
-        self.service_changes(current, service, &keys, &common);
+        self.service_changes(current, service, &keys, &common, numbers);
         let mut table = Some(table);
         for key in keys {
             let entry = Service { port: key.port, slots_base, ..common };
@@ -60,12 +63,13 @@ impl Plan {
         service: &model::Service,
         keys: &[ServiceKey],
         common: &Service,
+        numbers: &Numbers,
     ) {
         let alike = |entry: Service| {
             Service { slots_base: 0, port: Be16::default(), access: common.access, ..entry } == *common
         };
         let known: Vec<_> = keys.iter().map(|key| (key, current.services.get(key))).collect();
-        let own = |entry: &Service| entry.scope == common.scope;
+        let own = |entry: &Service| numbers.is_own(service, entry);
         if !known.iter().any(|(_, known)| known.is_some_and(|known| own(&known.entry)))
             && !current.services.values().any(|known| own(&known.entry))
         {

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Result, bail};
 use lb_common::{
     net::{Ip, Mac},
-    state::{Backend, BackendId, Health, ServiceKey, Tunnel},
+    state::{AccessKey, Backend, BackendId, Health, MemberKey, ServiceKey, Tunnel},
 };
 
 use super::{quic::Quic, recipe};
@@ -31,6 +31,10 @@ pub struct State {
     pub services: BTreeMap<ServiceKey, ServiceState>,
     /// Every access list in the maps, by number.
     pub lists: BTreeMap<u32, Arc<AccessList>>,
+    /// Every list of masks in the maps, by number.
+    pub masks: BTreeMap<u32, Vec<(AccessKey, u32)>>,
+    /// Which backends are one server to a group.
+    pub members: BTreeMap<MemberKey, BackendId>,
     /// Source addresses.
     pub sources: Sources,
     /// How connection ids are read, and whose they are.
@@ -173,6 +177,8 @@ impl State {
             state.adopt_backend(key, BackendState { id, recipe, health, weight: None });
         }
         state.lists = kernel.installed_lists()?;
+        state.masks = kernel.installed_masks()?;
+        state.members = kernel.installed_members()?;
         state.quic = Quic {
             configs: kernel.installed_cid_configs()?.into_iter().collect(),
             servers: kernel.installed_servers()?.into_iter().collect(),

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use lb_common::{
     net::Ip,
-    state::{Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service, ServiceKey, Tunnel},
+    state::{
+        AccessKey, Backend, BackendId, CidConfig, Health, MemberKey, ServerHome, ServerKey, Service,
+        ServiceKey, Tunnel,
+    },
 };
 
 use crate::{access::AccessList, health::BackendKey};
@@ -50,6 +53,27 @@ pub enum Step {
     },
     /// Access lists that no service has any more.
     RemoveLists(Vec<(u32, Arc<AccessList>)>),
+    /// Masks, under a number that no service has.
+    AddMasks(Vec<(AccessKey, u32)>),
+    /// Masks that no service has any more.
+    RemoveMasks(Vec<AccessKey>),
+    /// A backend of a group's server, or its home.
+    SetMember {
+        /// Which.
+        key: MemberKey,
+        /// The backend or home.
+        id: BackendId,
+    },
+    /// A member that its group has no more.
+    RemoveMember {
+        /// Which.
+        key: MemberKey,
+    },
+    /// Figures of a service that is new.
+    ResetAudit {
+        /// Its number.
+        service: u32,
+    },
     /// A new or changed service; its slot table first, if that changed.
     PutService {
         /// Which service.

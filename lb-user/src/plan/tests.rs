@@ -24,7 +24,7 @@ use crate::{
     health::BackendKey,
     model::{
         AttachMode, Backend, Check, Forwarding, Interface, Limits, Model, Nat, PersistBy, Persistence, Ports,
-        Protocol, Service, Tunnel,
+        Protocol, Scheduler, Service, Tunnel,
     },
 };
 
@@ -32,7 +32,7 @@ const LIMITS: Limits = Limits {
     flows: 64,
     affinity: 64,
     pins: 64,
-    services: 8,
+    services: 32,
     access: 64,
     backends: 40,
     slots: 8 * 256 * 2,
@@ -50,9 +50,8 @@ fn service(name: &str, port: u16, backends: &[(u8, u32)]) -> Service {
         protocol: Protocol::Tcp,
         forwarding: Forwarding::Nat { preserve_client: false },
         persistence: Persistence {
-            by: PersistBy::ClientIp { prefix_v4: 32, prefix_v6: 64 },
             idle_timeout: Duration::from_secs(60),
-            max_lifetime: None,
+            ..Persistence::new(PersistBy::ClientIp { prefix_v4: 32, prefix_v6: 64 })
         },
         access: None,
         health: crate::model::Health {
@@ -64,6 +63,9 @@ fn service(name: &str, port: u16, backends: &[(u8, u32)]) -> Service {
             fall: 1,
         },
         slots: 256,
+        scheduler: Scheduler::Hash,
+        max_load: None,
+        slow_start: None,
         backends: backends
             .iter()
             .map(|&(n, weight)| Backend {
@@ -192,7 +194,7 @@ proptest! {
             let model = model(services);
             (state, ..) = carry_out(&mut tables, &state, &model, &inputs);
             let installed: std::collections::BTreeSet<_> = tables.health.iter().enumerate()
-                .filter(|(_, word)| **word != Health::Absent as u32).map(|(id, _)| BackendId(id as u32)).collect();
+                .filter(|(_, word)| Health::from_word(**word) != Health::Absent).map(|(id, _)| BackendId(id as u32)).collect();
             let wanted: std::collections::BTreeSet<_> = state.backends.values().map(|backend| backend.id).collect();
             prop_assert_eq!(installed, wanted);
             let ports: usize = model.services.iter().map(|service| service.ports.numbers().len()).sum();

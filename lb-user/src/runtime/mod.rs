@@ -45,7 +45,7 @@ impl Admin {
     #[must_use]
     pub const fn over(self, checked: Health) -> Health {
         match (self, checked) {
-            (Self::Disabled, _) => Health::Down,
+            (Self::Disabled, _) => Health::Disabled,
             (Self::Draining { .. }, Health::Up) => Health::Draining,
             (_, checked) => checked,
         }
@@ -276,7 +276,7 @@ mod tests {
         for (admin, [up, down]) in [
             (Admin::Enabled, [Health::Up, Health::Down]),
             (Admin::Draining { until: None }, [Health::Draining, Health::Down]),
-            (Admin::Disabled, [Health::Down, Health::Down]),
+            (Admin::Disabled, [Health::Disabled, Health::Disabled]),
         ] {
             assert_eq!(admin.over(Health::Up), up, "{admin:?}");
             assert_eq!(admin.over(Health::Down), down, "{admin:?}");

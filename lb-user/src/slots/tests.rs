@@ -31,6 +31,12 @@ fn mixed(i: usize) -> u32 {
     [50, 100, 150, 200][i % 4]
 }
 
+/// Both kinds of weights, with tables of three seeds.
+fn of_each_weight_and_seed() -> impl Iterator<Item = (fn(usize) -> u32, [u8; 16])> {
+    let weights = [equal as fn(usize) -> u32, mixed];
+    weights.into_iter().flat_map(|weight| [SEED, [0; 16], [0xa5; 16]].map(|seed| (weight, seed)))
+}
+
 fn without<'a>(all: &[Member<'a>], id: u32) -> Vec<Member<'a>> {
     all.iter().copied().filter(|m| m.id != id).collect()
 }
@@ -123,9 +129,9 @@ fn another_seed_gives_another_table() {
 #[test]
 fn thirty_two_backends_follow_their_weights() {
     let names = names(32);
-    for weight in [equal, mixed] {
+    for (weight, seed) in of_each_weight_and_seed() {
         let all = members(&names, weight);
-        let loads = loads(&all, &fill(&all, LARGE, SEED));
+        let loads = loads(&all, &fill(&all, LARGE, seed));
         assert!(busiest(&loads) <= 1.02, "busiest {}", busiest(&loads));
         let mean = loads.iter().map(|load| (load - 1.0).abs()).sum::<f64>() / 32.0;
         assert!(mean <= 0.025, "{mean} off on average");
@@ -136,13 +142,15 @@ fn thirty_two_backends_follow_their_weights() {
 #[test]
 fn removing_one_of_thirty_two_moves_little_more_than_its_own_slots() {
     let names = names(32);
-    for weight in [equal, mixed] {
+    for (weight, seed) in of_each_weight_and_seed() {
         let all = members(&names, weight);
-        let before = fill(&all, LARGE, SEED);
+        let before = fill(&all, LARGE, seed);
         let (mut unavoidable, mut actual) = (0, 0);
         for gone in 0..8 {
-            let after = fill(&without(&all, gone), LARGE, SEED);
+            let rest = without(&all, gone);
+            let after = fill(&rest, LARGE, seed);
             assert_eq!(owned(&after, gone), 0);
+            assert!(busiest(&loads(&rest, &after)) <= 1.02);
             unavoidable += owned(&before, gone);
             actual += moved(&before, &after);
         }
@@ -154,13 +162,13 @@ fn removing_one_of_thirty_two_moves_little_more_than_its_own_slots() {
 #[test]
 fn adding_the_thirty_second_moves_slots_to_it_and_few_others() {
     let names = names(32);
-    for weight in [equal, mixed] {
+    for (weight, seed) in of_each_weight_and_seed() {
         let all = members(&names, weight);
-        let after = fill(&all, LARGE, SEED);
+        let after = fill(&all, LARGE, seed);
         let (mut gained, mut actual) = (0, 0);
         for new in 0..8 {
             gained += owned(&after, new);
-            actual += moved(&fill(&without(&all, new), LARGE, SEED), &after);
+            actual += moved(&fill(&without(&all, new), LARGE, seed), &after);
         }
         let ratio = actual as f64 / gained as f64;
         assert!(ratio <= 1.05, "{ratio} times what the new one gained");

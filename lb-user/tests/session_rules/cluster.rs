@@ -8,7 +8,7 @@ use lb_common::{
     net::{Be16, Ip, Mac, protocol},
     reason::Reason,
     settings::Settings,
-    state::{Backend, BackendId, Forwarding, Health, PersistBy, Service, ServiceKey},
+    state::{Backend, BackendId, Forwarding, Health, Policy, Service, ServiceKey},
     time::Tick,
 };
 use lb_user::{
@@ -56,7 +56,7 @@ pub struct Cluster {
 
 impl Cluster {
     /// Without backends.
-    pub fn new(forwarding: Forwarding, by: PersistBy) -> Self {
+    pub fn new(forwarding: Forwarding, policy: Policy) -> Self {
         let key = std::array::from_fn(|at| 0x9e37_79b9_u32.wrapping_mul(at as u32 * 2 + 1));
         let mut tables = HostTables::new(Settings::new(key, 4096, 4, (1024, 9215), 1024));
         tables.now.set(Tick(1_000_000));
@@ -71,13 +71,11 @@ impl Cluster {
             slots_mask: SLOTS - 1,
             idle_ticks: 1_700,
             lifetime_ticks: 0,
-            persist_by: by as u32,
-            access: 0,
-            quic: 0,
+            policy,
+            number: 1,
             port: Be16::new(80),
             tag: 7,
-            flags: 0,
-            reserved: 0,
+            ..Service::default()
         };
         let mut cluster = Self {
             tables,

@@ -10,7 +10,7 @@ mod net;
 use std::collections::BTreeMap;
 
 use cluster::{Cluster, Name};
-use lb_common::state::{Forwarding, Health, PersistBy};
+use lb_common::state::{Forwarding, Health, Policy};
 use proptest::prelude::*;
 
 /// Something that happens. Numbers are reduced to what there is.
@@ -65,8 +65,8 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn new(forwarding: Forwarding, by: PersistBy) -> Self {
-        let mut cluster = Cluster::new(forwarding, by);
+    fn new(forwarding: Forwarding, policy: Policy) -> Self {
+        let mut cluster = Cluster::new(forwarding, policy);
         for weight in [100, 100, 200] {
             cluster.add(weight);
         }
@@ -167,8 +167,8 @@ impl Ledger {
     }
 }
 
-fn play(forwarding: Forwarding, by: PersistBy, events: &[Event]) {
-    let mut ledger = Ledger::new(forwarding, by);
+fn play(forwarding: Forwarding, policy: Policy, events: &[Event]) {
+    let mut ledger = Ledger::new(forwarding, policy);
     for &event in events {
         ledger.happen(event);
     }
@@ -179,17 +179,17 @@ proptest! {
 
     #[test]
     fn by_client(events in prop::collection::vec(event(), 1..150), dsr in any::<bool>()) {
-        play(if dsr { Forwarding::Dsr } else { Forwarding::Nat }, PersistBy::ClientIp, &events);
+        play(if dsr { Forwarding::Dsr } else { Forwarding::Nat }, Policy::BY_CLIENT, &events);
     }
 
     #[test]
     fn by_client_keeping_addresses(events in prop::collection::vec(event(), 1..150)) {
-        play(Forwarding::NatPreserve, PersistBy::ClientIp, &events);
+        play(Forwarding::NatPreserve, Policy::BY_CLIENT, &events);
     }
 
     #[test]
     fn by_connection(events in prop::collection::vec(event(), 1..150), dsr in any::<bool>()) {
-        play(if dsr { Forwarding::Dsr } else { Forwarding::Nat }, PersistBy::Connection, &events);
+        play(if dsr { Forwarding::Dsr } else { Forwarding::Nat }, Policy::default(), &events);
     }
 }
 
@@ -201,7 +201,7 @@ fn histories_are_eventful() {
     let mut totals = BTreeMap::new();
     for _ in 0..60 {
         let events = prop::collection::vec(event(), 150).new_tree(&mut runner).expect("a tree").current();
-        let mut ledger = Ledger::new(Forwarding::Nat, PersistBy::ClientIp);
+        let mut ledger = Ledger::new(Forwarding::Nat, Policy::BY_CLIENT);
         for event in events {
             ledger.happen(event);
         }

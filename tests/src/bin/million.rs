@@ -31,8 +31,8 @@ struct Args {
     limpet: PathBuf,
 }
 
-/// A session's key and value as words: scope and client; home and times.
-type Sessions = HashMap<MapData, [u64; 3], [u64; 2]>;
+/// A session's key and value as words: scope and client; home, times and connections.
+type Sessions = HashMap<MapData, [u64; 3], [u64; 3]>;
 
 fn main() -> Result<ExitCode> {
     let Args { sessions, limpet } = Args::parse();
@@ -105,7 +105,7 @@ fn fill(pins: &Path, sessions: u32) -> Result<Duration> {
     let mut map = open("PINS")?;
     let mut found = map.iter().next();
     if found.is_none() {
-        let affinity: HashMap<MapData, [u64; 3], [u64; 2]> =
+        let affinity: HashMap<MapData, [u64; 3], [u64; 3]> =
             Map::LruHashMap(MapData::from_pin(directory.join("AFFINITY"))?).try_into()?;
         found = affinity.iter().next();
     }

@@ -3,9 +3,12 @@
 //! The kernel's clock can't be set. But the packet path only ever looks at differences, so a table whose
 //! stamps are older is a table some time later, in the kernel as on the host.
 
+use std::rc::Rc;
+
 use lb_common::{
     host::HostTables,
-    state::{Binding, Bucket, Budget, Meter, Pin, Session, flow::Entry},
+    shared::Word,
+    state::{Binding, Bucket, Budget, Ghost, Health, Meter, Pin, flow::Entry},
     time::Tick,
 };
 
@@ -34,7 +37,24 @@ pub fn bindings(bindings: &[Binding], by: i32) {
 /// Expenses, as of another tick.
 pub const fn budget(mut budget: Budget, by: i32) -> Budget {
     budget.tick = budget.tick.saturating_add_signed(by);
+    budget.full = budget.full.saturating_add_signed(by);
     budget
+}
+
+/// A backend's state, as of another tick.
+pub const fn health(word: u32, by: i32) -> u32 {
+    Health::from_word(word).word(moved(Health::since(word), by))
+}
+
+/// What clients are recognised by, as of another tick.
+pub fn ghosts(ghosts: &[Word], now: Tick, by: i32) {
+    for place in ghosts {
+        let ghost = Ghost(place.load());
+        if ghost.0 != 0 {
+            let seen = Tick(now.0.wrapping_sub(ghost.idle(now)).wrapping_add_signed(by));
+            place.store(ghost.used(seen).0);
+        }
+    }
 }
 
 /// Answers that were sent, as of another tick.
@@ -53,12 +73,12 @@ pub fn host(tables: &HostTables, by: i32) {
     flows(&tables.flows, tables.now.get(), by);
     flows(&tables.fragments, tables.now.get(), by);
     bindings(&tables.bindings, by);
+    ghosts(&tables.ghosts, tables.now.get(), by);
     tables.answers.set(meter(tables.answers.get(), by));
     tables.budget.set(budget(tables.budget.get(), by));
     for sessions in &tables.sessions {
-        for session in sessions.borrow().values() {
-            let session: &Session = session;
-            session.store(pin(session.load(), by));
+        for session in sessions.borrow_mut().values_mut() {
+            *session = Rc::new(pin(session.load(), by).into());
         }
     }
 }

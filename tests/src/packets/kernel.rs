@@ -17,8 +17,8 @@ use lb_common::{
     net::Ip,
     reason::Reason,
     state::{
-        AccessKey, Admission, Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service,
-        ServiceKey, Traffic, Tunnel,
+        AccessKey, Admission, Audit, Backend, BackendId, CidConfig, Health, MemberKey, ServerHome, ServerKey,
+        Service, ServiceKey, Traffic, Tunnel,
     },
     tables::Store,
     time::Tick,
@@ -240,6 +240,29 @@ impl World for Kernel {
         self.program.kernel.add_list(number, &list).expect("writable");
     }
 
+    fn set_masks(&mut self, masks: &[(AccessKey, u32)]) {
+        self.program.kernel.add_masks(masks).expect("writable");
+    }
+
+    fn set_load(&mut self, id: BackendId, sessions: u64, limit: u32, weight: u32) {
+        self.program.kernel.load(id).expect("in the table").set(sessions, limit, weight);
+    }
+
+    fn set_member(&mut self, key: &MemberKey, id: BackendId) {
+        self.program.kernel.set_member(key, id).expect("writable");
+    }
+
+    fn evict(&mut self, client: Ip) {
+        let mut evicted = Vec::new();
+        self.program
+            .kernel
+            .for_each_session(|session| evicted.extend((session.key.client == client).then_some(session.key)))
+            .expect("readable");
+        for key in evicted {
+            self.program.kernel.remove_session(Store::Affinity, &key).expect("writable");
+        }
+    }
+
     fn set_cid_config(&mut self, index: u32, config: &CidConfig) {
         self.program.kernel.set_cid_config(index, config).expect("writable");
     }
@@ -281,6 +304,10 @@ impl World for Kernel {
 
     fn reasons(&self) -> Vec<(Reason, u64)> {
         self.program.kernel.figures().expect("readable").reasons
+    }
+
+    fn audit(&self, service: u32) -> Audit {
+        self.program.kernel.audit(service).expect("readable")
     }
 
     fn traffic(&self, id: BackendId) -> Traffic {

@@ -14,7 +14,8 @@ use aya::{
     util::nr_cpus,
 };
 use lb_common::{
-    state::{Binding, Bucket, Pin, Plain, SessionKey},
+    shared::Word,
+    state::{Binding, Bucket, Pin, Plain, Session, SessionKey},
     time::Tick,
 };
 use memmap2::{MmapOptions, MmapRaw};
@@ -78,7 +79,9 @@ impl Maps {
         let ids: BTreeSet<u32> =
             programs.into_iter().flat_map(|program| ids(program).expect("since Linux 4.15")).collect();
         // Those with a dot are the programs' data, which is fixed, as are the programs.
-        let varies = |map: &Map| !map.name.contains('.') && map.kind != MapType::ProgramArray;
+        let varies = |map: &Map| {
+            !map.name.contains('.') && !matches!(map.kind, MapType::ProgramArray | MapType::RingBuf)
+        };
         Self(ids.into_iter().map(Map::open).filter(varies).collect())
     }
 
@@ -105,6 +108,9 @@ impl Maps {
                 "BINDINGS" => age::bindings(unsafe { map.shared::<Binding>() }, by),
                 "ANSWERS" => map.each_cpu(|it| age::meter(it, by)).expect("meters can be rewritten"),
                 "BUDGET" => map.each_cpu(|it| age::budget(it, by)).expect("budgets can be rewritten"),
+                "HEALTH" => map.each_word(|word| age::health(word, by)).expect("states can be rewritten"),
+                // SAFETY: shared words.
+                "GHOSTS" => age::ghosts(unsafe { map.shared::<Word>() }, now, by),
                 "PINS" | "AFFINITY" => map.shift_sessions(by).expect("sessions can be rewritten"),
                 _ => {}
             }
@@ -205,8 +211,25 @@ impl Map {
         self.element(UPDATE, &key, values.as_mut_ptr().cast())
     }
 
+    /// Rewrites every entry of an array of numbers that is not 0.
+    fn each_word(&self, change: impl Fn(u32) -> u32) -> io::Result<()> {
+        for index in 0..self.entries as u32 {
+            let (key, mut word) = (index.to_ne_bytes(), 0u32);
+            self.element(LOOKUP, &key, (&raw mut word).cast())?;
+            if word != 0 {
+                word = change(word);
+                self.element(UPDATE, &key, (&raw mut word).cast())?;
+            }
+        }
+        Ok(())
+    }
+
     fn shift_sessions(&self, by: i32) -> io::Result<()> {
-        assert_eq!((self.key, self.value), (mem::size_of::<SessionKey>(), 16), "see `state::session`");
+        assert_eq!(
+            (self.key, self.value),
+            (mem::size_of::<SessionKey>(), mem::size_of::<Session>()),
+            "see `state::session`"
+        );
         let mut keys = Vec::new();
         let mut at = None;
         while let Some(key) = self.next(at.as_deref())? {
@@ -214,7 +237,7 @@ impl Map {
             at = Some(key);
         }
         for key in keys {
-            let mut words = [0u64; 2];
+            let mut words = [0u64; 3];
             self.element(LOOKUP, &key, words.as_mut_ptr().cast())?;
             let pin = age::pin(Pin::from_words(words), by);
             words[1] = u64::from(pin.created.0) | u64::from(pin.seen.0) << 32;

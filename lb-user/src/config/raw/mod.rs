@@ -11,7 +11,8 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 
 pub(crate) use self::service::{
-    Access, Backend, CheckType, Forwarding, Health, PersistBy, Persistence, PortSpan, Quic, Service,
+    Access, Backend, CheckType, Forwarding, Health, Mask, OnDown, PersistBy, Persistence, PortSpan, Quic,
+    Service,
 };
 use super::{defaults, reader::Reader, report::At, values};
 use crate::model::AttachMode;

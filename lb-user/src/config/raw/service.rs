@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, ops::RangeInclusive, time::Duration};
 
+use ipnet::IpNet;
 use lb_common::quic::scheme::{Key, Scheme};
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
         report::{At, Place},
         values,
     },
-    model::Protocol,
+    model::{OnDrain, OnFull, Protocol, Scheduler},
 };
 
 /// Ports next to each other, or one; 0 alone is every port.
@@ -29,6 +30,9 @@ pub(crate) struct Service {
     pub(crate) forwarding: Option<At<Forwarding>>,
     pub(crate) preserve_client: Option<At<bool>>,
     pub(crate) slots: Option<At<u32>>,
+    pub(crate) scheduler: Option<At<Scheduler>>,
+    pub(crate) max_load: Option<At<u32>>,
+    pub(crate) slow_start: Option<At<Duration>>,
     pub(crate) persistence: Persistence,
     pub(crate) access: Access,
     pub(crate) health: Health,
@@ -52,8 +56,28 @@ pub(crate) struct Persistence {
     pub(crate) idle_timeout: Option<At<Duration>>,
     pub(crate) max_lifetime: Option<At<Duration>>,
     pub(crate) quic: Option<At<Vec<Quic>>>,
-    /// There is only one so far.
-    pub(crate) on_down: Option<At<()>>,
+    pub(crate) group: Option<At<String>>,
+    pub(crate) on_down: Option<At<OnDown>>,
+    pub(crate) hold: Option<At<Duration>>,
+    pub(crate) on_drain: Option<At<OnDrain>>,
+    pub(crate) drain_deadline: Option<At<Duration>>,
+    pub(crate) on_full: Option<At<OnFull>>,
+    pub(crate) masks: Option<At<Vec<Mask>>>,
+}
+
+/// The words of `on_down`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnDown {
+    Repin,
+    Lend,
+    Refuse,
+    Hold,
+}
+
+/// `[[service.persistence.mask]]`
+pub(crate) struct Mask {
+    pub(crate) prefix: Option<At<IpNet>>,
+    pub(crate) bits: Option<At<u8>>,
 }
 
 /// The words of `by`.
@@ -131,8 +155,7 @@ impl Service {
         let ports = table.port_list("ports").given().or(port);
         let protocol = table.one_of("protocol", &protocols).or(defaults::PROTOCOL);
         let service_port = ports.as_ref().and_then(|ports| only_port(&ports.value));
-        // Only read to refuse every other word: there is one so far.
-        table.one_of("scheduler", &[("hash", ())]);
+        let schedulers = [("hash", Scheduler::Hash), ("least-sessions", Scheduler::LeastSessions)];
         let modes = [
             ("nat", Forwarding::Nat),
             ("dsr", Forwarding::Dsr),
@@ -144,6 +167,9 @@ impl Service {
             forwarding: table.one_of("forwarding", &modes).or(defaults::FORWARDING),
             preserve_client: table.boolean("preserve_client").or(defaults::PRESERVE_CLIENT),
             slots: table.integer("slots", defaults::SLOTS_RANGE).or(defaults::SLOTS),
+            scheduler: table.one_of("scheduler", &schedulers).or(defaults::SCHEDULER),
+            max_load: table.integer("max_load", defaults::MAX_LOAD_RANGE).given(),
+            slow_start: table.duration("slow_start", &defaults::SLOW_START_RANGE).given(),
             persistence: Persistence::read(table.table("persistence", "[service.persistence]")),
             access: Access::read(table.table("access", "[service.access]")),
             health: Health::read(
@@ -195,10 +221,45 @@ impl Persistence {
                 .tables("quic", "[[service.persistence.quic]]")
                 .given()
                 .map(|it| it.map(|tables| tables.into_iter().map(Quic::read).collect())),
-            on_down: table.one_of("on_down", &[("repin", ())]).given(),
+            group: table.string("group").given(),
+            on_down: table
+                .one_of(
+                    "on_down",
+                    &[
+                        ("repin", OnDown::Repin),
+                        ("lend", OnDown::Lend),
+                        ("refuse", OnDown::Refuse),
+                        ("hold", OnDown::Hold),
+                    ],
+                )
+                .or(defaults::ON_DOWN),
+            hold: table.duration("hold", &defaults::HOLD_RANGE).or(defaults::HOLD),
+            on_drain: table
+                .one_of("on_drain", &[("keep", OnDrain::Keep), ("move", OnDrain::Move)])
+                .or(defaults::ON_DRAIN),
+            drain_deadline: table.duration("drain_deadline", &defaults::DRAIN_DEADLINE_RANGE).given(),
+            on_full: table
+                .one_of("on_full", &[("hash", OnFull::Hash), ("refuse", OnFull::Refuse)])
+                .or(defaults::ON_FULL),
+            masks: table
+                .tables("mask", "[[service.persistence.mask]]")
+                .given()
+                .map(|it| it.map(|tables| tables.into_iter().map(Mask::read).collect())),
         };
         table.finish();
         persistence
+    }
+}
+
+impl Mask {
+    fn read(mut table: Reader<'_>) -> Self {
+        table.require(&["prefix", "bits"]);
+        let mask = Self {
+            prefix: table.parsed("prefix", values::A_PREFIX, values::prefix).given(),
+            bits: table.integer("bits", 1..=128).given(),
+        };
+        table.finish();
+        mask
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{GOOD, parse};
 use crate::model::{
-    AttachMode, Backend, Check, Forwarding, Health, Interface, Limits, Model, Nat, PersistBy, Persistence,
-    Ports, Protocol, Service, Tunnel,
+    AttachMode, Backend, Check, Forwarding, Health, Interface, Limits, Model, Nat, OnDown, OnDrain, OnFull,
+    PersistBy, Persistence, Ports, Protocol, Scheduler, Service, Tunnel,
 };
 
 #[test]
@@ -91,6 +91,12 @@ fn the_example_of_the_design() {
                 by: PersistBy::ClientIp { prefix_v4: 32, prefix_v6: 64 },
                 idle_timeout: seconds(30 * 60),
                 max_lifetime: Some(seconds(8 * 3600)),
+                group: None,
+                on_down: OnDown::Repin,
+                on_drain: OnDrain::Keep,
+                drain_deadline: None,
+                on_full: OnFull::Hash,
+                masks: Vec::new(),
             },
             access: None,
             health: Health {
@@ -102,6 +108,9 @@ fn the_example_of_the_design() {
                 fall: 3,
             },
             slots: 4096,
+            scheduler: Scheduler::Hash,
+            max_load: None,
+            slow_start: None,
             backends: vec![Backend {
                 name: "web-1".into(),
                 address: "10.0.0.11".parse().unwrap(),

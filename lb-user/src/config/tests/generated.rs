@@ -22,8 +22,8 @@ use super::{GOOD, parse};
 use crate::{
     access::{AccessList, Admission, Prefix, Rule},
     model::{
-        AttachMode, Backend, Check, Forwarding, Health, Interface, Limits, Model, Nat, PersistBy,
-        Persistence, Ports, Protocol, Service, Tunnel,
+        AttachMode, Backend, Check, Forwarding, Health, Interface, Limits, Model, Nat, OnDown, OnDrain,
+        OnFull, PersistBy, Persistence, Ports, Protocol, Scheduler, Service, Tunnel,
     },
 };
 
@@ -98,13 +98,30 @@ fn persistence() -> impl Strategy<Value = Persistence> {
     let by_client = (1..=32u8, 1..=128u8, time(low, high))
         .prop_flat_map(move |it| (Just(it), option::of(time(it.2, longest))))
         .prop_map(|((prefix_v4, prefix_v6, idle_timeout), max_lifetime)| Persistence {
-            by: PersistBy::ClientIp { prefix_v4, prefix_v6 },
             idle_timeout,
             max_lifetime,
+            ..Persistence::new(PersistBy::ClientIp { prefix_v4, prefix_v6 })
         });
-    let by_connection =
-        Persistence { by: PersistBy::Connection, idle_timeout: defaults::IDLE_TIMEOUT, max_lifetime: None };
-    prop_oneof![by_client, Just(by_connection)]
+    let policies = (
+        prop_oneof![
+            Just(OnDown::Repin),
+            Just(OnDown::Lend),
+            Just(OnDown::Refuse),
+            time(*defaults::HOLD_RANGE.start(), *defaults::HOLD_RANGE.end()).prop_map(OnDown::Hold),
+        ],
+        select(&[OnDrain::Keep, OnDrain::Move][..]),
+        option::of(time(*defaults::DRAIN_DEADLINE_RANGE.start(), *defaults::DRAIN_DEADLINE_RANGE.end())),
+        select(&[OnFull::Hash, OnFull::Refuse][..]),
+        any::<bool>(),
+    );
+    let with_policies = (by_client, policies).prop_map(
+        |(persistence, (on_down, on_drain, drain_deadline, on_full, is_masked))| {
+            let prefix = "100.64.0.0/10".parse().expect("a prefix");
+            let masks = if is_masked { vec![(prefix, 24)] } else { Vec::new() };
+            Persistence { on_down, on_drain, drain_deadline, on_full, masks, ..persistence }
+        },
+    );
+    prop_oneof![with_policies, Just(Persistence::new(PersistBy::Connection))]
 }
 
 fn health() -> impl Strategy<Value = Health> {
@@ -187,14 +204,14 @@ fn service(index: u8) -> impl Strategy<Value = Service> {
         };
         let quic = quic.filter(|_| protocol == Protocol::Udp);
         let ids = quic.as_ref().map(|schemes| schemes[0].server_length());
-        let persistence = match quic {
+        let mut persistence = match quic {
             None => persistence,
-            Some(schemes) => Persistence {
-                by: PersistBy::QuicCid(schemes),
-                idle_timeout: defaults::IDLE_TIMEOUT,
-                max_lifetime: None,
-            },
+            Some(schemes) => Persistence::new(PersistBy::QuicCid(schemes)),
         };
+        if v6 {
+            persistence.masks.clear();
+        }
+        let has_sessions = matches!(persistence.by, PersistBy::ClientIp { .. });
         let backend = |(host, (name, own_port, weight)): (u8, (String, u16, u32))| Backend {
             name: format!("{name}-{host}"),
             address: address(index, host),
@@ -224,6 +241,13 @@ fn service(index: u8) -> impl Strategy<Value = Service> {
             access: access[usize::from(v6)].clone(),
             health,
             slots: 1 << slots,
+            scheduler: if has_sessions && slots % 2 == 0 {
+                Scheduler::LeastSessions
+            } else {
+                Scheduler::Hash
+            },
+            max_load: has_sessions.then_some(125).filter(|_| slots % 3 == 0),
+            slow_start: Some(Duration::from_secs(30)).filter(|_| slots % 4 == 0),
         }
     })
 }
@@ -317,8 +341,21 @@ fn written(model: &Model) -> String {
 }
 
 fn write_service(text: &mut String, service: &Service) {
-    let Service { name, address, ports, protocol, forwarding, persistence, access, health, slots, backends } =
-        service;
+    let Service {
+        name,
+        address,
+        ports,
+        protocol,
+        forwarding,
+        persistence,
+        access,
+        health,
+        slots,
+        scheduler,
+        max_load,
+        slow_start,
+        backends,
+    } = service;
     let ports = match ports {
         Ports::One(port) => format!("port = {port}"),
         Ports::List(ports) => format!("ports = {ports:?}"),
@@ -338,7 +375,27 @@ fn write_service(text: &mut String, service: &Service) {
         }
     }
     .unwrap();
-    let Persistence { by, idle_timeout, max_lifetime } = persistence;
+    if *scheduler == Scheduler::LeastSessions {
+        writeln!(text, "scheduler = 'least-sessions'").unwrap();
+    }
+    if let Some(load) = max_load {
+        writeln!(text, "max_load = {load}").unwrap();
+    }
+    if let Some(time) = slow_start {
+        writeln!(text, "slow_start = '{}'", format_duration(*time)).unwrap();
+    }
+    let Persistence {
+        by,
+        idle_timeout,
+        max_lifetime,
+        group,
+        on_down,
+        on_drain,
+        drain_deadline,
+        on_full,
+        masks,
+    } = persistence;
+    assert_eq!(*group, None, "see `together`");
     writeln!(text, "[service.persistence]").unwrap();
     match by {
         PersistBy::Connection => writeln!(text, "by = 'connection'"),
@@ -364,6 +421,23 @@ fn write_service(text: &mut String, service: &Service) {
     .unwrap();
     if let Some(lifetime) = max_lifetime {
         writeln!(text, "max_lifetime = '{}'", format_duration(*lifetime)).unwrap();
+    }
+    if let PersistBy::ClientIp { .. } = by {
+        let on_down = match on_down {
+            OnDown::Repin => "on_down = 'repin'".to_owned(),
+            OnDown::Lend => "on_down = 'lend'".to_owned(),
+            OnDown::Refuse => "on_down = 'refuse'".to_owned(),
+            OnDown::Hold(time) => format!("on_down = 'hold'\nhold = '{}'", format_duration(*time)),
+        };
+        let on_drain = if *on_drain == OnDrain::Keep { "keep" } else { "move" };
+        let on_full = if *on_full == OnFull::Hash { "hash" } else { "refuse" };
+        writeln!(text, "{on_down}\non_drain = '{on_drain}'\non_full = '{on_full}'").unwrap();
+    }
+    if let Some(deadline) = drain_deadline {
+        writeln!(text, "drain_deadline = '{}'", format_duration(*deadline)).unwrap();
+    }
+    for (prefix, bits) in masks {
+        writeln!(text, "[[service.persistence.mask]]\nprefix = '{prefix}'\nbits = {bits}").unwrap();
     }
     if let Some(list) = access {
         let side = |admission| {

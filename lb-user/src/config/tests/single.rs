@@ -138,17 +138,9 @@ fn addresses_that_no_host_has() {
 
 #[test]
 fn what_a_later_version_is_to_have() {
-    for (line, text, at) in [
-        (17, "protocol = 'http'", "17:12"),
-        (18, "scheduler = 'least-sessions'", "18:13"),
-        (21, "by = 'cookie'", "21:6"),
-        (22, "group = 'shop'", "22:1"),
-        (22, "on_down = 'lend'", "22:11"),
-        (22, "on_full = 'refuse'", "22:1"),
-    ] {
+    for (line, text, at) in [(17, "protocol = 'http'", "17:12"), (21, "by = 'cookie'", "21:6")] {
         assert_errors(&with_line(line, text), &[(at, "is not supported by this version")]);
     }
     let help = |line, text| errors(&with_line(line, text)).as_slice()[0].help.clone();
-    assert_eq!(help(18, "scheduler = 'least-sessions'"), r#"give "hash""#);
-    assert!(help(22, "group = 'shop'").starts_with("keys of [service.persistence]: by, prefix_v4, "));
+    assert_eq!(help(17, "protocol = 'http'"), r#"give "tcp" or "udp""#);
 }

@@ -92,7 +92,7 @@ fn a_crash_while_a_backend_is_replaced_leaves_nothing_behind() {
             adopted.services.insert(*key, ServiceState { entry: *entry, table: None });
         }
         let (next, ..) = carry_out(&mut tables, &adopted, wanted, &inputs());
-        let live = tables.health.iter().filter(|word| **word != Health::Absent as u32).count();
+        let live = tables.health.iter().filter(|word| Health::from_word(**word) != Health::Absent).count();
         assert_eq!((live, next.backends.len()), (2, 2), "after {taken} steps");
     }
 }

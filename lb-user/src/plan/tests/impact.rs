@@ -79,7 +79,7 @@ proptest! {
         }
         let live = |pin: &Pin| !pin.expired(NOW, entry.idle_ticks, entry.lifetime_ticks);
         for (_, key, pin) in stored.values() {
-            tables.insert_session(Store::Pins, key, *pin);
+            tables.insert_session(Store::Pins, key, pin);
         }
 
         let wanted = model(services(&after));
@@ -95,7 +95,7 @@ proptest! {
         let service = tables.services.iter().find(|(key, _)| key.is_service()).map(|(_, entry)| *entry);
         // Of a prefix it is not known which of its clients come.
         let is_told = |it: &state::Service| it.client_mask.masked(entry.client_mask) == it.client_mask;
-        let by_address = service.filter(|it| it.persist_by() == state::PersistBy::ClientIp && is_told(it));
+        let by_address = service.filter(|it| it.policy.has(state::Policy::BY_CLIENT) && is_told(it));
         for (_, key, pin) in stored.values().filter(|(.., pin)| live(pin)) {
             let goes_to = by_address.and_then(|service| connect::expected(&tables, &service, key.client, 0));
             moves += u64::from(goes_to != Some(pin.backend));
@@ -152,4 +152,52 @@ fn causes() {
     // Some get the same backend by the hash again.
     let shorter = moved(shapes(&|web| web.persistence.idle_timeout = Duration::from_secs(10)));
     assert!((40..90).contains(&shorter[&Cause::Timeout]) && shorter.len() == 1, "{shorter:?}");
+}
+
+/// Ten backends with live sessions: one more moves nobody, and one less only those that it had. The packet path's own
+/// answer is asked, before and after.
+#[test]
+fn one_more_moves_nobody_and_one_less_only_its_own() {
+    let ten: Vec<_> = (1..=10).map(|n| (n, 100)).collect();
+    let eleven: Vec<_> = (1..=11).map(|n| (n, 100)).collect();
+    let mut nine = ten.clone();
+    nine.remove(3);
+    for (backends, gone) in [(eleven, None), (nine, Some(super::key("web", 4)))] {
+        let mut tables = tables();
+        tables.now.set(NOW);
+        let (state, ..) =
+            carry_out(&mut tables, &State::default(), &model(vec![service("web", 80, &ten)]), &inputs());
+        let entry = |tables: &lb_common::host::HostTables| {
+            *tables.services.iter().find(|(key, _)| key.is_service()).unwrap().1
+        };
+        let (before, mut homes) = (entry(&tables), BTreeMap::new());
+        for number in 0..4_000_u32 {
+            let client = V4::from_bytes((0x0a40_0000 | number).to_be_bytes()).widen();
+            let id = connect::expected(&tables, &before, client, 0).unwrap();
+            let generation = tables.backends[id.0 as usize].generation;
+            let key = SessionKey { scope: before.scope, client };
+            tables.insert_session(Store::Pins, &key, &Pin::new(id, generation, NOW));
+            homes.insert(client.bytes(), (client, id, generation));
+        }
+
+        let wanted = model(vec![service("web", 80, &backends)]);
+        let next = plan(&state, &wanted, &inputs()).unwrap().next;
+        let mut assessment = Assessment::new(&state, &next, &tables.settings, NOW);
+        for (client, id, generation) in homes.values() {
+            let key = SessionKey { scope: before.scope, client: *client };
+            assessment.session(&key, &Pin::new(*id, *generation, NOW));
+        }
+        let told: u64 = assessment.finish().moved.values().sum();
+        let gone = gone.map(|key| state.backends[&key].id);
+        let own = homes.values().filter(|(_, id, _)| Some(*id) == gone).count() as u64;
+        assert_eq!(told, own);
+        assert!(gone.is_none() || (300..500).contains(&own), "{own} of 4,000 on one of ten");
+
+        carry_out(&mut tables, &state, &wanted, &inputs());
+        let after = entry(&tables);
+        for (client, id, _) in homes.values() {
+            let goes_to = connect::expected(&tables, &after, *client, 0);
+            assert_eq!(goes_to == Some(*id), Some(*id) != gone, "{client:?} of {id:?} goes to {goes_to:?}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Result;
 use lb_common::{
     net::{Be16, Ip, Mac, protocol},
-    state::{Backend, BackendId, Forwarding, Health, PersistBy, Service, ServiceKey, Tunnel},
+    state::{Backend, BackendId, Forwarding, Health, Policy, Service, ServiceKey, Tunnel},
     time::Tick,
 };
 use lb_user::{
@@ -102,13 +102,9 @@ impl Bed {
             slots_mask: 0,
             idle_ticks: 1_700,
             lifetime_ticks: 0,
-            persist_by: PersistBy::ClientIp as u32,
-            access: 0,
-            quic: 0,
+            policy: Policy::BY_CLIENT,
             port,
-            tag: 0,
-            flags: 0,
-            reserved: 0,
+            ..Service::default()
         };
         let kernel = &mut self.program.kernel;
         kernel.set_backend(id, &backend)?;

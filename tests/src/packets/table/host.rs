@@ -7,8 +7,8 @@ use lb_common::{
     reason::Reason,
     settings::Settings,
     state::{
-        AccessKey, Admission, Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service,
-        ServiceKey, Traffic, Tunnel, quic,
+        AccessKey, Admission, Audit, Backend, BackendId, CidConfig, Ghost, Health, Load, MemberKey,
+        ServerHome, ServerKey, Service, ServiceKey, Traffic, Tunnel, quic,
     },
     time::Tick,
 };
@@ -35,6 +35,7 @@ impl Host {
         let mut host =
             Self { tables: HostTables::default(), sides: [4, 5], headroom: HEADROOM, last: Reason::NotIp };
         host.tables.settings = Settings::new(KEY, buckets, 1, ports, fragments)
+            .haunted(Ghost::room(pins))
             .limited(Tick::times(new_flows), Tick::times(new_pins));
         host.tables.session_limit = [pins as usize, usize::MAX];
         host.clear();
@@ -49,6 +50,7 @@ impl Host {
         self.tables.now.set(Tick(100_000));
         self.tables.backends = vec![Backend::default(); IDS as usize];
         self.tables.health = vec![0; IDS as usize];
+        self.tables.loads = std::iter::repeat_with(Load::default).take(IDS as usize).collect();
         self.tables.slots = vec![0; 64];
         self.tables.quic = vec![CidConfig::default(); quic::ENTRIES as usize];
     }
@@ -68,7 +70,7 @@ impl World for Host {
     }
 
     fn set_health(&mut self, id: BackendId, health: Health) {
-        self.tables.health[id.0 as usize] = health as u32;
+        self.tables.health[id.0 as usize] = health.word(self.tables.now.get());
     }
 
     fn set_slots(&mut self, base: u32, slots: &[u32]) {
@@ -85,6 +87,22 @@ impl World for Host {
 
     fn add_list(&mut self, _number: u32, rules: &[(AccessKey, Admission)]) {
         self.tables.access.extend(rules.iter().copied());
+    }
+
+    fn set_masks(&mut self, masks: &[(AccessKey, u32)]) {
+        self.tables.masks.extend(masks.iter().copied());
+    }
+
+    fn set_load(&mut self, id: BackendId, sessions: u64, limit: u32, weight: u32) {
+        self.tables.loads[id.0 as usize].set(sessions, limit, weight);
+    }
+
+    fn set_member(&mut self, key: &MemberKey, id: BackendId) {
+        self.tables.members.insert(*key, id);
+    }
+
+    fn evict(&mut self, client: Ip) {
+        self.tables.sessions[1].borrow_mut().retain(|key, _| key.client != client);
     }
 
     fn set_cid_config(&mut self, index: u32, config: &CidConfig) {
@@ -141,6 +159,10 @@ impl World for Host {
     fn reasons(&self) -> Vec<(Reason, u64)> {
         let counters = self.tables.counters.borrow();
         Reason::ALL.iter().map(|&reason| (reason, counters.get(&reason).copied().unwrap_or(0))).collect()
+    }
+
+    fn audit(&self, service: u32) -> Audit {
+        self.tables.audit.borrow().get(&service).copied().unwrap_or_default()
     }
 
     fn traffic(&self, id: BackendId) -> Traffic {

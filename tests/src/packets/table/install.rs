@@ -2,7 +2,7 @@
 
 use lb_common::{
     net::{Be16, Ip, Mac},
-    state::{Backend, Forwarding, Health, PersistBy, Service, ServiceKey},
+    state::{Backend, Forwarding, Health, Policy, Service, ServiceKey},
 };
 
 use super::{A, B, Family, Ports, Site, Which, World, mac, quic, tunnel};
@@ -55,14 +55,15 @@ impl Site {
             slots_mask: 1,
             idle_ticks: self.idle_ticks,
             lifetime_ticks: self.lifetime_ticks,
-            persist_by: if self.prefix.is_some() { PersistBy::ClientIp } else { PersistBy::Connection }
-                as u32,
+            policy: if self.prefix.is_some() { self.policy.with(Policy::BY_CLIENT) } else { self.policy },
+            hold_ticks: self.hold_ticks,
+            number: u32::from(self.number) + 1,
             access: self.access,
+            masks: self.masks,
             quic: if self.by_connection_id { self.quic_number() } else { 0 },
             port: Be16::new(self.port),
             tag: self.tag(),
-            flags: 0,
-            reserved: 0,
+            ..Service::default()
         }
     }
 
@@ -82,8 +83,8 @@ impl Site {
             quic::install(world, *self);
         }
         self.open(world);
-        let flags = if self.echo { Service::ECHO } else { 0 };
-        let mark = Service { flags, ..Service::default() };
+        let policy = if self.echo { Policy::ECHO } else { Policy::default() };
+        let mark = Service { policy, ..Service::default() };
         world.set_service(&ServiceKey::any_port(self.address().into()), &mark);
     }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use lb_common::{
     net::{Be16, protocol},
-    state::{BackendId, Forwarding, ServiceKey},
+    state::{BackendId, Forwarding, Policy, ServiceKey},
 };
 
 use super::{Conn, Family, Ports, Which};
@@ -24,6 +24,10 @@ pub struct Site {
     pub forwarding: Forwarding,
     /// Bits of a client's address that count; `None`: by connection.
     pub prefix: Option<u8>,
+    /// What it promises, beyond that.
+    pub policy: Policy,
+    /// See [`Service::hold_ticks`](lb_common::state::Service::hold_ticks).
+    pub hold_ticks: u32,
     /// Connection ids say where a packet goes.
     pub by_connection_id: bool,
     /// Sessions end after this many idle ticks.
@@ -36,6 +40,8 @@ pub struct Site {
     pub port: u16,
     /// Number of its access list; 0: none.
     pub access: u32,
+    /// Number of its list of masks; 0: none.
+    pub masks: u32,
     /// Which ports it has.
     pub ports: Ports,
     /// At the address of site 0, whatever its number.
@@ -57,12 +63,15 @@ impl Site {
             udp,
             forwarding,
             prefix,
+            policy: Policy(0),
+            hold_ticks: 0,
             by_connection_id: false,
             idle_ticks: 1700,
             lifetime_ticks: 0,
             scope: 0x5c0e,
             port: 80,
             access: 0,
+            masks: 0,
             ports: Ports::One,
             at_first: false,
             only: false,

@@ -5,8 +5,8 @@ use lb_common::{
     reason::Reason,
     settings::KEY_WORDS,
     state::{
-        AccessKey, Admission, Backend, BackendId, CidConfig, Health, ServerHome, ServerKey, Service,
-        ServiceKey, Traffic, Tunnel,
+        AccessKey, Admission, Audit, Backend, BackendId, CidConfig, Health, MemberKey, ServerHome, ServerKey,
+        Service, ServiceKey, Traffic, Tunnel,
     },
 };
 
@@ -107,6 +107,14 @@ pub trait World {
     fn remove_service(&mut self, key: &ServiceKey);
     /// Writes an access list.
     fn add_list(&mut self, number: u32, rules: &[(AccessKey, Admission)]);
+    /// Writes a list of masks.
+    fn set_masks(&mut self, masks: &[(AccessKey, u32)]);
+    /// Writes a backend's load: its sessions, their bound, its weight.
+    fn set_load(&mut self, id: BackendId, sessions: u64, limit: u32, weight: u32);
+    /// Says which backends are one server to a group.
+    fn set_member(&mut self, key: &MemberKey, id: BackendId);
+    /// Evicts the sessions of strangers at this address.
+    fn evict(&mut self, client: Ip);
     /// Says how connection ids are read.
     fn set_cid_config(&mut self, index: u32, config: &CidConfig);
     /// Says whose a server id is.
@@ -130,6 +138,8 @@ pub trait World {
     fn run(&mut self, frame: &[u8], side: Side) -> Ran;
     /// All counters, in the order of [`Reason::ALL`].
     fn reasons(&self) -> Vec<(Reason, u64)>;
+    /// A service's promises, kept and broken, by its number.
+    fn audit(&self, service: u32) -> Audit;
     /// A backend's figures.
     fn traffic(&self, id: BackendId) -> Traffic;
 }

@@ -26,7 +26,7 @@ pub(super) fn rows() -> Vec<Row> {
         new_next_hop(),
         new_generation(),
         new_generation_replies(),
-        older_connection_takes_the_session(),
+        older_connection_takes_no_session(),
         absent(),
     ]
 }
@@ -204,11 +204,11 @@ fn new_generation_replies() -> Row {
         .ends(conn.answer(A), NotOurs)
 }
 
-/// A connection that never left B takes the session there when A, where it had moved, fails.
-fn older_connection_takes_the_session() -> Row {
+/// A connection that never left A does not take the session there when B, where it had moved, fails.
+fn older_connection_takes_no_session() -> Row {
     let site = Site::WEB;
     let (first, second, third) = (site.conn(0), site.conn(1), site.conn(2));
-    known("a session that moves along with an older connection is counted", site)
+    known("a session moves with a new connection, not along with an older one", site)
         .proves("session-moves")
         .slots(site, [B, B])
         .health(site, A, Health::Down)
@@ -217,8 +217,8 @@ fn older_connection_takes_the_session() -> Row {
         .health(site, B, Health::Down)
         .slots(site, [A, A])
         .wait(1)
-        .goes(first, A, first.data(), &[SessionMovedDown])
-        .opens(third, A, third.first(), &[])
+        .goes(first, A, first.data(), &[])
+        .opens(third, A, third.first(), &[SessionMovedDown])
 }
 
 fn absent() -> Row {

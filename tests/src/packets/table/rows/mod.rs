@@ -12,6 +12,7 @@ mod forwarding;
 mod fragments;
 mod passing;
 mod persistence;
+mod policies;
 mod ports;
 mod pressure;
 mod quic;
@@ -38,6 +39,7 @@ pub fn all() -> Vec<Row> {
         passing::rows(),
         broken::rows(),
         persistence::rows(),
+        policies::rows(),
         ports::rows(),
         failure::rows(),
         floods::rows(),
