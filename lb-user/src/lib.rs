@@ -13,6 +13,7 @@ pub mod daemon;
 pub mod dataplane;
 pub mod decap;
 pub mod demo;
+pub mod forecast;
 pub mod health;
 pub mod lab;
 pub mod metrics;

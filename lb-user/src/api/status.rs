@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use lb_common::reason::{Kind, Reason};
 use serde::{Deserialize, Serialize};
 
+use super::Drain;
 use super::Snapshot;
 use crate::model::{self, PersistBy, Protocol};
 
@@ -123,6 +124,9 @@ pub struct Service {
     pub connections: u64,
     /// In the order of the file; backends that are no longer in it come last while they have flows or sessions.
     pub backends: Vec<Backend>,
+    /// Names of backends that the configuration file has, and an operator has removed.
+    #[serde(default)]
+    pub removed: Vec<String>,
 }
 
 /// What became of promises, since the service was first configured: new connections of clients with a session.
@@ -235,6 +239,9 @@ pub struct Backend {
     /// What of it is not as the configuration file says; `None`: nothing.
     #[serde(default)]
     pub runtime: Option<RuntimeChange>,
+    /// How far its drain is; `None`: it is not being drained, and was not until its deadline.
+    #[serde(default)]
+    pub drain: Option<Drain>,
     /// Its part of the service's slots, and so of the clients not seen before: 0 to 1, never NaN.
     pub share: f64,
     /// Live sessions.
@@ -264,6 +271,9 @@ pub struct RuntimeChange {
     pub deadline_left_s: Option<u64>,
     /// The weight that the file says, where it is another.
     pub file_weight: Option<u32>,
+    /// The configuration file does not have it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub added: bool,
 }
 
 /// What a backend may be given.

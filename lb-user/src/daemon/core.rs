@@ -18,9 +18,12 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{info, warn};
 
 use self::wants::{addresses, targets};
-use super::{claims::Claims, events::Reports, snapshot::Snapshots, sweep, warmup::Warmups};
+use super::{
+    claims::Claims, drain::Drains, events::Reports, moves::Mover, snapshot::Snapshots, sweep, warmup::Warmups,
+};
 use crate::{
     clock,
+    config::File,
     dataplane::{self, Dataplane as _, Mode, Program},
     health::{BackendKey, Flip, Monitor, Target},
     model::Model,
@@ -44,9 +47,13 @@ pub(super) struct Core {
     /// What is in force: the file with the changes over it.
     pub(super) model: Arc<Model>,
     /// What the configuration file says.
-    pub(super) file: Model,
+    pub(super) file: File,
     /// What operators changed since.
     pub(super) changes: Changes,
+    /// How far the drains among them are.
+    pub(super) drains: Drains,
+    /// Sessions that are being given to other backends.
+    pub(super) mover: Mover,
     /// Where the changes are kept.
     pub(super) state_dir: PathBuf,
     pub(super) state: State,
@@ -97,7 +104,7 @@ impl Core {
     }
 
     /// Brings everything beside the maps in line with the model.
-    async fn follow(&mut self, model: &Model) -> Result<()> {
+    pub(super) async fn follow(&mut self, model: &Model) -> Result<()> {
         let up = |key: &BackendKey| self.inputs.checked(key) != Health::Down;
         let wanted =
             targets(model).map(|target| Target { initially_up: up(&target.key), ..target }).collect();

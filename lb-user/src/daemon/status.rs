@@ -49,7 +49,8 @@ fn access(list: &AccessList, service: IpAddr) -> api::Access {
 
 impl Core {
     /// Everything `status` shows.
-    pub(super) fn status(&self) -> Result<Status> {
+    pub(super) fn status(&mut self) -> Result<Status> {
+        self.look_at_drains();
         let kernel = &self.program.kernel;
         let mut counts =
             Counts { flows: kernel.flows(clock::now()), sessions: HashMap::new(), stored: [0; 2] };
@@ -132,6 +133,7 @@ impl Core {
             reply_bytes: sum(|backend| backend.reply_bytes),
             connections: sum(|backend| backend.connections),
             backends,
+            removed: self.changes.removed(&service.name),
         })
     }
 
@@ -174,6 +176,7 @@ impl Core {
             reason: why.or_else(|| check.map(|report| report.reason.clone())),
             weight: backend.weight,
             runtime: change,
+            drain: self.drains.report(&key),
             share: slots.get(&id).copied().unwrap_or_default(),
             sessions: counts.sessions.get(&home.id).copied().unwrap_or_default(),
             flows: counts.flows.by_backend.get(&id).copied().unwrap_or_default(),

@@ -34,11 +34,15 @@ impl Warmups {
     }
 
     /// Resolves when the next share grows; never, if nobody is starting.
-    pub(super) fn next(&self) -> impl Future<Output = ()> + use<> {
-        let step = self.0.values().map(|(_, time)| *time / STEPS).min();
+    pub(super) fn due(&self) -> impl Future<Output = ()> + use<> {
+        let now = Instant::now();
+        let left = |(since, time): &(Instant, Duration)| {
+            (*since + *time / STEPS * share(now.duration_since(*since), *time)).saturating_duration_since(now)
+        };
+        let left = self.0.values().map(left).min();
         async move {
-            match step {
-                Some(step) => tokio::time::sleep(step).await,
+            match left {
+                Some(left) => tokio::time::sleep(left).await,
                 None => std::future::pending().await,
             }
         }

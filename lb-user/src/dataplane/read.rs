@@ -235,6 +235,11 @@ impl Kernel {
         self.flows.count(now)
     }
 
+    /// Calls `each` for every live flow from a client, with its backend and the ticks since its last packet.
+    pub fn for_each_live_flow(&self, now: Tick, each: impl FnMut(BackendId, u32)) {
+        self.flows.for_each_live(now, each);
+    }
+
     /// Entries that `FLOWS` takes.
     pub fn flow_capacity(&self) -> u64 {
         self.flows.capacity()

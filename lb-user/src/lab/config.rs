@@ -113,6 +113,9 @@ pub enum Ports {
 pub struct Persistence {
     /// `client-ip`, `connection` or `quic-cid`.
     pub by: &'static str,
+    /// How long a session lasts without traffic, such as `20s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<&'static str>,
     /// `[[service.persistence.quic]]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quic: Vec<Quic>,
@@ -136,7 +139,7 @@ impl Persistence {
     /// By something that needs no further settings.
     #[must_use]
     pub const fn by(by: &'static str) -> Self {
-        Self { by, quic: Vec::new() }
+        Self { by, idle_timeout: None, quic: Vec::new() }
     }
 }
 

@@ -5,6 +5,7 @@ mod decap;
 mod events;
 mod explain;
 mod fates;
+mod moves;
 mod plan;
 mod reload;
 mod sessions;
@@ -18,6 +19,7 @@ pub use self::{
     decap::render as decap,
     events::render as event,
     explain::render as explain,
+    moves::{moves, moving, shown, undone},
     plan::render as plan,
     reload::{refusal, render as reload},
     sessions::{dropped, render as sessions},

@@ -119,7 +119,10 @@ fn service_block(service: &Service, out: &mut impl Write) -> io::Result<()> {
         ]);
     }
     writeln!(out, "{}", table.trim_fmt())?;
-    service.backends.iter().flat_map(remarks).try_for_each(|remark| writeln!(out, "  {remark}"))
+    let removed = service.removed.iter();
+    let removed = removed.map(|name| format!("{name} is not as the file says: removed"));
+    let mut remarks = service.backends.iter().flat_map(remarks).chain(removed);
+    remarks.try_for_each(|remark| writeln!(out, "  {remark}"))
 }
 
 /// What a look at the figures does not tell.
@@ -139,10 +142,11 @@ fn remarks(backend: &Backend) -> impl Iterator<Item = String> {
 
 /// What an operator changed.
 fn different(
-    RuntimeChange { state, deadline_left_s, file_weight }: RuntimeChange,
+    RuntimeChange { state, deadline_left_s, file_weight, added }: RuntimeChange,
     backend: &Backend,
 ) -> String {
     let mut words = Vec::new();
+    words.extend(added.then(|| "added".to_owned()));
     words.extend(state.map(|state| state.name().to_owned()));
     words.extend(deadline_left_s.map(|left| format!("disabled in {}", time(left as f64))));
     words.extend(file_weight.map(|weight| format!("weight {} in place of {weight}", backend.weight)));

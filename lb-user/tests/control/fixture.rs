@@ -12,8 +12,9 @@ use lb_user::{
     api::{
         self, Access, Backend, BackendForecast, BackendOrder, BackendState, Broken, Control, Dropped,
         EventQuery, Events, ExplainQuery, Explanation, Forecast, Forwarding, Interface, ListedSession, Mode,
-        NextHop, Persistence, PlanQuery, Promises, Refusal, Reloaded, RuntimeChange, Service, Session,
-        SessionFilter, SessionForecast, SessionList, Snapshot, Socket, Status, Table, Why, reasons,
+        Move, MoveOrder, MoveState, Moves, NextHop, Persistence, PlanQuery, Promises, Refusal, Reloaded,
+        RuntimeChange, Service, Session, SessionFilter, SessionForecast, SessionList, Snapshot, Socket,
+        Status, Table, UndoOrder, Undone, Why, reasons,
     },
     config,
     model::Protocol,
@@ -36,6 +37,8 @@ pub(crate) struct Fixed {
     pub(crate) asked: Mutex<Vec<ExplainQuery>>,
     /// What was asked of `sessions`, in order.
     pub(crate) filters: Mutex<Vec<SessionFilter>>,
+    /// The orders to move sessions, in order.
+    pub(crate) moved: Mutex<Vec<MoveOrder>>,
     /// The orders about backends, in order.
     pub(crate) ordered: Mutex<Vec<BackendOrder>>,
     /// Where given, a reload says that it has begun and waits to be let on.
@@ -87,6 +90,20 @@ impl Control for Fixed {
             last: 2,
             run: 7,
         })
+    }
+
+    async fn move_sessions(&self, order: MoveOrder) -> Result<Move, Refusal> {
+        let state = if order.dry_run { MoveState::Planned } else { MoveState::Running };
+        self.moved.lock().unwrap().push(order);
+        Ok(Move { state, ..moves().moves.remove(0) })
+    }
+
+    async fn moves(&self) -> Result<Moves, Refusal> {
+        Ok(moves())
+    }
+
+    async fn undo(&self, order: UndoOrder) -> Result<Undone, Refusal> {
+        Ok(Undone { id: order.id, back: 20, kept: [("ended".to_owned(), 3)].into() })
     }
 
     async fn reload(&self) -> Result<Reloaded, Refusal> {
@@ -254,6 +271,7 @@ fn web() -> Service {
             },
             Backend { next_hop: None, ..backend("web-3", "10.0.0.13", BackendState::Up) },
         ],
+        removed: vec!["web-0".into()],
     }
 }
 
@@ -285,9 +303,11 @@ fn dns() -> Service {
                 state: Some(BackendState::Draining),
                 deadline_left_s: Some(1_800),
                 file_weight: Some(50),
+                added: true,
             }),
             ..backend("dns-1", "2001:db8:1::11", BackendState::Draining)
         }],
+        removed: Vec::new(),
     }
 }
 
@@ -301,6 +321,7 @@ pub(crate) fn backend(name: &str, address: &str, state: BackendState) -> Backend
         reason: Some("GET /healthz: 200 OK".into()),
         weight: 100,
         runtime: None,
+        drain: None,
         share: 0.5,
         sessions: 15,
         flows: 20,
@@ -330,6 +351,22 @@ pub(crate) fn forecast() -> Forecast {
         },
         backends: vec![backend("web-1", 15, 22), backend("web-2", 15, 0), backend("web-3", 0, 8)],
     }
+}
+
+/// Two moves; the last was interrupted.
+pub(crate) fn moves() -> Moves {
+    let last = Move {
+        id: 2,
+        service: "web".into(),
+        to: "web-2".into(),
+        ordered_at: 1_800_000_000,
+        total: 1_000,
+        moved: 750,
+        skipped: 50,
+        state: MoveState::Interrupted,
+    };
+    let first = Move { id: 1, moved: 1_000, skipped: 0, state: MoveState::Undone, ..last.clone() };
+    Moves { moves: vec![last, first] }
 }
 
 /// Two of three sessions.

@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, io};
 
 use lb_user::{
-    api::{Dropped, Explanation, Service, SessionForecast, SessionList, Status, Why},
+    api::{Dropped, Explanation, Service, SessionForecast, SessionList, Status, Undone, Why},
     view,
 };
 
-use crate::fixture::{broken, explanation, forecast, session_list, status};
+use crate::fixture::{self, broken, explanation, forecast, session_list, status};
 
 fn written(render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
     let mut text = Vec::new();
@@ -140,13 +140,14 @@ web: 192.0.2.10:80 tcp, nat, by client-ip, group shop
  web-3    10.0.0.13:8080  up        100  50.0%        15     20  25.0k  40.0 MB  1.60 GB
   web-2 is down: connect to 10.0.0.12:8080: connection refused
   web-3 has no next hop: its packets are dropped until its address answers
+  web-0 is not as the file says: removed
 
 dns: [2001:db8::10]:53,853 udp, dsr, by connection
   0 sessions, 1 flow, 20 connections
   20 packets (1400 B) in, 0 packets (0 B) back
  backend  address         state     weight  share  sessions  flows  conns       in  back
  dns-1    2001:db8:1::11  draining     100  50.0%        15     20  25.0k  40.0 MB   0 B
-  dns-1 is not as the file says: draining, disabled in 30m, weight 100 in place of 50
+  dns-1 is not as the file says: added, draining, disabled in 30m, weight 100 in place of 50
 
 packets: 2.90M sent on, 7 passed, 12 dropped
  fate     reason       count  meaning
@@ -218,4 +219,20 @@ fn an_event_is_a_line() {
     assert_eq!(text, "2027-01-15T08:00:00Z  web  198.51.100.7  down: web-2 -> web-1\n");
     let text = written(|out| view::event(&broken(2, "refused", None), out));
     assert_eq!(text, "2027-01-15T08:00:00Z  web  198.51.100.7  refused: web-2 -> -\n");
+}
+
+#[test]
+fn moves_say_how_far_they_are() {
+    let moves = fixture::moves();
+    assert_eq!(
+        written(|out| view::moves(&moves, out)),
+        " move  ordered               service  to     state        sessions  moved  skipped\n \
+         2     2027-01-15T08:00:00Z  web      web-2  interrupted      1000    750       50\n \
+         1     2027-01-15T08:00:00Z  web      web-2  undone           1000   1000        0\n"
+    );
+    let undone = Undone { id: 2, back: 20, kept: [("ended".to_owned(), 3)].into() };
+    assert_eq!(
+        written(|out| view::undone(&undone, out)),
+        "move 2 is undone: 20 sessions back\n  3 not: ended\n"
+    );
 }

@@ -3,6 +3,7 @@
 //!
 //! `None` is a setting without default that the file lacks, or one with an error that has been reported.
 
+mod addition;
 mod service;
 
 use std::{

@@ -19,8 +19,10 @@ use super::{
 };
 use crate::{
     clock,
+    config::File,
     daemon::{
-        backend, claims::Claims, events::Reports, snapshot::Snapshots, tunnels::tunnels, warmup::Warmups,
+        backend, claims::Claims, drain::Drains, events::Reports, moves::Mover, snapshot::Snapshots,
+        tunnels::tunnels, warmup::Warmups,
     },
     dataplane::{self, Mode, Options, Program},
     health::{BackendKey, Monitor},
@@ -39,10 +41,10 @@ impl Core {
         config: String,
         pins: &Path,
         state_dir: PathBuf,
-        file: Model,
+        file: File,
     ) -> Result<Self> {
         let changes = backend::load(&state_dir, &file);
-        let model = changes.over(&file);
+        let model = changes.over(&file.model);
         let mut links = Links::connect().context("cannot open a netlink socket")?;
         let mut interfaces = Vec::new();
         for name in &model.interface.names {
@@ -96,6 +98,8 @@ impl Core {
             file,
             changes,
             snapshots: Snapshots::new(state_dir.clone()),
+            drains: Drains::default(),
+            mover: Mover::load(&state_dir),
             state_dir,
             state,
             inputs,
@@ -134,6 +138,7 @@ impl Core {
         if let Err(error) = runtime::save(&core.state_dir, &core.changes) {
             warn!("run-time changes can't be written: {error}");
         }
+        core.look_at_drains();
         Ok(core)
     }
 
