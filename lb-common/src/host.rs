@@ -378,7 +378,7 @@ impl Tables for HostTables {
 
     fn broken(&self, event: &Event) {
         let mut audit = self.audit.borrow_mut();
-        audit.entry(event.service).or_default().broken[event.cause as usize] += 1;
+        audit.entry(event.service()).or_default().broken[event.column()] += 1;
         self.events.borrow_mut().push(*event);
     }
 

@@ -3,7 +3,8 @@
 
 use crate::shared::Word;
 
-/// A moment, in ticks since boot. 32 bits last 146 years.
+/// A moment, in ticks since boot, modulo 2^32. A session may be older than the boot: [`Tick::since`] tells apart
+/// moments within 73 years of each other, where the order of numbers is that of moments since the boot alone.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 #[repr(transparent)]
 pub struct Tick(pub u32);
@@ -11,6 +12,8 @@ pub struct Tick(pub u32);
 impl Tick {
     /// Nanoseconds in a tick, as a shift.
     pub const SHIFT: u32 = 30;
+    /// The longest time between two moments: 73 years.
+    pub const LONGEST: u32 = i32::MAX as u32;
 
     /// The tick that a time of `CLOCK_MONOTONIC` falls into.
     #[inline(always)]
@@ -22,7 +25,13 @@ impl Tick {
     /// a moment later can be.
     #[inline(always)]
     pub const fn since(self, earlier: Self) -> u32 {
-        self.0.saturating_sub(earlier.0)
+        let ticks = self.0.wrapping_sub(earlier.0);
+        if (ticks as i32) < 0 { 0 } else { ticks }
+    }
+
+    /// The moment so many ticks ago, [`Tick::LONGEST`] at most.
+    pub const fn before(self, ticks: u32) -> Self {
+        Self(self.0.wrapping_sub(if ticks > Self::LONGEST { Self::LONGEST } else { ticks }))
     }
 
     /// Ticks that cover `nanos`, rounded up: a timeout is never cut short.
@@ -83,6 +92,17 @@ impl Default for Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_before_the_boot_are_in_the_past() {
+        let now = Tick(20);
+        for ticks in [0, 20, 21, 600, Tick::LONGEST] {
+            assert_eq!(now.since(now.before(ticks)), ticks);
+        }
+        assert_eq!(now.since(now.before(u32::MAX)), Tick::LONGEST);
+        assert_eq!(now.since(Tick(21)), 0);
+        assert_eq!(now.before(30).since(now), 0);
+    }
 
     /// Jiffies begin at a number that soon overflows 32 bits, and have nothing to do with the time since boot.
     #[test]

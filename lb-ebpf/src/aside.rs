@@ -65,9 +65,9 @@ pub(crate) fn broken(event: &Event) {
 extern "C" fn limpet_broken(event: *const Event) -> u64 {
     // SAFETY: null, or the live reference of `broken`.
     let Some(event) = (unsafe { event.as_ref() }) else { return 0 };
-    if let Some(audit) = AUDIT.get_ptr_mut(event.service) {
+    if let Some(audit) = AUDIT.get_ptr_mut(event.service()) {
         // SAFETY: this CPU's own element, and no other reference to it lives meanwhile.
-        if let Some(count) = unsafe { &mut *audit }.broken.get_mut(event.cause as usize) {
+        if let Some(count) = unsafe { &mut *audit }.broken.get_mut(event.column()) {
             *count += 1;
         }
     }

@@ -3,6 +3,7 @@
 mod backend;
 mod client;
 mod decap;
+mod events;
 mod quic_id;
 mod sessions;
 
@@ -10,11 +11,14 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-pub use backend::{BackendArgs, BackendCommand, ChangeArgs, DrainArgs, Target, WeightArgs};
+pub use backend::{AddArgs, BackendArgs, BackendCommand, ChangeArgs, DrainArgs, Target, WeightArgs};
 pub use client::Client;
 pub use decap::{DecapArgs, GUE_PORT};
+pub use events::EventsArgs;
 pub use quic_id::{DecodeArgs, EncodeArgs, QuicIdAction, QuicIdArgs};
-pub use sessions::{DropArgs, FilterArgs, ListArgs, SessionsArgs, SessionsCommand};
+pub use sessions::{
+    DropArgs, FilterArgs, ListArgs, MoveArgs, MovesArgs, SessionsArgs, SessionsCommand, ShowArgs, UndoArgs,
+};
 
 /// Where the daemon listens for commands unless told otherwise.
 pub const DEFAULT_SOCKET: &str = "/run/limpet/limpet.sock";
@@ -68,8 +72,15 @@ pub enum Command {
                             limpet explain --service web --client [2001:db8::7]:40112\n  \
                             limpet explain --service web --service-port 443 --client 198.51.100.7:40112")]
     Explain(ExplainArgs),
-    /// List and forget stored sessions
+    /// List, show, move and forget stored sessions
     Sessions(SessionsArgs),
+    /// Print broken promises: which clients changed their backend or were refused, and why
+    ///
+    /// Those of late, at most 1,000, and with --follow what comes. They are a sample where there are many at once; all are
+    /// counted in `limpet status`. Times are in UTC.
+    #[command(after_help = "Examples:\n  limpet events --follow\n  \
+                            limpet events --service web --json | jq -r 'select(.cause == \"down\") | .client'")]
+    Events(EventsArgs),
     /// Say what a configuration file would change, and whom it would move
     ///
     /// Compares the file with what the daemon runs, looks at every live session, and says which clients would get another
@@ -84,7 +95,7 @@ pub enum Command {
     /// runs goes on unchanged.
     #[command(after_help = "Examples:\n  limpet reload")]
     Reload(ReloadArgs),
-    /// Drain, disable, enable or weigh a backend
+    /// Drain, disable, enable, weigh, add or remove a backend
     ///
     /// At run time, beside the configuration file: it stays so over reloads and restarts, `limpet status` shows it, and
     /// `limpet backend reset` goes back to the file.
@@ -130,7 +141,9 @@ pub struct RunArgs {
     /// [default: named after the socket, below /sys/fs/bpf/limpet]
     #[arg(long, value_name = "DIR")]
     pub pins: Option<PathBuf>,
-    /// Directory on disk for what must outlast a reboot: run-time changes of backends
+    /// Directory on disk for what must outlast a reboot: run-time changes of backends, and snapshots of
+    /// sessions [default: named after the socket, below /var/lib/limpet]
+    /// Directory on disk for what must outlast a reboot: run-time changes of backends, moves of sessions
     /// [default: named after the socket, below /var/lib/limpet]
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,

@@ -1,10 +1,32 @@
 //! The packet program's clock, read from here.
+//!
+//! It stands still while the machine is suspended, and with it all timeouts: a session that was idle for a minute when
+//! the machine went to sleep is so when it wakes up.
+
+use std::time::{Duration, SystemTime};
 
 use lb_common::time::Tick;
 use nix::time::{ClockId, clock_gettime};
 
+use crate::snapshot::Moment;
+
 /// The tick of this moment.
 pub(crate) fn now() -> Tick {
-    let time = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).expect("the clock exists since Linux 2.6.32");
-    Tick::from_nanos(time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64)
+    Tick::from_nanos(read(ClockId::CLOCK_MONOTONIC_COARSE).as_nanos() as u64)
+}
+
+/// This moment on both clocks.
+pub(crate) fn moment() -> Moment {
+    Moment::new(SystemTime::now(), now())
+}
+
+/// How long the machine was suspended since its boot.
+pub(crate) fn asleep() -> Duration {
+    // In this order, so that a pause in between does not count.
+    let awake = read(ClockId::CLOCK_MONOTONIC);
+    read(ClockId::CLOCK_BOOTTIME).saturating_sub(awake)
+}
+
+fn read(clock: ClockId) -> Duration {
+    clock_gettime(clock).expect("the clock exists since Linux 2.6.39").into()
 }

@@ -1,7 +1,8 @@
 //! The control plane: `config` (parse) -> `model` (validated) -> `plan` (the difference to what runs)
 //! -> `dataplane` (the packet program's maps). `daemon` holds them together; `api` and `metrics` only
-//! know what it can be asked. `decap` is a small daemon of its own, for backends.
-//! know what it can be asked.
+//! know what it can be asked. `runtime` and `snapshot` are what outlasts a reboot. `decap` is a small daemon of
+//! its own, for backends.
+
 pub mod access;
 pub mod api;
 pub mod cli;
@@ -12,6 +13,7 @@ pub mod daemon;
 pub mod dataplane;
 pub mod decap;
 pub mod demo;
+pub mod forecast;
 pub mod health;
 pub mod lab;
 pub mod metrics;
@@ -20,4 +22,5 @@ pub mod neighbour;
 pub mod plan;
 pub mod runtime;
 pub mod slots;
+pub mod snapshot;
 pub mod view;

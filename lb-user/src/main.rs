@@ -27,6 +27,7 @@ fn dispatch(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Reload(args) => commands::reload::run(&cli.socket, args),
         Command::Backend(args) => commands::backend::run(&cli.socket, args),
         Command::Plan(args) => commands::plan::run(&cli.socket, args),
+        Command::Events(args) => commands::events::run(&cli.socket, args),
         Command::Sessions(args) => commands::sessions::run(&cli.socket, args),
         Command::QuicId(args) => commands::quic_id::run(args),
         Command::Run(args) => commands::run::run(&cli.socket, args),

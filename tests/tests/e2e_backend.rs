@@ -200,7 +200,10 @@ async fn a_drain_ends_at_its_deadline_or_when_nobody_is_left() {
     // Nobody has come yet.
     let (code, said, _) = limpet(&bed, &["drain", &target, "--wait"]);
     assert_eq!(code, Some(0));
-    assert!(said.ends_with(&format!("nobody is left on {drained}\n")), "{said}");
+    assert!(
+        said.starts_with(&format!("service nat-v4: backend {drained} is draining\nnobody is left")),
+        "{said}"
+    );
     let (code, said, _) = limpet(&bed, &["enable", &target]);
     assert_eq!((code, &*said), (Some(0), &*format!("service nat-v4: backend {drained} is enabled\n")));
 
@@ -212,9 +215,15 @@ async fn a_drain_ends_at_its_deadline_or_when_nobody_is_left() {
     assert_eq!(code, Some(3), "{said}");
     assert!(begin.elapsed() >= Duration::from_secs(2), "{said}");
     let sessions = format!("{there} sessions");
-    assert!(said.contains(&format!("\n{sessions} and ")) && said.contains("to the deadline"), "{said}");
+    assert!(
+        said.contains(&format!("\n{sessions} and ")) && said.contains("the deadline ends it in"),
+        "{said}"
+    );
     assert!(said.contains(&format!("{drained} is disabled; {sessions} and ")), "{said}");
-    assert_eq!(shown(&bed, way, &drained)["state"], "disabled");
+    let report = format!("0 sessions ended by themselves, 0 moved, {there} cut at the deadline; ");
+    assert!(said.contains(&report), "{said}");
+    let shown = shown(&bed, way, &drained);
+    assert_eq!((&shown["state"], &shown["drain"]["cut"]["sessions"]), (&json!("disabled"), &json!(there)));
 }
 
 #[tokio::test]
@@ -227,6 +236,12 @@ async fn what_can_not_be_done_changes_nothing() {
         (&["drain", "nat-v4"], "give a service and a backend"),
         (&["weight", "nat-v4/b", "0"], "0 is not in 1..=65535"),
         (&["drain", "nat-v4/backend-1", "--deadline", "0s"], "1s at least"),
+        (&["add", "shop/b", "--address", "10.0.0.9"], "there is no service `shop`"),
+        (&["add", "nat-v4/b", "--address", "2001:db8::9"], "of another family than its IPv4 service"),
+        (&["add", "nat-v4/b", "--address", "127.0.0.1"], "a loopback address, can't be"),
+        (&["add", "nat-v4/backend-1", "--address", "10.0.0.9"], "already has a backend named \"backend-1\""),
+        (&["add", "nat-v4/b/c", "--address", "10.0.0.9"], "\"b/c\" can't be a name"),
+        (&["add", "nat-v4/b"], "--address"),
     ] {
         let (code, said, complaint) = limpet(&bed, arguments);
         assert_ne!(code, Some(0), "{arguments:?}");
@@ -242,4 +257,63 @@ async fn what_can_not_be_done_changes_nothing() {
         "{complaint}"
     );
     assert!(bed.daemon.status().unwrap().all("up"));
+}
+
+#[tokio::test]
+async fn backends_that_come_move_nobody_and_those_that_go_their_own_clients() {
+    let services: Vec<_> = WAYS.iter().map(|way| way.service(3)).collect();
+    let mut bed = Bed::new(Size { clients: 1, backends: 4 }, services).await.unwrap();
+    let [removed, added] = [backend_name(1), backend_name(3)];
+    let clients = settle(&bed).await;
+    // Sessions are proven from the next tick of the clock on.
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    let clients = all_at_home(&bed, clients, "before").await;
+
+    for way in WAYS {
+        let backend = way.backend(3);
+        let target = format!("{}/{added}", way.name());
+        let (address, port) = (backend.address.to_string(), way.backend_port().to_string());
+        let arguments = ["add", &target, "--address", &address, "--port", &port];
+        let (code, said, complaint) = limpet(&bed, &arguments);
+        assert_eq!((code, &*complaint), (Some(0), ""));
+        assert!(said.contains(&format!("backend {added} is added at {address} with weight 100")), "{said}");
+        assert_eq!(limpet(&bed, &arguments).1, "nothing to change: it is so already\n");
+        assert_eq!(shown(&bed, way, &added)["runtime"]["added"], true);
+    }
+    bed.daemon.wait_for(PATIENCE, |status| status.everywhere(&added, "up")).await.unwrap();
+    let clients = all_at_home(&bed, clients, "added").await;
+    assert!(strangers_at(&bed, &added, 0).await > 5);
+    // A plan, a restart and a reload know of it.
+    let file = bed.lab.directory().join("limpet.toml");
+    let plan: Value = bed.daemon.ask(&["plan", "--json", "--config", file.to_str().unwrap()]).unwrap();
+    assert_eq!((&plan["changes"], &plan["sessions"]["moved"]), (&json!([]), &json!(0)));
+    bed.daemon.kill().unwrap();
+    bed.daemon.start_again().unwrap();
+    let clients = all_at_home(&bed, clients, "after a crash").await;
+    let reloaded: Value = bed.daemon.ask(&["reload", "--json"]).unwrap();
+    assert_eq!(reloaded["changes"], json!([]));
+    assert!(strangers_at(&bed, &added, 1).await > 5);
+
+    order(&bed, "remove", &removed, &[]);
+    let (gone, stay): (Vec<_>, Vec<_>) = clients.into_iter().partition(|client| client.home == removed);
+    assert!(gone.len() > 5, "{} of the clients are there", gone.len());
+    let stay = all_at_home(&bed, stay, "removed").await;
+    for client in &gone {
+        assert_ne!(asks(&bed, client.way, client.number).await.unwrap(), removed);
+    }
+    bed.daemon.kill().unwrap();
+    bed.daemon.start_again().unwrap();
+    assert_eq!(strangers_at(&bed, &removed, 2).await, 0);
+    let status: Value = bed.daemon.ask(&["status", "--json"]).unwrap();
+    assert_eq!(status["services"][0]["removed"], json!([removed]));
+    let (code, _, complaint) = limpet(&bed, &["drain", &format!("nat-v4/{removed}")]);
+    assert_eq!(code, Some(1));
+    assert!(complaint.contains("`limpet backend reset` brings it back"), "{complaint}");
+
+    order(&bed, "reset", &removed, &[]);
+    order(&bed, "reset", &added, &[]);
+    bed.daemon.wait_for(PATIENCE, |status| status.everywhere(&removed, "up")).await.unwrap();
+    assert!(strangers_at(&bed, &removed, 3).await > 5);
+    assert_eq!(strangers_at(&bed, &added, 4).await, 0);
+    all_at_home(&bed, stay.into_iter().filter(|client| client.home != added).collect(), "reset").await;
 }

@@ -50,7 +50,7 @@ fn service(way: Way, scheme: &Scheme) -> Service {
     };
     let mut service = Service {
         protocol: "udp",
-        persistence: Persistence { by: "quic-cid", quic: vec![quic] },
+        persistence: Persistence { quic: vec![quic], ..Persistence::by("quic-cid") },
         ..way.service(BACKENDS)
     };
     for (index, backend) in (0..).zip(&mut service.backend) {

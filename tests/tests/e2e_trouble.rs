@@ -70,10 +70,15 @@ fn no_bpf_file_system() {
 }
 
 #[test]
-fn pinned_state_of_another_layout() {
+fn something_else_among_the_pins() {
     let lab = Lab::new(SIZE).unwrap();
-    fs::create_dir_all(lab.pins().join("v0")).unwrap();
-    assert_says(&refusal(&lab, &Config::new(vec![web()]), &[]), &["another layout", "v0", "rm -r"]);
+    for strange in ["v", "other", "v1x"] {
+        let path = lab.pins().join(strange);
+        fs::create_dir_all(&path).unwrap();
+        let name = format!("/{strange} is not of limpet's making");
+        assert_says(&refusal(&lab, &Config::new(vec![web()]), &[]), &[&name, "remove it", "--pins"]);
+        fs::remove_dir(path).unwrap();
+    }
 }
 
 /// What runs goes on while a start with another file is refused.

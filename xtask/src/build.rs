@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// How to build.
-#[derive(clap::Args, Clone, Copy)]
+#[derive(clap::Args, Clone, Copy, Default)]
 #[group(skip)]
 pub(crate) struct Args {
     /// Build `limpet` unoptimised; the packet program is always optimised, as the verifier wants it

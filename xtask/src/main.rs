@@ -6,6 +6,7 @@ mod build;
 mod flood;
 mod fuzz;
 mod linker;
+mod million;
 mod packages;
 mod process;
 mod rights;
@@ -48,6 +49,8 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Flood the packet program from invented addresses, and see who is lost
     Flood(flood::Args),
+    /// Measure what operators wait for with a million live sessions
+    Million(million::Args),
     /// Play changes of nodes and backends behind one router, and count what breaks
     Simulate(simulate::Args),
 }
@@ -72,6 +75,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Bench(args) => bench::run(&workspace, &args),
         Command::Fuzz(args) => fuzz::run(&workspace, &args),
         Command::Flood(args) => flood::run(&workspace, &args),
+        Command::Million(args) => million::run(&workspace, &args),
         Command::Simulate(args) => simulate::run(&workspace, &args),
     }
 }

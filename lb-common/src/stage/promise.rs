@@ -182,9 +182,8 @@ fn broken<T: Tables>(
     service: &Service,
     key: &SessionKey,
     cause: Cause,
-    [old, new]: [BackendId; 2],
+    backends: [BackendId; 2],
 ) {
     tables.count(cause.reason());
-    let (service, tick) = (service.number, tables.now());
-    tables.broken(&Event { key: *key, service, cause: cause as u32, old, new, tick, reserved: 0 });
+    tables.broken(&Event::new(*key, service.number, cause, backends, tables.now()));
 }

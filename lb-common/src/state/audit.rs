@@ -68,24 +68,60 @@ layout!(Audit, size = 72, align = 8);
 unsafe impl Plain for Audit {}
 
 /// A promise that was broken.
+// Of words only: two halves that the compiler writes at once must not straddle two of them on the kernel's stack.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(C)]
 pub struct Event {
     /// Whose.
     pub key: SessionKey,
-    /// [`super::Service::number`].
-    pub service: u32,
-    /// A [`Cause`] as a number.
-    pub cause: u32,
-    /// The backend, or home, of the session.
-    pub old: BackendId,
-    /// The backend that serves the client now; none if it is refused.
-    pub new: BackendId,
+    /// [`super::Service::number`] (low half) and a [`Cause`].
+    which: u64,
+    /// The backend, or home, of the session (low half), and the one that serves now; none if it is refused.
+    backends: u64,
     /// When.
-    pub tick: Tick,
-    /// Always 0.
-    pub reserved: u32,
+    tick: u64,
 }
 layout!(Event, size = 48, align = 8);
 // SAFETY: integers only, no padding.
 unsafe impl Plain for Event {}
+
+impl Event {
+    /// A promise of `service` to the client behind `key`, whose session was at `old` and which goes to `new`.
+    #[inline(always)]
+    pub const fn new(
+        key: SessionKey,
+        service: u32,
+        cause: Cause,
+        [old, new]: [BackendId; 2],
+        now: Tick,
+    ) -> Self {
+        Self {
+            key,
+            which: service as u64 | (cause as u64) << 32,
+            backends: old.0 as u64 | (new.0 as u64) << 32,
+            tick: now.0 as u64,
+        }
+    }
+
+    /// The service's number.
+    #[inline(always)]
+    pub const fn service(&self) -> u32 {
+        self.which as u32
+    }
+
+    /// The column of its cause in [`Cause::ALL`].
+    #[inline(always)]
+    pub const fn column(&self) -> usize {
+        (self.which >> 32) as usize
+    }
+
+    /// The backend, or home, that the session was at, and the one that serves now.
+    pub const fn backends(&self) -> [BackendId; 2] {
+        [BackendId(self.backends as u32), BackendId((self.backends >> 32) as u32)]
+    }
+
+    /// When.
+    pub const fn tick(&self) -> Tick {
+        Tick(self.tick as u32)
+    }
+}

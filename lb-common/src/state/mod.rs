@@ -55,6 +55,8 @@ unsafe impl Plain for u32 {}
 unsafe impl Plain for BackendId {}
 // SAFETY: plain integers.
 unsafe impl Plain for [u64; 3] {}
+// SAFETY: plain integers.
+unsafe impl Plain for [u64; 2] {}
 // SAFETY: a shared integer.
 unsafe impl Plain for crate::shared::Word {}
 // SAFETY: plain integers.

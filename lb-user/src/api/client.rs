@@ -13,8 +13,8 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::{
-    BackendOrder, Dropped, ExplainQuery, Explanation, Forecast, PlanQuery, Refusal, Reloaded, SessionFilter,
-    SessionList, Status,
+    BackendOrder, Dropped, EventQuery, Events, ExplainQuery, Explanation, Forecast, Move, MoveOrder, Moves,
+    PlanQuery, Refusal, Reloaded, SessionFilter, SessionList, Status, UndoOrder, Undone,
 };
 
 /// A daemon that takes longer than this for an answer is taken to hang.
@@ -107,6 +107,39 @@ impl Client {
     /// See [`CallError`].
     pub async fn drop_sessions(&self, filter: &SessionFilter) -> Result<Dropped, CallError> {
         self.call(Method::DELETE, &sessions(filter)).await
+    }
+
+    /// [`super::Control::events`] of the daemon.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn events(&self, EventQuery { after }: EventQuery) -> Result<Events, CallError> {
+        self.call(Method::GET, &format!("/v1/events?after={after}")).await
+    }
+
+    /// [`super::Control::move_sessions`] of the daemon.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn move_sessions(&self, order: &MoveOrder) -> Result<Move, CallError> {
+        let query = serde_urlencoded::to_string(order).expect("a flat struct of plain values");
+        self.call(Method::POST, &format!("/v1/moves?{query}")).await
+    }
+
+    /// [`super::Control::moves`] of the daemon.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn moves(&self) -> Result<Moves, CallError> {
+        self.call(Method::GET, "/v1/moves").await
+    }
+
+    /// [`super::Control::undo`] of the daemon.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn undo(&self, order: &UndoOrder) -> Result<Undone, CallError> {
+        self.call(Method::POST, &format!("/v1/moves/undo?id={}", order.id)).await
     }
 
     /// [`super::Control::reload`] of the daemon.

@@ -1,19 +1,23 @@
 //! The control API: what the daemon can be asked and told, as JSON over HTTP on a unix socket.
 //!
-//! `GET /v1/status`, `GET /v1/explain?service=S&client=ADDR&port=N&service_port=N`, `GET /v1/plan?config=PATH`, `GET` and `DELETE
-//! /v1/sessions?service=S&client=PREFIX&backend=B&limit=N&after=NEXT`, `POST /v1/reload`,
-//! `POST /v1/backend?service=S&backend=B&action=A&deadline_s=N&weight=N`. The server knows the
+//! `GET /v1/status`, `GET /v1/events?after=N`, `GET /v1/explain?service=S&client=ADDR&port=N&service_port=N`,
+//! `GET /v1/plan?config=PATH`, `GET` and `DELETE /v1/sessions?service=S&client=PREFIX&backend=B&limit=N&after=NEXT`, `GET` and
+//! `POST /v1/moves?service=S&client=PREFIX&backend=B&to=B&percent=N&rate=N&dry_run=BOOL`, `POST /v1/moves/undo?id=N`,
+//! `POST /v1/reload`, `POST /v1/backend?service=S&backend=B&action=A&deadline_s=N&weight=N&address=ADDR&port=N`. The server knows the
 //! daemon only as [`Control`]; the commands know the server only as [`Client`]. Names in JSON are a promise:
 //! fields may be added, none is ever renamed.
 
 mod backend;
 mod client;
+mod events;
 mod explanation;
 mod forecast;
 pub(crate) mod http;
+mod moves;
 mod refusal;
 mod server;
 mod sessions;
+mod snapshot;
 mod socket;
 mod status;
 
@@ -22,17 +26,20 @@ use std::future::Future;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    backend::{BackendAction, BackendOrder},
+    backend::{BackendAction, BackendOrder, Cut, Drain, DrainForecast},
     client::{CallError, Client},
+    events::{Broken, EventQuery, Events},
     explanation::{ExplainQuery, Explanation, Session, Why},
     forecast::{BackendForecast, Forecast, PlanQuery, SessionForecast},
+    moves::{Move, MoveOrder, MoveState, Moves, UndoOrder, Undone},
     refusal::{Refusal, RefusalKind},
     server::serve,
-    sessions::{Dropped, ListedSession, SessionFilter, SessionList},
+    sessions::{Dropped, ListedSession, SessionFilter, SessionList, ShownSession},
+    snapshot::{RestoredSessions, Snapshot},
     socket::{Socket, SocketError},
     status::{
-        Access, Backend, BackendState, Forwarding, Interface, Mode, NextHop, Persistence, RuntimeChange,
-        Service, Status, Table, reasons,
+        Access, Backend, BackendState, Forwarding, Interface, Mode, NextHop, Persistence, Promises,
+        RuntimeChange, Service, Status, Table, reasons,
     },
 };
 
@@ -56,6 +63,17 @@ pub trait Control: Send + Sync + 'static {
 
     /// Forgets stored sessions.
     fn drop_sessions(&self, filter: SessionFilter) -> impl Future<Output = Result<Dropped, Refusal>> + Send;
+
+    /// Broken promises of late.
+    fn events(&self, query: EventQuery) -> impl Future<Output = anyhow::Result<Events>> + Send;
+    /// Gives stored sessions another home, from now on; the answer says how many it is about.
+    fn move_sessions(&self, order: MoveOrder) -> impl Future<Output = Result<Move, Refusal>> + Send;
+
+    /// The moves that are remembered.
+    fn moves(&self) -> impl Future<Output = Result<Moves, Refusal>> + Send;
+
+    /// Takes a move back.
+    fn undo(&self, order: UndoOrder) -> impl Future<Output = Result<Undone, Refusal>> + Send;
 
     /// Reads the configuration file again and applies what changed. Refused, nothing has changed.
     fn reload(&self) -> impl Future<Output = Result<Reloaded, Refusal>> + Send;

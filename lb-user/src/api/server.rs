@@ -10,8 +10,8 @@ use axum::{
 };
 
 use super::{
-    BackendOrder, Control, Dropped, ExplainQuery, Explanation, Forecast, PlanQuery, Refusal, Reloaded,
-    SessionFilter, SessionList, Socket, Status, http,
+    BackendOrder, Control, Dropped, EventQuery, Events, ExplainQuery, Explanation, Forecast, Move, MoveOrder,
+    Moves, PlanQuery, Refusal, Reloaded, SessionFilter, SessionList, Socket, Status, UndoOrder, Undone, http,
 };
 
 /// Answers on the socket until `shutdown` resolves, then removes the socket's file.
@@ -33,6 +33,9 @@ fn router<C: Control>(control: Arc<C>) -> Router {
         .route("/v1/explain", get(explain::<C>))
         .route("/v1/plan", get(plan::<C>))
         .route("/v1/sessions", get(list_sessions::<C>).delete(drop_sessions::<C>))
+        .route("/v1/events", get(events::<C>))
+        .route("/v1/moves", get(moves::<C>).post(move_sessions::<C>))
+        .route("/v1/moves/undo", post(undo::<C>))
         .route("/v1/reload", post(reload::<C>))
         .route("/v1/backend", post(backend::<C>))
         .fallback(unknown)
@@ -75,6 +78,34 @@ async fn drop_sessions<C: Control>(
     control.drop_sessions(filter).await.map(Json)
 }
 
+async fn events<C: Control>(
+    State(control): State<Arc<C>>,
+    query: Result<Query<EventQuery>, QueryRejection>,
+) -> Result<Json<Events>, Refusal> {
+    let Query(query) = query.map_err(|rejection| Refusal::invalid(rejection.body_text()))?;
+    Ok(Json(control.events(query).await?))
+}
+
+async fn move_sessions<C: Control>(
+    State(control): State<Arc<C>>,
+    query: Result<Query<MoveOrder>, QueryRejection>,
+) -> Result<Json<Move>, Refusal> {
+    let Query(order) = query.map_err(|rejection| Refusal::invalid(rejection.body_text()))?;
+    whole(async move { control.move_sessions(order).await }).await
+}
+
+async fn moves<C: Control>(State(control): State<Arc<C>>) -> Result<Json<Moves>, Refusal> {
+    control.moves().await.map(Json)
+}
+
+async fn undo<C: Control>(
+    State(control): State<Arc<C>>,
+    query: Result<Query<UndoOrder>, QueryRejection>,
+) -> Result<Json<Undone>, Refusal> {
+    let Query(order) = query.map_err(|rejection| Refusal::invalid(rejection.body_text()))?;
+    whole(async move { control.undo(order).await }).await
+}
+
 async fn reload<C: Control>(State(control): State<Arc<C>>) -> Result<Json<Reloaded>, Refusal> {
     whole(async move { control.reload().await }).await
 }
@@ -88,16 +119,16 @@ async fn backend<C: Control>(
 }
 
 /// In a task of its own: a client that hangs up must not stop a change half way.
-async fn whole(
-    change: impl Future<Output = Result<Reloaded, Refusal>> + Send + 'static,
-) -> Result<Json<Reloaded>, Refusal> {
+async fn whole<T: Send + 'static>(
+    change: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+) -> Result<Json<T>, Refusal> {
     let outcome = tokio::spawn(change).await;
     outcome.map_err(|error| Refusal::failed(format!("the change broke off: {error}")))?.map(Json)
 }
 
 async fn unknown(method: Method, uri: Uri) -> Refusal {
     Refusal::not_found(format!(
-        "limpet {} knows no {method} {}; ask for /v1/status, /v1/explain, /v1/plan, /v1/sessions, /v1/reload or /v1/backend",
+        "limpet {} knows no {method} {}; ask for /v1/status, /v1/explain, /v1/plan, /v1/sessions, /v1/moves, /v1/events, /v1/reload or /v1/backend",
         env!("CARGO_PKG_VERSION"),
         uri.path()
     ))

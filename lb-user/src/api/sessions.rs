@@ -1,9 +1,11 @@
 //! Stored sessions, listed and dropped.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::Session;
+use super::{Explanation, Session};
 
 /// Which sessions; what is not said is any.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -57,6 +59,33 @@ pub struct ListedSession {
     pub idle_left_s: f64,
     /// Seconds after which it is chosen anew; `None` without a bound.
     pub lifetime_left_s: Option<f64>,
+}
+
+/// A stored session with everything that is known about its client.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShownSession {
+    /// The session.
+    #[serde(flatten)]
+    pub listed: ListedSession,
+    /// When it was made, in seconds since 1970.
+    pub created_at: u64,
+    /// When its client was last seen.
+    pub seen_at: u64,
+    /// Where the client's next connection goes, and why.
+    pub text: Vec<String>,
+}
+
+impl ShownSession {
+    /// Of what the daemon says about it.
+    #[must_use]
+    pub fn new(listed: ListedSession, explanation: Explanation, now: SystemTime) -> Self {
+        let at = |ago: f64| {
+            let time = now.checked_sub(Duration::from_secs_f64(ago.max(0.0))).unwrap_or(UNIX_EPOCH);
+            time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+        };
+        let (created_at, seen_at) = (at(listed.session.age_s), at(listed.session.idle_s));
+        Self { listed, created_at, seen_at, text: explanation.text }
+    }
 }
 
 /// What was dropped.

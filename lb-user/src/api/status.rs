@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, net::IpAddr};
 use lb_common::reason::{Kind, Reason};
 use serde::{Deserialize, Serialize};
 
+use super::Drain;
+use super::Snapshot;
 use crate::model::{self, PersistBy, Protocol};
 
 /// Everything there is to know of a running daemon.
@@ -35,6 +37,9 @@ pub struct Status {
     pub events: BTreeMap<String, u64>,
     /// The maps whose filling matters.
     pub tables: Vec<Table>,
+    /// Sessions on disk.
+    #[serde(default)]
+    pub snapshot: Snapshot,
 }
 
 impl Status {
@@ -97,8 +102,12 @@ pub struct Service {
     pub forwarding: Forwarding,
     /// What identifies a client.
     pub persistence: Persistence,
+    /// The group that it shares its sessions with; `None`: they are its own.
+    pub group: Option<String>,
     /// Who may use it; `None`: everybody.
     pub access: Option<Access>,
+    /// What became of its sessions' promises.
+    pub promises: Promises,
     /// Live sessions.
     pub sessions: u64,
     /// Live flows.
@@ -115,6 +124,18 @@ pub struct Service {
     pub connections: u64,
     /// In the order of the file; backends that are no longer in it come last while they have flows or sessions.
     pub backends: Vec<Backend>,
+    /// Names of backends that the configuration file has, and an operator has removed.
+    #[serde(default)]
+    pub removed: Vec<String>,
+}
+
+/// What became of promises, since the service was first configured: new connections of clients with a session.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Promises {
+    /// They went where they belong.
+    pub kept: u64,
+    /// Broken, by cause, each once; every cause is there, see [`lb_common::state::Cause`].
+    pub broken: BTreeMap<String, u64>,
 }
 
 /// An access list in figures.
@@ -218,6 +239,9 @@ pub struct Backend {
     /// What of it is not as the configuration file says; `None`: nothing.
     #[serde(default)]
     pub runtime: Option<RuntimeChange>,
+    /// How far its drain is; `None`: it is not being drained, and was not until its deadline.
+    #[serde(default)]
+    pub drain: Option<Drain>,
     /// Its part of the service's slots, and so of the clients not seen before: 0 to 1, never NaN.
     pub share: f64,
     /// Live sessions.
@@ -247,6 +271,9 @@ pub struct RuntimeChange {
     pub deadline_left_s: Option<u64>,
     /// The weight that the file says, where it is another.
     pub file_weight: Option<u32>,
+    /// The configuration file does not have it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub added: bool,
 }
 
 /// What a backend may be given.

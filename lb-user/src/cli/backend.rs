@@ -1,6 +1,6 @@
 //! `limpet backend`.
 
-use std::{str::FromStr, time::Duration};
+use std::{net::IpAddr, str::FromStr, time::Duration};
 
 use clap::{Args, Subcommand};
 
@@ -28,7 +28,18 @@ pub enum BackendCommand {
     /// Give it another share of new clients; nobody who is there moves
     #[command(after_help = "Examples:\n  limpet backend weight web/web-1 50")]
     Weight(WeightArgs),
-    /// Back to what the configuration file says
+    /// Add a backend that the configuration file does not have
+    ///
+    /// By the rules of the file. Nobody who has a session moves; the backend gets its share of new clients. Written into the
+    /// file as well, it is the file's.
+    #[command(after_help = "Examples:\n  limpet backend add web/web-4 --address 10.0.0.14 --port 8080\n  \
+                            limpet backend add web/web-4 --address 10.0.0.14 --weight 10")]
+    Add(AddArgs),
+    /// Take a backend out: its clients move to others, nobody else does
+    ///
+    /// Drain it first. One that the file has comes back with `reset`.
+    Remove(ChangeArgs),
+    /// Back to what the configuration file says: one that was added goes, one that was removed comes back
     Reset(ChangeArgs),
 }
 
@@ -64,6 +75,23 @@ pub struct WeightArgs {
     /// The weight, 1 to 65535
     #[arg(value_name = "WEIGHT", value_parser = clap::value_parser!(u32).range(1..=65_535))]
     pub weight: u32,
+}
+
+/// Options of `limpet backend add`.
+#[derive(Debug, Args)]
+pub struct AddArgs {
+    /// Which backend.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+    /// The server's address
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: IpAddr,
+    /// The server's port [default: the service's, if it has one]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// Its share of new clients, 1 to 65535 [default: 100]
+    #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    pub weight: Option<u32>,
 }
 
 /// Which backend, and how the answer is printed.

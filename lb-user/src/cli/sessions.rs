@@ -1,5 +1,7 @@
 //! `limpet sessions`.
 
+use std::net::IpAddr;
+
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
 
@@ -21,6 +23,22 @@ pub enum SessionsCommand {
                             limpet sessions list --client 198.51.100.0/24 --limit 1000\n  \
                             limpet sessions list --backend web-1 --json | jq -r '.sessions[].client'")]
     List(ListArgs),
+    /// Show everything about one client: its sessions, their times, and where it goes next
+    #[command(after_help = "Examples:\n  limpet sessions show --client 198.51.100.7")]
+    Show(ShowArgs),
+    /// Give stored sessions another home: open connections stay, the next ones go there
+    ///
+    /// The daemon does it beside everything else, and remembers what was where: `limpet sessions moves` says how far it
+    /// is, `limpet sessions undo` takes it back.
+    #[command(after_help = "Examples:\n  limpet sessions move --backend web-1 --to web-2 --percent 10\n  \
+                            limpet sessions move --backend web-1 --to web-2 --rate 50\n  \
+                            limpet sessions move --client 198.51.100.0/24 --to web-2 --dry-run")]
+    Move(MoveArgs),
+    /// List the moves that are remembered, and how far they are
+    Moves(MovesArgs),
+    /// Take a move back: sessions that are still there go where they were
+    #[command(after_help = "Examples:\n  limpet sessions undo 3")]
+    Undo(UndoArgs),
     /// Forget stored sessions: their clients are chosen for anew
     ///
     /// Open connections go on, and as long as one has traffic it makes a new session where it is.
@@ -54,6 +72,62 @@ pub struct ListArgs {
     /// Go on where the last list ended: what it gave as `next`
     #[arg(long, value_name = "NEXT")]
     pub after: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `limpet sessions show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Address of the client
+    #[arg(long, value_name = "ADDRESS")]
+    pub client: IpAddr,
+    /// Of this service only
+    #[arg(long, value_name = "SERVICE")]
+    pub service: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `limpet sessions move`.
+#[derive(Debug, Args)]
+pub struct MoveArgs {
+    /// Which sessions; by client or backend at least.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// Where to: a backend of the same service, which is up
+    #[arg(long, value_name = "BACKEND")]
+    pub to: String,
+    /// Only this part of them, always the same clients
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub percent: Option<u8>,
+    /// So many a second [default: as fast as it goes]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rate: Option<u32>,
+    /// Only say how many it would be
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `limpet sessions moves`.
+#[derive(Debug, Args)]
+pub struct MovesArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `limpet sessions undo`.
+#[derive(Debug, Args)]
+pub struct UndoArgs {
+    /// Number of the move
+    #[arg(value_name = "ID")]
+    pub id: u64,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    mem,
     path::Path,
     process::ExitCode,
     time::Duration,
@@ -10,7 +11,7 @@ use std::{
 use super::ask::ask;
 use crate::{
     api::{Backend, BackendAction, BackendOrder, BackendState, CallError, Client, Refusal},
-    cli::{BackendArgs, BackendCommand, ChangeArgs, DrainArgs, Target, WeightArgs},
+    cli::{AddArgs, BackendArgs, BackendCommand, ChangeArgs, DrainArgs, Target, WeightArgs},
     view,
 };
 
@@ -32,6 +33,8 @@ pub fn run(socket: &Path, args: &BackendArgs) -> anyhow::Result<ExitCode> {
         action,
         deadline_s: None,
         weight: None,
+        address: None,
+        port: None,
     };
     let (change, order, waits) = match &args.action {
         BackendCommand::Drain(DrainArgs { change, deadline, wait }) => {
@@ -41,6 +44,11 @@ pub fn run(socket: &Path, args: &BackendArgs) -> anyhow::Result<ExitCode> {
         BackendCommand::Weight(WeightArgs { change, weight }) => {
             (change, BackendOrder { weight: Some(*weight), ..order(change, BackendAction::Weight) }, false)
         }
+        BackendCommand::Add(AddArgs { change, address, port, weight }) => {
+            let order = order(change, BackendAction::Add);
+            (change, BackendOrder { address: Some(*address), port: *port, weight: *weight, ..order }, false)
+        }
+        BackendCommand::Remove(change) => (change, order(change, BackendAction::Remove), false),
         BackendCommand::Disable(change) => (change, order(change, BackendAction::Disable), false),
         BackendCommand::Enable(change) => (change, order(change, BackendAction::Enable), false),
         BackendCommand::Reset(change) => (change, order(change, BackendAction::Reset), false),
@@ -52,11 +60,16 @@ pub fn run(socket: &Path, args: &BackendArgs) -> anyhow::Result<ExitCode> {
     let mut is_empty = false;
     let watched = async {
         let last = watch(&client, &change.target).await?;
-        is_empty = (last.sessions, last.flows) == (0, 0);
+        is_empty = is_over(&last);
         Ok(last)
     };
     let done = ask(watched, false, view::drained)?;
     Ok(if is_empty || done != ExitCode::SUCCESS { done } else { ExitCode::from(SOME_LEFT) })
+}
+
+/// Nobody is left, and nobody was cut off.
+fn is_over(backend: &Backend) -> bool {
+    backend.drain.is_some_and(|drain| drain.cut.is_none() && (drain.sessions, drain.flows) == (0, 0))
 }
 
 /// Prints a line whenever something changed, until nobody is left on the backend or it is not to be drained any more;
@@ -66,11 +79,14 @@ async fn watch(client: &Client, target: &Target) -> Result<Backend, CallError> {
     loop {
         let found = find(client, target).await?;
         let order = found.runtime.and_then(|change| change.state);
-        if order != Some(BackendState::Draining) || (found.sessions, found.flows) == (0, 0) {
+        let Some(drain) = found.drain.filter(|_| order == Some(BackendState::Draining)) else {
+            return Ok(found);
+        };
+        if is_over(&found) {
             return Ok(found);
         }
-        let left = (found.sessions, found.flows);
-        if last.replace(left) != Some(left) {
+        let seen = (drain.sessions, drain.flows, mem::discriminant(&drain.forecast));
+        if last.replace(seen) != Some(seen) {
             // Whoever looks no longer is no reason to stop waiting.
             let _gone = view::draining(&found, &mut io::stdout()).and_then(|()| io::stdout().flush());
         }

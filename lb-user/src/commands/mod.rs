@@ -4,6 +4,7 @@ pub mod backend;
 pub mod check;
 pub mod decap;
 pub mod demo;
+pub mod events;
 pub mod explain;
 mod log;
 pub mod plan;

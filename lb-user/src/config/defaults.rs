@@ -33,6 +33,12 @@ pub(crate) const TUNNEL_MTU: u16 = 1500;
 /// fit behind 48 bytes of outer headers.
 pub(crate) const TUNNEL_MTU_RANGE: RangeInclusive<u16> = 1280 + 48..=u16::MAX;
 
+/// `sessions.snapshot_interval`: what a reboot loses at most, for half a megabyte a second where there are a million
+/// sessions.
+pub(crate) const SNAPSHOT_INTERVAL: Option<Duration> = Some(seconds(60));
+/// `sessions.snapshot_interval`.
+pub(crate) const SNAPSHOT_RANGE: RangeInclusive<Duration> = seconds(1)..=seconds(DAY);
+
 /// Characters of `hash.secret`.
 pub(crate) const SECRET_LENGTH: RangeInclusive<usize> = 16..=1024;
 

@@ -197,6 +197,21 @@ impl<'a> Reader<'a> {
         self.parsed(key, &expected, |text| values::duration(key, text, bounds))
     }
 
+    /// A duration within bounds, or `None` for the word `off`.
+    pub(super) fn duration_or_off(
+        &mut self,
+        key: &'static str,
+        bounds: &RangeInclusive<Duration>,
+    ) -> Field<Option<Duration>> {
+        let [low, high] = [bounds.start(), bounds.end()].map(|&bound| humantime::format_duration(bound));
+        let expected =
+            format!("a number and unit in quotes such as \"30s\", from {low} to {high}, or \"off\"");
+        self.parsed(key, &expected, |text| match text {
+            "off" => Ok(None),
+            text => values::duration(key, text, bounds).map(Some),
+        })
+    }
+
     /// One of several words.
     pub(super) fn one_of<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Field<T> {
         let words: Vec<_> = choices.iter().map(|&(word, _)| word).collect();

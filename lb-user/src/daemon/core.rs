@@ -4,7 +4,13 @@ mod reload;
 mod start;
 mod wants;
 
-use std::{collections::HashMap, net::IpAddr, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 use lb_common::{reason::Reason, state::Health};
@@ -12,8 +18,12 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{info, warn};
 
 use self::wants::{addresses, targets};
-use super::{claims::Claims, sweep};
+use super::{
+    claims::Claims, drain::Drains, events::Reports, moves::Mover, snapshot::Snapshots, sweep, warmup::Warmups,
+};
 use crate::{
+    clock,
+    config::File,
     dataplane::{self, Dataplane as _, Mode, Program},
     health::{BackendKey, Flip, Monitor, Target},
     model::Model,
@@ -37,14 +47,20 @@ pub(super) struct Core {
     /// What is in force: the file with the changes over it.
     pub(super) model: Arc<Model>,
     /// What the configuration file says.
-    pub(super) file: Model,
+    pub(super) file: File,
     /// What operators changed since.
     pub(super) changes: Changes,
+    /// How far the drains among them are.
+    pub(super) drains: Drains,
+    /// Sessions that are being given to other backends.
+    pub(super) mover: Mover,
     /// Where the changes are kept.
     pub(super) state_dir: PathBuf,
     pub(super) state: State,
     pub(super) inputs: Inputs,
     pub(super) monitor: Monitor,
+    pub(super) warmups: Warmups,
+    pub(super) events: Reports,
     pub(super) attachments: Vec<Attachment>,
     pub(super) started: Instant,
     pub(super) config: String,
@@ -52,6 +68,10 @@ pub(super) struct Core {
     pub(super) next_hops: UnboundedReceiver<Change>,
     /// The counter of this name at the last sweep.
     no_source_port: u64,
+    /// How long the machine was suspended by then.
+    asleep: Duration,
+    /// Sessions on disk.
+    pub(super) snapshots: Snapshots,
     /// Addresses without a next hop, and why.
     pub(super) unreachable: HashMap<IpAddr, String>,
     resolver: Resolver,
@@ -69,7 +89,8 @@ impl Core {
 
     /// Plans and applies; returns the changes in words. Refused, `self.inputs` stays as it was.
     pub(super) fn install(&mut self, model: &Model, inputs: Inputs) -> Result<Vec<String>> {
-        let inputs = inputs.for_model(&self.state, model);
+        let mut inputs = inputs.for_model(&self.state, model);
+        self.start_slowly(model, &mut inputs);
         let Plan { steps, next, changes } = plan::plan(&self.state, model, &inputs)?;
         if let Err(error) = steps.iter().try_for_each(|step| plan::apply(step, &mut self.program.kernel)) {
             // Some steps were taken; the maps know which.
@@ -78,11 +99,12 @@ impl Core {
         }
         self.state = next;
         self.inputs = inputs;
+        self.publish_loads()?;
         Ok(changes)
     }
 
     /// Brings everything beside the maps in line with the model.
-    async fn follow(&mut self, model: &Model) -> Result<()> {
+    pub(super) async fn follow(&mut self, model: &Model) -> Result<()> {
         let up = |key: &BackendKey| self.inputs.checked(key) != Health::Down;
         let wanted =
             targets(model).map(|target| Target { initially_up: up(&target.key), ..target }).collect();
@@ -140,6 +162,10 @@ impl Core {
         );
         self.inputs.health.insert(key.clone(), health);
         let health = self.inputs.health(key);
+        let was_down = self.state.backends.get(key).is_some_and(|known| known.health == Health::Down);
+        if health == Health::Up && was_down {
+            self.came_up(key);
+        }
         if let Some(backend) = self.state.backends.get_mut(key) {
             match self.program.kernel.set_health(backend.id, health) {
                 Ok(()) => backend.health = health,
@@ -170,8 +196,25 @@ impl Core {
         if let Err(error) = sweep::sweep(&mut self.program.kernel, &self.state) {
             warn!("cannot clear away what expired: {error:#}");
         }
+        if let Err(error) = self.publish_loads() {
+            warn!("cannot count the backends' sessions: {error:#}");
+        }
         if let Err(error) = self.warn_of_drops() {
             warn!("cannot read the counters: {error:#}");
+        }
+        self.warn_of_sleep();
+    }
+
+    /// Says so where the packet program's clock has stood still.
+    fn warn_of_sleep(&mut self) {
+        let asleep = clock::asleep();
+        let slept = asleep.saturating_sub(std::mem::replace(&mut self.asleep, asleep));
+        // Below, it is how the clocks are read.
+        if slept >= Duration::from_secs(1) {
+            warn!(
+                "the machine was suspended for {}: timeouts of sessions stood still, so they last that much longer",
+                humantime::format_duration(Duration::from_secs(slept.as_secs()))
+            );
         }
     }
 
@@ -191,10 +234,14 @@ impl Core {
     /// Ends the daemon; with `detach`, the packet program and its tables too.
     pub(super) async fn stop(mut self, detach: bool) -> Result<()> {
         if !detach {
+            self.last_snapshot().await;
             info!("stopping; the packet program goes on (--detach-on-exit ends it too)");
             return Ok(());
         }
-        self.leave().await?;
+        let left = self.leave().await;
+        // The maps last as long as the daemon, and nothing changes any more.
+        self.last_snapshot().await;
+        left?;
         info!("detached");
         Ok(())
     }

@@ -113,7 +113,7 @@ impl Core {
         explanation
     }
 
-    fn backend_name(&self, id: BackendId) -> Option<String> {
+    pub(super) fn backend_name(&self, id: BackendId) -> Option<String> {
         let found = self.state.backends.iter().find(|(_, backend)| backend.id == id);
         found.map(|(key, _)| key.backend.clone())
     }

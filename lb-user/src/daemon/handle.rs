@@ -4,8 +4,8 @@ use anyhow::{Result, anyhow};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::api::{
-    BackendOrder, Control, Dropped, ExplainQuery, Explanation, Forecast, PlanQuery, Refusal, Reloaded,
-    SessionFilter, SessionList, Status,
+    BackendOrder, Control, Dropped, EventQuery, Events, ExplainQuery, Explanation, Forecast, Move, MoveOrder,
+    Moves, PlanQuery, Refusal, Reloaded, SessionFilter, SessionList, Status, UndoOrder, Undone,
 };
 
 /// Where an answer goes.
@@ -27,6 +27,10 @@ pub(super) enum Command {
     Plan(PlanQuery, Answer<Result<Forecast, Refusal>>),
     ListSessions(SessionFilter, Answer<Result<SessionList, Refusal>>),
     DropSessions(SessionFilter, Answer<Result<Dropped, Refusal>>),
+    Events(EventQuery, Answer<Events>),
+    Move(MoveOrder, Answer<Result<Move, Refusal>>),
+    Moves(Answer<Result<Moves, Refusal>>),
+    Undo(UndoOrder, Answer<Result<Undone, Refusal>>),
     Reload(Answer<Result<Reloaded, Refusal>>),
     Backend(BackendOrder, Answer<Result<Reloaded, Refusal>>),
 }
@@ -69,6 +73,22 @@ impl Control for Handle {
 
     async fn drop_sessions(&self, filter: SessionFilter) -> Result<Dropped, Refusal> {
         self.ask(|answer| Command::DropSessions(filter, answer)).await?
+    }
+
+    async fn events(&self, query: EventQuery) -> Result<Events> {
+        self.ask(|answer| Command::Events(query, answer)).await
+    }
+
+    async fn move_sessions(&self, order: MoveOrder) -> Result<Move, Refusal> {
+        self.ask(|answer| Command::Move(order, answer)).await?
+    }
+
+    async fn moves(&self) -> Result<Moves, Refusal> {
+        self.ask(Command::Moves).await?
+    }
+
+    async fn undo(&self, order: UndoOrder) -> Result<Undone, Refusal> {
+        self.ask(|answer| Command::Undo(order, answer)).await?
     }
 
     async fn reload(&self) -> Result<Reloaded, Refusal> {

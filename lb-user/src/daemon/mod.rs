@@ -7,14 +7,21 @@
 mod backend;
 mod claims;
 mod core;
+mod drain;
+mod events;
 mod explain;
 mod handle;
+mod loads;
+mod moves;
 mod plan;
+mod restore;
 mod serve;
 mod sessions;
+mod snapshot;
 mod status;
 mod sweep;
 mod tunnels;
+mod warmup;
 
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
@@ -42,7 +49,7 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// The configuration has errors, the packet program can't be loaded or attached, or the control
 /// socket is taken.
 pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
-    let model = config::load(&args.config)?;
+    let file = config::read(&args.config)?;
     let (pins, state) = (args.pins_dir(socket), args.state_dir(socket));
     // Before anything is touched: a second daemon with this socket must not get to the maps.
     let socket = api::Socket::bind(socket).context("cannot listen for commands")?;
@@ -55,8 +62,8 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
     let mut servers = serve::Servers::start(socket, Arc::clone(&handle));
     let start = async {
         // First what may fail without a trace. Questions wait until the daemon's task takes them.
-        servers.metrics(model.http, &handle).await?;
-        Core::start(args.config.display().to_string(), &pins, state, model).await
+        servers.metrics(file.model.http, &handle).await?;
+        Core::start(args.config.display().to_string(), &pins, state, file).await
     };
     let mut core = match start.await {
         Ok(core) => core,
@@ -71,7 +78,8 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
     let mut sweep = interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let deadline = core.deadline();
+        let (deadline, warmer) = (core.deadline(), core.warmups.due());
+        let (drains, moves) = (core.drains.due(), core.mover.due());
         tokio::select! {
             Some(flip) = core.flips.recv() => core.health_changed(&flip),
             Some(change) = core.next_hops.recv() => core.next_hop_changed(change),
@@ -81,13 +89,22 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
                 handle::Command::Plan(query, answer) => answer.give(core.forecast(&query).await),
                 handle::Command::ListSessions(filter, answer) => answer.give(core.list_sessions(&filter)),
                 handle::Command::DropSessions(filter, answer) => answer.give(core.drop_sessions(&filter)),
+                handle::Command::Events(query, answer) => answer.give(core.events.after(query.after)),
+                handle::Command::Move(order, answer) => answer.give(core.begin_move(&order)),
+                handle::Command::Moves(answer) => answer.give(Ok(core.mover.list())),
+                handle::Command::Undo(order, answer) => core.undo_move(order.id, answer),
                 handle::Command::Reload(answer) => {
                     let outcome = reload(&mut core, args, &mut servers, &handle).await;
                     answer.give(outcome);
                 }
-                handle::Command::Backend(order, answer) => answer.give(core.order(&order)),
+                handle::Command::Backend(order, answer) => answer.give(core.order(&order).await),
             },
-            () = deadline => core.meet_deadlines(),
+            () = warmer => core.warm_up(),
+            event = core.events.next() => core.note_broken(&event),
+            event = core.snapshots.next(core.model.snapshot_interval) => core.snapshot(event),
+            () = deadline => core.meet_deadlines().await,
+            () = drains => core.look_at_drains(),
+            () = moves => core.go_on_moving(),
             _ = hangup.recv() => match reload(&mut core, args, &mut servers, &handle).await {
                 Ok(done) => done.changes.iter().for_each(|change| info!("{change}")),
                 Err(refusal) => {
@@ -112,9 +129,9 @@ async fn reload(
     servers: &mut serve::Servers,
     handle: &Arc<Handle>,
 ) -> Result<Reloaded, Refusal> {
-    let model = config::load(&args.config)?;
-    let http = model.http;
-    let changes = core.reload(model).await?;
+    let file = config::read(&args.config)?;
+    let http = file.model.http;
+    let changes = core.reload(file).await?;
     if let Err(error) = servers.metrics(http, handle).await {
         warn!("{error:#}");
     }

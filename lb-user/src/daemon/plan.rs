@@ -15,7 +15,7 @@ impl Core {
             let path = query.config.display();
             return Err(Refusal::invalid(format!("{path} is not a regular file that the daemon can read")));
         }
-        let wanted = self.prepare(config::load(&query.config)?).await?;
+        let wanted = self.prepare(config::read(&query.config)?).await?;
         let inputs = wanted.inputs.for_model(&self.state, &wanted.model);
         let plan = plan::plan(&self.state, &wanted.model, &inputs)?;
         let settings = &self.program.settings;

@@ -22,20 +22,20 @@ use crate::{
 };
 
 /// A service whose sessions are looked at.
-struct Owner<'a> {
+pub(super) struct Owner<'a> {
     service: &'a model::Service,
     /// Bits of the client's address that count.
     prefix: u8,
-    idle_ticks: u32,
-    lifetime_ticks: u32,
+    pub(super) idle_ticks: u32,
+    pub(super) lifetime_ticks: u32,
 }
 
 /// A session that the filter fits; in the order of lists.
-struct Found<'a> {
-    owner: &'a Owner<'a>,
+pub(super) struct Found<'a> {
+    pub(super) owner: &'a Owner<'a>,
     client: IpNet,
-    key: SessionKey,
-    pin: Pin,
+    pub(super) key: SessionKey,
+    pub(super) pin: Pin,
     store: Store,
 }
 
@@ -129,7 +129,7 @@ impl Core {
     }
 
     /// The services that `filter` is about, by scope.
-    fn owners(&self, filter: &SessionFilter) -> Result<HashMap<u64, Owner<'_>>, Refusal> {
+    pub(super) fn owners(&self, filter: &SessionFilter) -> Result<HashMap<u64, Owner<'_>>, Refusal> {
         let services: Vec<_> = match &filter.service {
             Some(name) => vec![self.named(name)?],
             None => self.model.services.iter().collect(),
@@ -153,7 +153,7 @@ impl Core {
     }
 
     /// Calls `each` for every stored session that `filter` fits.
-    fn each_session<'o>(
+    pub(super) fn each_session<'o>(
         &self,
         filter: &SessionFilter,
         owners: &'o HashMap<u64, Owner<'o>>,

@@ -8,7 +8,7 @@ use std::{
 use anyhow::Result;
 use lb_common::{
     reason::Kind,
-    state::{BackendId, Health, Traffic},
+    state::{BackendId, Cause, Health, Traffic},
     tables::Store,
 };
 
@@ -49,7 +49,8 @@ fn access(list: &AccessList, service: IpAddr) -> api::Access {
 
 impl Core {
     /// Everything `status` shows.
-    pub(super) fn status(&self) -> Result<Status> {
+    pub(super) fn status(&mut self) -> Result<Status> {
+        self.look_at_drains();
         let kernel = &self.program.kernel;
         let mut counts =
             Counts { flows: kernel.flows(clock::now()), sessions: HashMap::new(), stored: [0; 2] };
@@ -88,6 +89,7 @@ impl Core {
             forwards: of(Kind::Forward),
             events: of(Kind::Event),
             tables: self.tables(&counts),
+            snapshot: self.snapshot_status(),
         })
     }
 
@@ -120,7 +122,9 @@ impl Core {
             protocol: service.protocol,
             forwarding: service.forwarding.into(),
             persistence: (&service.persistence.by).into(),
+            group: service.persistence.group.clone(),
             access: service.access.as_ref().map(|list| access(list, service.address)),
+            promises: self.promises(service)?,
             sessions: sum(|backend| backend.sessions),
             flows: sum(|backend| backend.flows),
             packets: sum(|backend| backend.packets),
@@ -129,6 +133,19 @@ impl Core {
             reply_bytes: sum(|backend| backend.reply_bytes),
             connections: sum(|backend| backend.connections),
             backends,
+            removed: self.changes.removed(&service.name),
+        })
+    }
+
+    /// What became of a service's promises.
+    fn promises(&self, service: &model::Service) -> Result<api::Promises> {
+        let key = plan::service_key(service, service.ports.first().unwrap_or_default());
+        let number = self.state.services.get(&key).map_or(0, |installed| installed.entry.number);
+        let audit = self.program.kernel.audit(number)?;
+        let broken = Cause::ALL.iter().zip(audit.broken);
+        Ok(api::Promises {
+            kept: audit.kept,
+            broken: broken.map(|(cause, count)| (cause.name().to_owned(), count)).collect(),
         })
     }
 
@@ -159,6 +176,7 @@ impl Core {
             reason: why.or_else(|| check.map(|report| report.reason.clone())),
             weight: backend.weight,
             runtime: change,
+            drain: self.drains.report(&key),
             share: slots.get(&id).copied().unwrap_or_default(),
             sessions: counts.sessions.get(&home.id).copied().unwrap_or_default(),
             flows: counts.flows.by_backend.get(&id).copied().unwrap_or_default(),

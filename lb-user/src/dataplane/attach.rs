@@ -64,6 +64,10 @@ pub fn attach(program: &mut Program, name: &str, ifindex: u32, mode: AttachMode)
     if let Some(pins) = &pins {
         for found in [Mode::Driver, Mode::Generic] {
             let pin = pins.link(found.name(), name);
+            // One at most: whoever takes a link over moves it.
+            for other in pins.other_links(found.name(), name) {
+                std::fs::rename(other, &pin).with_context(|| format!("cannot take over {name}"))?;
+            }
             if pin.exists() && take_over(program, &pin).with_context(|| format!("cannot take over {name}"))? {
                 if !found.fits(mode) {
                     warn!(
@@ -123,7 +127,7 @@ pub fn detach_all(program: &Program) -> Result<()> {
 }
 
 impl Program {
-    /// Detaches from every interface that is not in `names`.
+    /// Detaches from every interface that is not in `names`, and removes what another layout left.
     ///
     /// # Errors
     /// The pins can't be read or removed.
@@ -136,7 +140,7 @@ impl Program {
                 std::fs::remove_file(&link).with_context(|| format!("cannot remove {}", link.display()))?;
             }
         }
-        Ok(())
+        pins.remove_others()
     }
 }
 

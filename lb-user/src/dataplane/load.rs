@@ -172,6 +172,15 @@ impl Program {
         one(&self.ebpf, "limpet_pass")
     }
 
+    /// True if packets are the affair of another layout's program, until this one is attached.
+    ///
+    /// # Errors
+    /// The pins can't be read.
+    pub fn replaces_another(&self) -> Result<bool> {
+        let pins = self.pins.as_ref();
+        pins.map_or(Ok(false), |pins| Ok(!pins.running_others()?.is_empty()))
+    }
+
     /// Where it is pinned.
     pub(super) fn pins(&self) -> Option<&Pins> {
         self.pins.as_ref()
@@ -229,8 +238,9 @@ fn adopt(pins: &Pins, specs: &[Spec]) -> Result<Option<Settings>> {
         running =
             Some(meta.get(&0, 0).context("cannot read META")?.0).filter(|found| *found != Settings::ZERO);
     }
-    // A link without settings is nothing that a failed start leaves: better to ask than to detach.
-    if running.is_none() && pins.links()?.is_empty() {
+    // A link without settings is nothing that a failed start leaves: better to ask than to detach. Where the links are
+    // still another layout's, what is here is of an upgrade that failed, and old by now.
+    if pins.links()?.is_empty() && (running.is_none() || !pins.running_others()?.is_empty()) {
         pins.clear().context("cannot remove what a failed start left")?;
         return Ok(None);
     }

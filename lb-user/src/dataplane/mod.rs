@@ -6,6 +6,7 @@
 mod attach;
 mod batch;
 mod decap;
+mod former;
 mod grace;
 mod kernel;
 mod load;
@@ -17,18 +18,23 @@ mod pins;
 mod ports;
 mod raw;
 mod read;
+mod rehome;
 mod scan;
+mod sessions;
 mod specs;
 mod view;
 mod write;
 
 pub use attach::{Attached, Mode, PassGuard, attach, attach_pass, detach_all};
 pub use decap::Decap;
+pub use former::Former;
 pub use kernel::Kernel;
 pub use load::{LoadError, Options, Program};
 pub use name::Name;
-pub use read::{Figures, StoredSession};
-pub use scan::FlowCounts;
+pub use read::{Figures, StoredSession, plain};
+pub use rehome::Rehomed;
+pub use scan::{FlowCounts, LIVE_TICKS};
+pub use sessions::SessionMaps;
 pub use specs::{Geometry, MOST_MASKS};
 pub use view::View;
 

@@ -1,6 +1,7 @@
 //! Where maps and links are pinned, and whether what is found there fits.
 
 use std::{
+    ffi::OsStr,
     fs, io,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
@@ -19,13 +20,15 @@ const ENTRIES: &str = "entries";
 #[derive(Debug, Clone)]
 pub struct Pins {
     dir: PathBuf,
+    /// Those of other layouts by their versions, which another limpet left.
+    others: Vec<(u32, PathBuf)>,
 }
 
 impl Pins {
     /// Prepares the directory: `root` is the daemon's, the layout's version is a directory in it.
     ///
     /// # Errors
-    /// No bpf file system there, no rights, or pinned state of another layout.
+    /// No bpf file system there, no rights, or something there that no limpet pins.
     pub fn open(root: &Path) -> Result<Self> {
         let dir = root.join(format!("v{LAYOUT_VERSION}"));
         let there = dir.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
@@ -42,20 +45,21 @@ impl Pins {
                 dir.display()
             )
         })?;
+        let mut others = Vec::new();
         for entry in fs::read_dir(root).with_context(|| format!("cannot read {}", root.display()))? {
             let other = entry?.path();
-            if other != dir {
+            if other == dir {
+                continue;
+            }
+            let Some(layout) = layout(&other) else {
                 bail!(
-                    "{} holds pinned state of another layout ({}); this limpet has v{LAYOUT_VERSION}. \
-                     Run the limpet that made it, or give up its connections and sessions: \
-                     rm -r {} (this detaches its packet program)",
-                    root.display(),
-                    other.file_name().unwrap_or_default().to_string_lossy(),
+                    "{} is not of limpet's making: remove it, or name another directory with --pins",
                     other.display()
                 );
-            }
+            };
+            others.push((layout, other));
         }
-        Ok(Self { dir })
+        Ok(Self { dir, others })
     }
 
     /// Path of a map's pin.
@@ -74,14 +78,40 @@ impl Pins {
     /// # Errors
     /// The directory can't be read.
     pub fn links(&self) -> Result<Vec<PathBuf>> {
-        let mut links = Vec::new();
-        for entry in fs::read_dir(&self.dir)? {
-            let path = entry?.path();
-            if path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"link-")) {
-                links.push(path);
+        links(&self.dir)
+    }
+
+    /// The links of this interface and mode that other layouts have.
+    pub fn other_links(&self, mode: &str, interface: &str) -> impl Iterator<Item = PathBuf> {
+        let name = self.link(mode, interface).file_name().map(OsStr::to_owned).unwrap_or_default();
+        self.others.iter().map(move |(_, other)| other.join(&name)).filter(|link| link.exists())
+    }
+
+    /// The other layouts whose programs packets are the affair of; none, where this one has links of its own.
+    ///
+    /// # Errors
+    /// A directory can't be read.
+    pub fn running_others(&self) -> Result<Vec<&(u32, PathBuf)>> {
+        let mut running = Vec::new();
+        if self.links()?.is_empty() {
+            for other in &self.others {
+                if !links(&other.1)?.is_empty() {
+                    running.push(other);
+                }
             }
         }
-        Ok(links)
+        Ok(running)
+    }
+
+    /// Removes what other layouts left: their links detach, their maps are freed.
+    ///
+    /// # Errors
+    /// A pin can't be removed.
+    pub fn remove_others(&self) -> Result<()> {
+        for (_, other) in &self.others {
+            fs::remove_dir_all(other).with_context(|| format!("cannot remove {}", other.display()))?;
+        }
+        Ok(())
     }
 
     /// Removes the directory with all pins. What nobody else holds is freed by the kernel: links
@@ -143,11 +173,12 @@ impl Pins {
             return Ok(());
         }
         let remedy = if other_version {
-            "Another version of limpet made them: run that one, or give up the connections and sessions:"
+            "Another version of limpet made them: run that one, or give up the connections and the sessions since the \
+             last snapshot:"
         } else {
             "Sizes come from [limits] and [nat] ports and can't change while the maps live: put the old values \
-             back, or give up the connections and sessions: run once more with the old values and \
-             `--detach-on-exit`, or"
+             back, or give up the connections: run once more with the old values and `--detach-on-exit`, which keeps \
+             the sessions, or give up those since the last snapshot, too:"
         };
         bail!(
             "the maps pinned in {} don't fit:\n  {}\n{remedy} rm -r {} (this detaches the packet program)",
@@ -156,6 +187,23 @@ impl Pins {
             self.dir.display()
         )
     }
+}
+
+fn links(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut links = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"link-")) {
+            links.push(path);
+        }
+    }
+    Ok(links)
+}
+
+/// The version of a layout's directory: `v1`, `v2` and so on.
+fn layout(path: &Path) -> Option<u32> {
+    let version = path.file_name()?.to_str()?.strip_prefix('v')?.parse().ok()?;
+    path.is_dir().then_some(version)
 }
 
 fn is_bpffs(dir: &Path) -> bool {

@@ -9,8 +9,8 @@ use lb_common::{
     reason::Reason,
     shared::Word,
     state::{
-        AccessKey, Audit, Backend, BackendId, Bucket, CidConfig, Health, Load, MemberKey, Pin, ServerHome,
-        ServerKey, Service, ServiceKey, SessionKey, Traffic, Tunnel,
+        AccessKey, Audit, Backend, BackendId, Bucket, CidConfig, Health, Load, MemberKey, Pin, Plain,
+        ServerHome, ServerKey, Service, ServiceKey, SessionKey, Traffic, Tunnel,
     },
     tables::Store,
     time::Tick,
@@ -28,6 +28,12 @@ pub struct StoredSession {
     pub pin: Pin,
     /// Which map it is in.
     pub store: Store,
+}
+
+/// A value from the bytes of a ring buffer's entry; `None` if they are too few.
+pub fn plain<T: Plain>(bytes: &[u8]) -> Option<T> {
+    // SAFETY: there are enough bytes, any of them are a value of a `Plain` type, and unaligned is fine.
+    (bytes.len() >= size_of::<T>()).then(|| unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
 }
 
 /// Counters of all CPUs together.
@@ -229,6 +235,11 @@ impl Kernel {
         self.flows.count(now)
     }
 
+    /// Calls `each` for every live flow from a client, with its backend and the ticks since its last packet.
+    pub fn for_each_live_flow(&self, now: Tick, each: impl FnMut(BackendId, u32)) {
+        self.flows.for_each_live(now, each);
+    }
+
     /// Entries that `FLOWS` takes.
     pub fn flow_capacity(&self) -> u64 {
         self.flows.capacity()
@@ -248,21 +259,6 @@ impl Kernel {
     /// any more.
     pub fn sweep_bindings(&self, now: Tick, serves: impl Fn(BackendId, u32) -> bool) {
         ports::sweep(&self.bindings, now, serves);
-    }
-
-    /// Calls `each` for every stored session.
-    ///
-    /// # Errors
-    /// A system call failed.
-    pub fn for_each_session(&self, mut each: impl FnMut(&StoredSession)) -> Result<()> {
-        for (map, store) in [(self.pins.map(), Store::Pins), (self.affinity.map(), Store::Affinity)] {
-            let zero = (SessionKey { scope: 0, client: Ip::default() }, [0u64; 3]);
-            batch::for_each(map.fd().as_fd(), zero, |key, words| {
-                each(&StoredSession { key: *key, pin: Pin::from_words(*words), store });
-            })
-            .with_context(|| format!("cannot read {store:?}"))?;
-        }
-        Ok(())
     }
 
     /// A stored session as it is now.

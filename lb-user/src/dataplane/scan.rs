@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use lb_common::{
     state::{
         BackendId, Bucket, Phase,
-        flow::{WAYS, Way},
+        flow::{Entry, WAYS, Way},
     },
     time::Tick,
 };
@@ -26,7 +26,7 @@ pub struct FlowCounts {
 }
 
 /// A flow idle for longer (5 min) is not counted as live.
-const LIVE_TICKS: u32 = 280;
+pub const LIVE_TICKS: u32 = 280;
 /// A flow idle for longer (2.4 h) is cleared, before its 14-bit age wraps after 4.9 h. By then its
 /// source port, if it has one, is free for others.
 const CLEAR_TICKS: u32 = 8_192;
@@ -48,12 +48,20 @@ impl FlowTable {
                 continue;
             }
             counts.used += 1;
-            let target = entry.target();
-            if !target.is_reply() && entry.phase() != Phase::Closing && entry.idle(now) <= LIVE_TICKS {
-                *counts.by_backend.entry(target.backend()).or_default() += 1;
+            if let Some(id) = live(entry, now) {
+                *counts.by_backend.entry(id).or_default() += 1;
             }
         }
         counts
+    }
+
+    /// Calls `each` for every live flow from a client, with its backend and the ticks since its last packet.
+    pub(super) fn for_each_live(&self, now: Tick, mut each: impl FnMut(BackendId, u32)) {
+        for entry in self.0.iter().flat_map(|bucket| &bucket.ways).map(Way::entry) {
+            if let Some(id) = live(entry, now) {
+                each(id, entry.idle(now));
+            }
+        }
     }
 
     /// Clears flows that are long idle, and those of backends that `gone` names.
@@ -65,6 +73,16 @@ impl FlowTable {
     pub(super) fn capacity(&self) -> u64 {
         (self.0.len() * WAYS / 2) as u64
     }
+}
+
+/// The backend of a live flow from a client.
+fn live(entry: Entry, now: Tick) -> Option<BackendId> {
+    let target = entry.target();
+    let is_live = !entry.is_empty()
+        && !target.is_reply()
+        && entry.phase() != Phase::Closing
+        && entry.idle(now) <= LIVE_TICKS;
+    is_live.then(|| target.backend())
 }
 
 fn sweep(buckets: &[Bucket], now: Tick, gone: impl Fn(BackendId) -> bool) {
@@ -81,8 +99,6 @@ fn sweep(buckets: &[Bucket], now: Tick, gone: impl Fn(BackendId) -> bool) {
 #[cfg(test)]
 mod tests {
     use lb_common::state::Target;
-
-    use lb_common::state::flow::Entry;
 
     use super::*;
 

@@ -22,6 +22,9 @@ pub struct Config {
     /// `[tunnel]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tunnel: Option<Tunnel>,
+    /// `[sessions]`, where it says something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<Sessions>,
     /// `[[service]]`, in order.
     pub service: Vec<Service>,
 }
@@ -55,6 +58,13 @@ pub struct Tunnel {
     pub gue_port: u16,
     /// Bytes of the largest outer packet.
     pub mtu: u16,
+}
+
+/// `[sessions]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Sessions {
+    /// Between two snapshots.
+    pub snapshot_interval: &'static str,
 }
 
 /// `[[service]]`.
@@ -103,6 +113,9 @@ pub enum Ports {
 pub struct Persistence {
     /// `client-ip`, `connection` or `quic-cid`.
     pub by: &'static str,
+    /// How long a session lasts without traffic, such as `20s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<&'static str>,
     /// `[[service.persistence.quic]]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quic: Vec<Quic>,
@@ -126,7 +139,7 @@ impl Persistence {
     /// By something that needs no further settings.
     #[must_use]
     pub const fn by(by: &'static str) -> Self {
-        Self { by, quic: Vec::new() }
+        Self { by, idle_timeout: None, quic: Vec::new() }
     }
 }
 
@@ -192,7 +205,7 @@ impl Config {
     #[must_use]
     pub fn new(service: Vec<Service>) -> Self {
         let interface = Interface { names: vec!["eth0".to_owned()], mode: "auto", claim: true };
-        Self { interface, nat: None, tunnel: None, service }
+        Self { interface, nat: None, tunnel: None, sessions: None, service }
     }
 }
 

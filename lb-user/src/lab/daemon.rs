@@ -131,7 +131,8 @@ impl Daemon {
         Ok(Pid::from_raw(self.process.id().try_into()?))
     }
 
-    fn leave(&mut self) -> Result<()> {
+    /// Ends it in order (SIGTERM), which detaches, and waits for that.
+    pub fn stop(&mut self) -> Result<()> {
         kill(self.process_id()?, Signal::SIGTERM)?;
         let start = Instant::now();
         while self.process.try_wait()?.is_none() {
@@ -145,7 +146,7 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         // Only a child that still runs has a process id to signal.
-        if matches!(self.process.try_wait(), Ok(None)) && self.leave().is_err() {
+        if matches!(self.process.try_wait(), Ok(None)) && self.stop().is_err() {
             let _ = self.kill();
         }
     }

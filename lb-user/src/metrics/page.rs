@@ -43,6 +43,7 @@ impl Collector for Page {
             daemon(status, &mut families)?;
             traffic(status, &mut families)?;
             backends(status, &mut families)?;
+            promises(status, &mut families)?;
             reasons(status, &mut families)?;
             tables(status, &mut families)
         })
@@ -116,6 +117,24 @@ fn backends(status: &Status, families: &mut Families<'_>) -> fmt::Result {
     let sessions = by_backend(status, |backend| backend.sessions);
     families.gauge("limpet_sessions", None, "Live sessions.", sessions)?;
     families.gauge("limpet_flows", None, "Live flows.", by_backend(status, |backend| backend.flows))
+}
+
+fn promises(status: &Status, families: &mut Families<'_>) -> fmt::Result {
+    let services = || status.services.iter().map(|service| (("service", &*service.name), &service.promises));
+    families.counter(
+        "limpet_promises_kept",
+        None,
+        "New connections of clients with a session that went to its backend.",
+        services().map(|(service, promises)| ([service], promises.kept)),
+    )?;
+    families.counter(
+        "limpet_promises_broken",
+        None,
+        "Sessions whose client went elsewhere or was refused, once each, by cause.",
+        services().flat_map(|(service, promises)| {
+            promises.broken.iter().map(move |(cause, &count)| ([service, ("cause", &**cause)], count))
+        }),
+    )
 }
 
 fn reasons(status: &Status, families: &mut Families<'_>) -> fmt::Result {

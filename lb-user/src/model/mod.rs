@@ -44,6 +44,8 @@ pub struct Model {
     pub http: Option<SocketAddr>,
     /// Secret that keys every hash; the same on each node. `None`: random, kept while the maps live.
     pub secret: Option<String>,
+    /// How often sessions are written to disk; `None`: never.
+    pub snapshot_interval: Option<Duration>,
     /// Map sizes.
     pub limits: Limits,
     /// Services in file order; names are unique, and no two share an address, port and protocol.

@@ -31,6 +31,7 @@ pub(crate) fn validate(raw: &raw::File, report: &Report<'_>) -> Option<Model> {
         tunnel: tunnel?,
         http: raw.listen.as_ref().map(|listen| listen.value),
         secret: raw.secret.as_ref().map(|secret| secret.value.clone()),
+        snapshot_interval: raw.snapshot_interval.as_ref()?.value,
         limits: limits?,
         services: services?,
     })

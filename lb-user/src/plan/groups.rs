@@ -9,7 +9,7 @@ use lb_common::{
     state::{Backend, Health, MemberKey},
 };
 
-use super::{BackendState, Plan, State, Step, numbers::Numbers};
+use super::{BackendState, Plan, State, Step, numbers::Numbers, recipe};
 use crate::{
     health::BackendKey,
     model::{self, Model},
@@ -39,6 +39,11 @@ pub(super) fn homes(model: &Model) -> BTreeMap<BackendKey, Backend> {
         }
     }
     homes
+}
+
+/// True if sessions of one may go on with the other, where both are known by this key.
+pub fn same_home(key: &BackendKey, a: &Backend, b: &Backend) -> bool {
+    if key.service.starts_with('@') { same_server(a, b) } else { recipe::same_identity(a, b) }
 }
 
 /// True if both may be the same server: no address that both have differs, and one is the same.

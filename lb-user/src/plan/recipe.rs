@@ -178,7 +178,7 @@ pub fn scope(name: &str) -> u64 {
 }
 
 /// What a service's entries and backends have in common.
-fn tag(name: &str) -> u16 {
+pub fn tag(name: &str) -> u16 {
     scope(name) as u16
 }
 

@@ -97,14 +97,25 @@ impl Plan {
     /// Slots go to the backends that are up; if none is, to all, so that the first that comes back
     /// serves without waiting for a new table.
     fn slot_table(&self, inputs: &Inputs, service: &model::Service, before: Option<&SlotTable>) -> SlotTable {
+        let key = |backend: &model::Backend| BackendKey {
+            service: service.name.clone(),
+            backend: backend.name.clone(),
+        };
         let installed = |backend: &model::Backend| {
-            let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
-            (self.next.backends[&key].id, self.next.backends[&key].health == Health::Up)
+            let known = &self.next.backends[&key(backend)];
+            (known.id, known.health == Health::Up)
+        };
+        // Weights as they are give the same table on every node: only a node on which somebody starts slowly has
+        // another one for a while.
+        let starts = service.backends.iter().any(|backend| inputs.shares.contains_key(&key(backend)));
+        let weight = |backend: &model::Backend| match starts {
+            true => inputs.weight(&key(backend), backend.weight),
+            false => backend.weight,
         };
         let any_up = service.backends.iter().any(|backend| installed(backend).1);
         let member = |backend: &model::Backend| {
             let (id, up) = installed(backend);
-            (up || !any_up).then(|| (backend.name.clone(), backend.weight, id))
+            (up || !any_up).then(|| (backend.name.clone(), weight(backend), id))
         };
         let members: Vec<_> = service.backends.iter().filter_map(member).collect();
         let same =

@@ -91,6 +91,8 @@ pub struct Inputs {
     pub health: HashMap<BackendKey, Health>,
     /// What operators decided; a backend without an entry is enabled.
     pub admin: HashMap<BackendKey, Admin>,
+    /// Tenths of their share of new clients that backends have which start slowly, 1 to 9.
+    pub shares: HashMap<BackendKey, u32>,
     /// Next hops: `None` where there is none; an address without an entry is not yet looked up.
     pub next_hops: HashMap<IpAddr, Option<NextHop>>,
     /// Source addresses of rewritten connections.
@@ -130,6 +132,12 @@ impl Inputs {
     /// A backend's state, by its health check and its operator.
     pub fn health(&self, key: &BackendKey) -> Health {
         self.admin.get(key).copied().unwrap_or_default().over(self.checked(key))
+    }
+
+    /// A backend's weight among those of its service, of which the file says `weight`.
+    pub fn weight(&self, key: &BackendKey, weight: u32) -> u32 {
+        // In tenths for all, so that also a weight of 1 can begin with less.
+        weight * self.shares.get(key).copied().unwrap_or(10)
     }
 
     /// What its health check says.

@@ -86,6 +86,7 @@ fn model(services: Vec<Service>) -> Model {
         tunnel: Tunnel { source: Vec::new(), gue_port: 6080, mtu: 1500 },
         http: None,
         secret: None,
+        snapshot_interval: None,
         limits: LIMITS,
         services,
     }

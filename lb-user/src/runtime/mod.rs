@@ -8,6 +8,8 @@ mod store;
 
 use std::{
     collections::{BTreeMap, HashMap},
+    net::IpAddr,
+    ops::Not,
     time::{Duration, SystemTime},
 };
 
@@ -15,7 +17,11 @@ use lb_common::state::Health;
 use serde::{Deserialize, Serialize};
 
 pub use self::store::{StoreError, load, save};
-use crate::{health::BackendKey, model::Model};
+use crate::{
+    config::{Addition, File},
+    health::BackendKey,
+    model::{self, Model, Ports},
+};
 
 /// What a backend may be given, by decision of an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -53,6 +59,18 @@ impl Admin {
     }
 }
 
+/// A backend that the file does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Added {
+    /// Where it is.
+    pub address: IpAddr,
+    /// `None`: as for a backend of the file that says none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Its share, 1..=65535.
+    pub weight: u32,
+}
+
 /// What is different about a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Change {
@@ -62,6 +80,12 @@ pub struct Change {
     /// Its weight, 1..=65535; `None`: the file's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight: Option<u32>,
+    /// What it is, if the file does not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added: Option<Added>,
+    /// The file has it, and it is not in force.
+    #[serde(default, skip_serializing_if = "Not::not")]
+    pub removed: bool,
 }
 
 /// The changes in force.
@@ -89,23 +113,62 @@ impl Changes {
         self.0.iter()
     }
 
-    /// Forgets weights that `file` says by itself now, and backends that it does not have (any more), which are
-    /// returned: one of the same name that comes later is another.
-    pub fn fit(&mut self, file: &Model) -> Vec<BackendKey> {
-        let mut weights = BTreeMap::new();
-        for service in &file.services {
-            for backend in &service.backends {
-                weights.insert((&*service.name, &*backend.name), backend.weight);
+    /// The backends of a service that the file has, and that are not in force.
+    #[must_use]
+    pub fn removed(&self, service: &str) -> Vec<String> {
+        let removed = self.0.iter().filter(|(key, change)| key.service == service && change.removed);
+        removed.map(|(key, _)| key.backend.clone()).collect()
+    }
+
+    /// The backends that the file does not have.
+    #[must_use]
+    pub fn additions(&self) -> Vec<Addition<'_>> {
+        self.0.iter().filter_map(|(key, change)| Some(addition(key, change.added?))).collect()
+    }
+
+    /// Forgets what `file` says by itself now, and what it leaves no room for; the latter is returned with the reason. A
+    /// backend of the same name that comes later is another.
+    pub fn fit(&mut self, file: &File) -> Vec<(BackendKey, String)> {
+        let mut forgotten = Vec::new();
+        let mut fitting = Self::default();
+        for (key, mut change) in std::mem::take(&mut self.0) {
+            let found = find(&file.model, &key);
+            match (found, change.added) {
+                (None, None) => {
+                    forgotten.push((key, "the file does not have it".to_owned()));
+                    continue;
+                }
+                (None, Some(added)) => {
+                    let wanted = fitting.additions().into_iter().chain([addition(&key, added)]);
+                    if let Err(why) = admits(file, &key.service, &wanted.collect::<Vec<_>>()) {
+                        forgotten.push((key, why));
+                        continue;
+                    }
+                }
+                (Some((service, backend)), Some(added)) => {
+                    if *backend != added.backend(&key.backend, service) {
+                        forgotten
+                            .push((key.clone(), "the file has it now, and the file's word holds".to_owned()));
+                    }
+                    change.added = None;
+                }
+                (Some(_), None) => {}
+            }
+            let own = change.added.map(|added| added.weight).or(found.map(|(_, backend)| backend.weight));
+            change.weight = change.weight.filter(|weight| Some(*weight) != own);
+            fitting.set(key, change);
+        }
+        *self = fitting;
+        for service in &file.model.services {
+            if self.members(service).next().is_none() {
+                for (key, change) in self.0.iter_mut().filter(|(key, _)| key.service == service.name) {
+                    change.removed = false;
+                    forgotten.push((key.clone(), "its service would have no backends".to_owned()));
+                }
             }
         }
-        let gone = self.0.extract_if(.., |key, _| !weights.contains_key(&(&*key.service, &*key.backend)));
-        let gone = gone.map(|(key, _)| key).collect();
-        self.0.retain(|key, change| {
-            let weight = weights[&(&*key.service, &*key.backend)];
-            change.weight = change.weight.filter(|changed| *changed != weight);
-            *change != Change::default()
-        });
-        gone
+        self.0.retain(|_, change| *change != Change::default());
+        forgotten
     }
 
     /// What is in force: the file's model with these changes.
@@ -113,12 +176,22 @@ impl Changes {
     pub fn over(&self, file: &Model) -> Model {
         let mut model = file.clone();
         for service in &mut model.services {
-            for backend in &mut service.backends {
-                let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
-                backend.weight = self.of(&key).weight.unwrap_or(backend.weight);
-            }
+            service.backends = self.members(service).collect();
         }
         model
+    }
+
+    /// The backends in force of a service of the file: its own, then those that were added.
+    fn members<'a>(&'a self, service: &'a model::Service) -> impl Iterator<Item = model::Backend> + 'a {
+        let own = service.backends.iter().cloned();
+        let added = self.0.iter().filter(|(key, _)| key.service == service.name);
+        let added = added.filter_map(|(key, change)| Some(change.added?.backend(&key.backend, service)));
+        own.chain(added).filter_map(|backend| {
+            let change =
+                self.of(&BackendKey { service: service.name.clone(), backend: backend.name.clone() });
+            let weight = change.weight.unwrap_or(backend.weight);
+            (!change.removed).then_some(model::Backend { weight, ..backend })
+        })
     }
 
     /// What each backend may be given.
@@ -146,6 +219,46 @@ impl Changes {
     }
 }
 
+impl Added {
+    fn backend(self, name: &str, service: &model::Service) -> model::Backend {
+        let only = match service.ports {
+            Ports::One(port) => Some(port),
+            Ports::List(_) | Ports::Any => None,
+        };
+        model::Backend {
+            name: name.to_owned(),
+            address: self.address,
+            port: self.port.or(only),
+            weight: self.weight,
+            server_id: Vec::new(),
+        }
+    }
+}
+
+fn addition(key: &BackendKey, Added { address, port, weight }: Added) -> Addition<'_> {
+    Addition { service: &key.service, name: &key.backend, address, port, weight }
+}
+
+/// A service and a backend of the file.
+fn find<'a>(file: &'a Model, key: &BackendKey) -> Option<(&'a model::Service, &'a model::Backend)> {
+    let service = file.services.iter().find(|service| service.name == key.service)?;
+    Some((service, service.backends.iter().find(|backend| backend.name == key.backend)?))
+}
+
+/// May the file's services have these backends too?
+///
+/// # Errors
+/// Why not, and what to do.
+pub fn admits(file: &File, service: &str, additions: &[Addition<'_>]) -> Result<(), String> {
+    if !file.model.services.iter().any(|it| it.name == service) {
+        return Err("the file does not have its service".to_owned());
+    }
+    file.with(additions).map(drop).map_err(|errors| {
+        let each = errors.as_slice().iter().map(|error| format!("{} ({})", error.message, error.help));
+        each.collect::<Vec<_>>().join("; ")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,7 +268,7 @@ mod tests {
     }
 
     fn draining(until: Option<SystemTime>) -> Change {
-        Change { admin: Admin::Draining { until }, weight: None }
+        Change { admin: Admin::Draining { until }, ..Change::default() }
     }
 
     #[test]
@@ -197,25 +310,89 @@ mod tests {
         assert_eq!(changes.of(&key("c")), draining(None));
     }
 
+    fn file(backends: &str) -> File {
+        let text = format!(
+            "[interface]\nnames = [\"eth0\"]\n[[service]]\nname = \"web\"\naddress = \"192.0.2.1\"\nport = 80\n\
+             backend = [{backends}]"
+        );
+        File::parse(&text, "test").unwrap()
+    }
+
+    const A: &str = "{ name = \"a\", address = \"10.0.0.1\" }";
+    const B: &str = "{ name = \"b\", address = \"10.0.0.2\", weight = 7 }";
+
+    fn added(last: u8) -> Change {
+        let address = IpAddr::from([10, 0, 0, last]);
+        Change { added: Some(Added { address, port: None, weight: 100 }), ..Change::default() }
+    }
+
+    fn in_force(changes: &Changes, file: &File) -> Vec<(String, String, u32)> {
+        let backends = changes.over(&file.model).services.remove(0).backends;
+        let of = |it: model::Backend| (it.name, format!("{}:{}", it.address, it.port.unwrap()), it.weight);
+        backends.into_iter().map(of).collect()
+    }
+
     #[test]
     fn the_file_is_under_it() {
-        let file = crate::config::parse(
-            "[interface]\nnames = [\"eth0\"]\n[[service]]\nname = \"web\"\naddress = \"192.0.2.1\"\nport = 80\n\
-             backend = [{ name = \"a\", address = \"10.0.0.1\" }, { name = \"b\", address = \"10.0.0.2\", weight = 7 }]",
-            "test",
-        )
-        .unwrap();
+        let file = file(&format!("{A}, {B}"));
         let mut changes = Changes::default();
         changes.set(key("a"), Change { weight: Some(3), ..draining(None) });
         changes.set(key("gone"), draining(None));
-        let weights: Vec<_> =
-            changes.over(&file).services[0].backends.iter().map(|backend| backend.weight).collect();
+        let weights: Vec<_> = in_force(&changes, &file).into_iter().map(|(.., weight)| weight).collect();
         assert_eq!(weights, [3, 7]);
         changes.set(key("b"), Change { weight: Some(7), ..Change::default() });
-        assert_eq!(changes.fit(&file), [key("gone")]);
+        assert_eq!(changes.fit(&file), [(key("gone"), "the file does not have it".to_owned())]);
         assert_eq!(
             changes.iter().collect::<Vec<_>>(),
             [(&key("a"), &Change { weight: Some(3), ..draining(None) })]
         );
+    }
+
+    #[test]
+    fn backends_come_and_go() {
+        let file = file(&format!("{A}, {B}"));
+        let mut changes = Changes::default();
+        changes.set(key("c"), Change { weight: Some(5), ..added(3) });
+        changes.set(key("a"), Change { removed: true, ..Change::default() });
+        assert_eq!(changes.fit(&file), []);
+        let wanted = [("b", "10.0.0.2:80", 7), ("c", "10.0.0.3:80", 5)];
+        let wanted = wanted.map(|(name, at, weight)| (name.to_owned(), at.to_owned(), weight));
+        assert_eq!(in_force(&changes, &file), wanted);
+    }
+
+    #[test]
+    fn what_the_file_says_itself_is_no_change() {
+        let mut changes = Changes::default();
+        changes.set(key("c"), added(3));
+        let same = "{ name = \"c\", address = \"10.0.0.3\" }";
+        let mut equal = changes.clone();
+        assert_eq!((equal.fit(&file(&format!("{A}, {same}"))), equal), (Vec::new(), Changes::default()));
+        let other = "{ name = \"c\", address = \"10.0.0.3\", weight = 9 }";
+        let forgotten = changes.fit(&file(&format!("{A}, {other}")));
+        assert_eq!(forgotten, [(key("c"), "the file has it now, and the file's word holds".to_owned())]);
+        assert_eq!(changes, Changes::default());
+    }
+
+    #[test]
+    fn what_the_file_has_no_room_for_is_forgotten() {
+        let mut changes = Changes::default();
+        changes.set(key("c"), added(3));
+        changes.set(key("d"), added(3));
+        changes.set(BackendKey { service: "shop".into(), backend: "e".into() }, added(5));
+        changes.set(key("a"), Change { removed: true, ..Change::default() });
+        let forgotten: Vec<_> =
+            changes.fit(&file(A)).into_iter().map(|(key, why)| format!("{}: {why}", key.backend)).collect();
+        assert_eq!(
+            forgotten,
+            [
+                "e: the file does not have its service",
+                "d: the service already has a backend with address 10.0.0.3 and port 80 at line 3 (list each \
+                 server once; its weight sets its share)",
+            ]
+        );
+        // Without the added one, nobody would be left.
+        changes.set(key("c"), Change::default());
+        assert_eq!(changes.fit(&file(A)).len(), 1);
+        assert_eq!(changes, Changes::default());
     }
 }

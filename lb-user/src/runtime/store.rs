@@ -64,7 +64,8 @@ pub fn load(directory: &Path) -> Result<Changes, StoreError> {
     }
     let mut changes = Changes::default();
     for Entry { service, backend, change } in document.backends {
-        if change.weight.is_some_and(|weight| !(1..=65_535).contains(&weight)) {
+        let mut weights = change.weight.into_iter().chain(change.added.map(|added| added.weight));
+        if weights.any(|weight| !(1..=65_535).contains(&weight)) {
             return Err(StoreError {
                 path,
                 why: format!("{service}/{backend} has no weight from 1 to 65535"),
@@ -112,7 +113,7 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::runtime::Admin;
+    use crate::runtime::{Added, Admin};
 
     fn changes() -> Changes {
         let mut changes = Changes::default();
@@ -124,8 +125,12 @@ mod tests {
             ("d", Admin::Enabled, Some(1)),
         ] {
             let key = BackendKey { service: "web".into(), backend: backend.into() };
-            changes.set(key, Change { admin, weight });
+            changes.set(key, Change { admin, weight, ..Change::default() });
         }
+        let added = Added { address: [10, 0, 0, 9].into(), port: Some(8080), weight: 9 };
+        let key = |backend: &str| BackendKey { service: "web".into(), backend: backend.into() };
+        changes.set(key("e"), Change { added: Some(added), ..Change::default() });
+        changes.set(key("f"), Change { removed: true, ..Change::default() });
         changes
     }
 
@@ -153,6 +158,7 @@ mod tests {
             "[]",
             &whole.replace("\"version\": 1", "\"version\": 2"),
             &whole.replace("\"weight\": 7", "\"weight\": 0"),
+            &whole.replace("\"weight\": 9", "\"weight\": 0"),
         ] {
             fs::write(&file, broken).unwrap();
             let error = load(directory.path()).unwrap_err();

@@ -2,8 +2,10 @@
 
 mod backend;
 mod decap;
+mod events;
 mod explain;
 mod fates;
+mod moves;
 mod plan;
 mod reload;
 mod sessions;
@@ -15,7 +17,9 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, TableStyle};
 pub use self::{
     backend::{drained, draining, render as backend},
     decap::render as decap,
+    events::render as event,
     explain::render as explain,
+    moves::{moves, moving, shown, undone},
     plan::render as plan,
     reload::{refusal, render as reload},
     sessions::{dropped, render as sessions},

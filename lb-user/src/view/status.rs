@@ -13,7 +13,10 @@ use super::{
     words::{bytes, count, percent, plural, time},
 };
 use crate::{
-    api::{Access, Backend, BackendState, RuntimeChange, Service, Status, Table},
+    api::{
+        Access, Backend, BackendState, Promises, RestoredSessions, RuntimeChange, Service, Snapshot, Status,
+        Table,
+    },
     model::Ports,
 };
 
@@ -33,6 +36,7 @@ pub fn render(status: &Status, out: &mut impl Write) -> io::Result<()> {
         status.pid,
         time(status.uptime_s as f64)
     )?;
+    snapshot(&status.snapshot, out)?;
     for service in &status.services {
         service_block(service, out)?;
     }
@@ -40,15 +44,36 @@ pub fn render(status: &Status, out: &mut impl Write) -> io::Result<()> {
     tables(&status.tables, out)
 }
 
+/// What a reboot would leave of the sessions, and what the last one left.
+fn snapshot(snapshot: &Snapshot, out: &mut impl Write) -> io::Result<()> {
+    let Snapshot { interval_s, written, sessions, error, restored, .. } = snapshot;
+    let state = match (interval_s, written) {
+        (None, _) => "no snapshots of sessions: a reboot would lose them".to_owned(),
+        (Some(_), Some(written)) => format!("{} in the snapshot of {written}", plural(*sessions, "session")),
+        (Some(every), None) => format!("a snapshot of sessions every {}, none yet", time(*every)),
+    };
+    writeln!(out, "{state}")?;
+    if let Some(error) = error {
+        writeln!(out, "  no newer one: {error}")?;
+    }
+    match restored {
+        Some(RestoredSessions { written, sessions, .. }) => {
+            writeln!(out, "  {} restored at the start, of {written}", plural(*sessions, "session"))
+        }
+        None => Ok(()),
+    }
+}
+
 fn service_block(service: &Service, out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
-        "\n{}: {} {}, {}, by {}",
+        "\n{}: {} {}, {}, by {}{}",
         service.name,
         Ports::from(service.ports.clone()).at(service.address),
         service.protocol,
         service.forwarding.name(),
-        service.persistence.name()
+        service.persistence.name(),
+        service.group.as_ref().map_or_else(String::new, |group| format!(", group {group}"))
     )?;
     writeln!(
         out,
@@ -65,6 +90,13 @@ fn service_block(service: &Service, out: &mut impl Write) -> io::Result<()> {
         let rest = if others { "allowed" } else { "denied" };
         let prefixes = [(allow, "allowed"), (deny, "denied")].map(|(n, word)| format!("{} {word}", count(n)));
         writeln!(out, "  access: {} by prefix, others {rest}", prefixes.join(", "))?;
+    }
+    let Promises { kept, broken } = &service.promises;
+    let broken: Vec<_> =
+        broken.iter().filter(|(_, n)| **n > 0).map(|(why, &n)| format!("{} {why}", count(n))).collect();
+    if *kept > 0 || !broken.is_empty() {
+        let broken = if broken.is_empty() { "none".to_owned() } else { broken.join(", ") };
+        writeln!(out, "  promises: {} kept; broken: {broken}", count(*kept))?;
     }
     let mut table = table();
     let figures = ["weight", "share", "sessions", "flows", "conns", "in", "back"];
@@ -87,7 +119,10 @@ fn service_block(service: &Service, out: &mut impl Write) -> io::Result<()> {
         ]);
     }
     writeln!(out, "{}", table.trim_fmt())?;
-    service.backends.iter().flat_map(remarks).try_for_each(|remark| writeln!(out, "  {remark}"))
+    let removed = service.removed.iter();
+    let removed = removed.map(|name| format!("{name} is not as the file says: removed"));
+    let mut remarks = service.backends.iter().flat_map(remarks).chain(removed);
+    remarks.try_for_each(|remark| writeln!(out, "  {remark}"))
 }
 
 /// What a look at the figures does not tell.
@@ -107,10 +142,11 @@ fn remarks(backend: &Backend) -> impl Iterator<Item = String> {
 
 /// What an operator changed.
 fn different(
-    RuntimeChange { state, deadline_left_s, file_weight }: RuntimeChange,
+    RuntimeChange { state, deadline_left_s, file_weight, added }: RuntimeChange,
     backend: &Backend,
 ) -> String {
     let mut words = Vec::new();
+    words.extend(added.then(|| "added".to_owned()));
     words.extend(state.map(|state| state.name().to_owned()));
     words.extend(deadline_left_s.map(|left| format!("disabled in {}", time(left as f64))));
     words.extend(file_weight.map(|weight| format!("weight {} in place of {weight}", backend.weight)));

@@ -2,12 +2,12 @@
 
 use std::{os::unix::net::UnixListener, path::Path};
 
-use lb_user::api::{CallError, Client, ExplainQuery, RefusalKind};
+use lb_user::api::{CallError, Client, EventQuery, ExplainQuery, RefusalKind};
 use nix::unistd::{Uid, setfsuid};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::fixture::{Running, daemon, explanation, nowhere, soon, status};
+use crate::fixture::{Running, broken, daemon, explanation, nowhere, soon, status};
 
 fn query(service: &str, client: &str, port: Option<u16>) -> ExplainQuery {
     ExplainQuery { service: service.into(), client: client.parse().unwrap(), service_port: None, port }
@@ -20,6 +20,8 @@ async fn answers_arrive_whole() {
     assert_eq!(client.status().await.unwrap(), status());
     assert_eq!(client.explain(&query("web", "198.51.100.7", None)).await.unwrap(), explanation());
     assert!(client.reload().await.unwrap().changes.is_empty());
+    let later = client.events(EventQuery { after: 1 }).await.unwrap();
+    assert_eq!((later.events, later.last, later.run), (vec![broken(2, "refused", None)], 2, 7));
     server.stop().await;
 }
 

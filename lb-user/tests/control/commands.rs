@@ -212,6 +212,13 @@ async fn orders_arrive_as_typed() {
         action,
         deadline_s,
         weight,
+        address: None,
+        port: None,
+    };
+    let at = |address: &str, port| BackendOrder {
+        address: Some(address.parse().unwrap()),
+        port,
+        ..order(BackendAction::Add, None, None)
     };
     let server = Running::start(daemon());
     let mut expected = Vec::new();
@@ -221,6 +228,12 @@ async fn orders_arrive_as_typed() {
         ("backend disable web/a/b", order(BackendAction::Disable, None, None)),
         ("backend enable web/a/b", order(BackendAction::Enable, None, None)),
         ("backend weight web/a/b 7", order(BackendAction::Weight, None, Some(7))),
+        ("backend add web/a/b --address 10.0.0.4", at("10.0.0.4", None)),
+        (
+            "backend add web/a/b --address 2001:db8::4 --port 81 --weight 7",
+            BackendOrder { weight: Some(7), ..at("2001:db8::4", Some(81)) },
+        ),
+        ("backend remove web/a/b", order(BackendAction::Remove, None, None)),
         ("backend reset web/a/b", order(BackendAction::Reset, None, None)),
     ] {
         let socket = server.socket.clone();

@@ -4,16 +4,17 @@ use std::{
     future::Future,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use lb_common::reason::{Kind, Reason};
 use lb_user::{
     api::{
-        self, Access, Backend, BackendForecast, BackendOrder, BackendState, Control, Dropped, ExplainQuery,
-        Explanation, Forecast, Forwarding, Interface, ListedSession, Mode, NextHop, Persistence, PlanQuery,
-        Refusal, Reloaded, RuntimeChange, Service, Session, SessionFilter, SessionForecast, SessionList,
-        Socket, Status, Table, Why, reasons,
+        self, Access, Backend, BackendForecast, BackendOrder, BackendState, Broken, Control, Dropped,
+        EventQuery, Events, ExplainQuery, Explanation, Forecast, Forwarding, Interface, ListedSession, Mode,
+        Move, MoveOrder, MoveState, Moves, NextHop, Persistence, PlanQuery, Promises, Refusal, Reloaded,
+        RuntimeChange, Service, Session, SessionFilter, SessionForecast, SessionList, Snapshot, Socket,
+        Status, Table, UndoOrder, Undone, Why, reasons,
     },
     config,
     model::Protocol,
@@ -36,6 +37,8 @@ pub(crate) struct Fixed {
     pub(crate) asked: Mutex<Vec<ExplainQuery>>,
     /// What was asked of `sessions`, in order.
     pub(crate) filters: Mutex<Vec<SessionFilter>>,
+    /// The orders to move sessions, in order.
+    pub(crate) moved: Mutex<Vec<MoveOrder>>,
     /// The orders about backends, in order.
     pub(crate) ordered: Mutex<Vec<BackendOrder>>,
     /// Where given, a reload says that it has begun and waits to be let on.
@@ -78,6 +81,29 @@ impl Control for Fixed {
     async fn drop_sessions(&self, filter: SessionFilter) -> Result<Dropped, Refusal> {
         self.filters.lock().unwrap().push(filter);
         Ok(Dropped { sessions: 2 })
+    }
+
+    async fn events(&self, EventQuery { after }: EventQuery) -> anyhow::Result<Events> {
+        let events = [broken(1, "down", Some("web-1")), broken(2, "refused", None)];
+        Ok(Events {
+            events: events.into_iter().filter(|event| event.number > after).collect(),
+            last: 2,
+            run: 7,
+        })
+    }
+
+    async fn move_sessions(&self, order: MoveOrder) -> Result<Move, Refusal> {
+        let state = if order.dry_run { MoveState::Planned } else { MoveState::Running };
+        self.moved.lock().unwrap().push(order);
+        Ok(Move { state, ..moves().moves.remove(0) })
+    }
+
+    async fn moves(&self) -> Result<Moves, Refusal> {
+        Ok(moves())
+    }
+
+    async fn undo(&self, order: UndoOrder) -> Result<Undone, Refusal> {
+        Ok(Undone { id: order.id, back: 20, kept: [("ended".to_owned(), 3)].into() })
     }
 
     async fn reload(&self) -> Result<Reloaded, Refusal> {
@@ -188,6 +214,29 @@ pub(crate) fn status() -> Status {
             Table { name: "FLOWS".into(), used: Some(1_234), capacity: 262_144, bytes: 4_194_304 },
             Table { name: "AFFINITY".into(), used: None, capacity: 65_536, bytes: 10_485_760 },
         ],
+        snapshot: Snapshot {
+            path: "/var/lib/limpet/run-limpet-limpet_sock/sessions.snapshot".into(),
+            interval_s: Some(60.0),
+            written: Some("2026-11-21T18:00:00Z".into()),
+            sessions: 29,
+            bytes: 12_288,
+            took_s: 0.004,
+            error: None,
+            restored: None,
+        },
+    }
+}
+
+/// A broken promise.
+pub(crate) fn broken(number: u64, cause: &str, new: Option<&str>) -> Broken {
+    Broken {
+        number,
+        time: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+        service: "web".into(),
+        client: "198.51.100.7/32".parse().unwrap(),
+        cause: cause.into(),
+        old: Some("web-2".into()),
+        new: new.map(Into::into),
     }
 }
 
@@ -200,6 +249,11 @@ fn web() -> Service {
         protocol: Protocol::Tcp,
         forwarding: Forwarding::Nat,
         persistence: Persistence::ClientIp,
+        group: Some("shop".into()),
+        promises: Promises {
+            kept: 12_345,
+            broken: [("down".to_owned(), 3), ("idle".to_owned(), 0), ("lent".to_owned(), 1)].into(),
+        },
         access: Some(Access { allow: 3, deny: 200_000, others: false }),
         sessions: 30,
         flows: 40,
@@ -217,6 +271,7 @@ fn web() -> Service {
             },
             Backend { next_hop: None, ..backend("web-3", "10.0.0.13", BackendState::Up) },
         ],
+        removed: vec!["web-0".into()],
     }
 }
 
@@ -229,6 +284,8 @@ fn dns() -> Service {
         protocol: Protocol::Udp,
         forwarding: Forwarding::Dsr,
         persistence: Persistence::Connection,
+        group: None,
+        promises: Promises::default(),
         access: None,
         sessions: 0,
         flows: 1,
@@ -246,9 +303,11 @@ fn dns() -> Service {
                 state: Some(BackendState::Draining),
                 deadline_left_s: Some(1_800),
                 file_weight: Some(50),
+                added: true,
             }),
             ..backend("dns-1", "2001:db8:1::11", BackendState::Draining)
         }],
+        removed: Vec::new(),
     }
 }
 
@@ -262,6 +321,7 @@ pub(crate) fn backend(name: &str, address: &str, state: BackendState) -> Backend
         reason: Some("GET /healthz: 200 OK".into()),
         weight: 100,
         runtime: None,
+        drain: None,
         share: 0.5,
         sessions: 15,
         flows: 20,
@@ -291,6 +351,22 @@ pub(crate) fn forecast() -> Forecast {
         },
         backends: vec![backend("web-1", 15, 22), backend("web-2", 15, 0), backend("web-3", 0, 8)],
     }
+}
+
+/// Two moves; the last was interrupted.
+pub(crate) fn moves() -> Moves {
+    let last = Move {
+        id: 2,
+        service: "web".into(),
+        to: "web-2".into(),
+        ordered_at: 1_800_000_000,
+        total: 1_000,
+        moved: 750,
+        skipped: 50,
+        state: MoveState::Interrupted,
+    };
+    let first = Move { id: 1, moved: 1_000, skipped: 0, state: MoveState::Undone, ..last.clone() };
+    Moves { moves: vec![last, first] }
 }
 
 /// Two of three sessions.

@@ -68,6 +68,9 @@ async fn every_figure_of_the_status() {
         ("limpet_sessions", &web1, 15.0),
         ("limpet_flows", &web1, 20.0),
         ("limpet_drops_total", &[("reason", "no_backend")], 12.0),
+        ("limpet_promises_kept_total", &[("service", "web")], 12_345.0),
+        ("limpet_promises_broken_total", &[("service", "web"), ("cause", "down")], 3.0),
+        ("limpet_promises_broken_total", &[("service", "web"), ("cause", "idle")], 0.0),
         ("limpet_table_entries", &[("table", "FLOWS")], 1_234.0),
         ("limpet_table_capacity", &[("table", "AFFINITY")], 65_536.0),
         ("limpet_table_size_bytes", &[("table", "FLOWS")], 4_194_304.0),
@@ -105,7 +108,17 @@ async fn counters_are_counters() {
     let page = scrape(daemon()).await;
     let counters: Vec<_> =
         page.types.iter().filter(|(_, kind)| *kind == "counter").map(|(name, _)| &**name).collect();
-    let expected = ["bytes", "connections", "drops", "events", "forwards", "packets", "passes"];
+    let expected = [
+        "bytes",
+        "connections",
+        "drops",
+        "events",
+        "forwards",
+        "packets",
+        "passes",
+        "promises_broken",
+        "promises_kept",
+    ];
     assert_eq!(counters, expected.map(|name| format!("limpet_{name}")));
 }
 

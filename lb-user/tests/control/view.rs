@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, io};
 
 use lb_user::{
-    api::{Dropped, Explanation, Service, SessionForecast, SessionList, Status, Why},
+    api::{Dropped, Explanation, Service, SessionForecast, SessionList, Status, Undone, Why},
     view,
 };
 
-use crate::fixture::{explanation, forecast, session_list, status};
+use crate::fixture::{self, broken, explanation, forecast, session_list, status};
 
 fn written(render: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
     let mut text = Vec::new();
@@ -35,7 +35,8 @@ fn a_status_of_nothing() {
     };
     assert_eq!(
         written(|out| view::status(&nothing, out)),
-        "limpet runs /etc/limpet.toml as process 4242 for 2h 3m 4s\nattached to no interface\n\n\
+        "limpet runs /etc/limpet.toml as process 4242 for 2h 3m 4s\nattached to no interface\n\
+         29 sessions in the snapshot of 2026-11-21T18:00:00Z\n\n\
          packets: 0 sent on, 0 passed, none dropped\n"
     );
 }
@@ -126,24 +127,27 @@ fn an_explanation_of_what_is_not_known() {
 const STATUS: &str = "\
 limpet runs /etc/limpet.toml as process 4242 for 2h 3m 4s
 attached to eth0 (driver), eth1 (generic)
+29 sessions in the snapshot of 2026-11-21T18:00:00Z
 
-web: 192.0.2.10:80 tcp, nat, by client-ip
+web: 192.0.2.10:80 tcp, nat, by client-ip, group shop
   30 sessions, 40 flows, 50.0k connections
   1.50M packets (80.0 MB) in, 1.40M packets (3.21 GB) back
   access: 3 allowed, 200k denied by prefix, others denied
+  promises: 12.3k kept; broken: 3 down, 1 lent
  backend  address         state  weight  share  sessions  flows  conns       in     back
  web-1    10.0.0.11:8080  up        100  50.0%        15     20  25.0k  40.0 MB  1.60 GB
  web-2    10.0.0.12:8080  down      100   0.0%        15     20  25.0k  40.0 MB  1.60 GB
  web-3    10.0.0.13:8080  up        100  50.0%        15     20  25.0k  40.0 MB  1.60 GB
   web-2 is down: connect to 10.0.0.12:8080: connection refused
   web-3 has no next hop: its packets are dropped until its address answers
+  web-0 is not as the file says: removed
 
 dns: [2001:db8::10]:53,853 udp, dsr, by connection
   0 sessions, 1 flow, 20 connections
   20 packets (1400 B) in, 0 packets (0 B) back
  backend  address         state     weight  share  sessions  flows  conns       in  back
  dns-1    2001:db8:1::11  draining     100  50.0%        15     20  25.0k  40.0 MB   0 B
-  dns-1 is not as the file says: draining, disabled in 30m, weight 100 in place of 50
+  dns-1 is not as the file says: added, draining, disabled in 30m, weight 100 in place of 50
 
 packets: 2.90M sent on, 7 passed, 12 dropped
  fate     reason       count  meaning
@@ -207,4 +211,28 @@ fn sessions() {
     let none = SessionList { matching: 0, sessions: Vec::new(), next: None };
     assert_eq!(written(|out| view::sessions(&none, out)), "0 of 0 sessions\n");
     assert_eq!(written(|out| view::dropped(&Dropped { sessions: 1 }, out)), "1 session forgotten\n");
+}
+
+#[test]
+fn an_event_is_a_line() {
+    let text = written(|out| view::event(&broken(1, "down", Some("web-1")), out));
+    assert_eq!(text, "2027-01-15T08:00:00Z  web  198.51.100.7  down: web-2 -> web-1\n");
+    let text = written(|out| view::event(&broken(2, "refused", None), out));
+    assert_eq!(text, "2027-01-15T08:00:00Z  web  198.51.100.7  refused: web-2 -> -\n");
+}
+
+#[test]
+fn moves_say_how_far_they_are() {
+    let moves = fixture::moves();
+    assert_eq!(
+        written(|out| view::moves(&moves, out)),
+        " move  ordered               service  to     state        sessions  moved  skipped\n \
+         2     2027-01-15T08:00:00Z  web      web-2  interrupted      1000    750       50\n \
+         1     2027-01-15T08:00:00Z  web      web-2  undone           1000   1000        0\n"
+    );
+    let undone = Undone { id: 2, back: 20, kept: [("ended".to_owned(), 3)].into() };
+    assert_eq!(
+        written(|out| view::undone(&undone, out)),
+        "move 2 is undone: 20 sessions back\n  3 not: ended\n"
+    );
 }

@@ -3,9 +3,13 @@
 //!
 //! `None` is a setting without default that the file lacks, or one with an error that has been reported.
 
+mod addition;
 mod service;
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use ipnet::IpNet;
 
@@ -23,6 +27,8 @@ pub(crate) struct File {
     pub(crate) tunnel: Tunnel,
     pub(crate) listen: Option<At<SocketAddr>>,
     pub(crate) secret: Option<At<String>>,
+    /// `None` in it: off.
+    pub(crate) snapshot_interval: Option<At<Option<Duration>>>,
     pub(crate) limits: Limits,
     pub(crate) services: Vec<Service>,
 }
@@ -69,6 +75,7 @@ impl File {
         let given = root.has("interface");
         let mut http = root.table("http", "[http]");
         let mut hash = root.table("hash", "[hash]");
+        let mut sessions = root.table("sessions", "[sessions]");
         let services = root.tables("service", "[[service]]").given();
         let file = Self {
             interface: Interface::read(root.table("interface", "[interface]"), given),
@@ -76,10 +83,13 @@ impl File {
             tunnel: Tunnel::read(root.table("tunnel", "[tunnel]")),
             listen: http.parsed("listen", values::A_SOCKET, values::listen).given(),
             secret: hash.string("secret").given(),
+            snapshot_interval: sessions
+                .duration_or_off("snapshot_interval", &defaults::SNAPSHOT_RANGE)
+                .or(defaults::SNAPSHOT_INTERVAL),
             limits: Limits::read(root.table("limits", "[limits]")),
             services: services.into_iter().flat_map(|it| it.value).map(Service::read).collect(),
         };
-        for reader in [http, hash, root] {
+        for reader in [http, hash, sessions, root] {
             reader.finish();
         }
         file

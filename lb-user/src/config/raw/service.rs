@@ -191,7 +191,7 @@ impl Service {
 }
 
 /// The port of a service that has only one.
-fn only_port(ports: &[At<PortSpan>]) -> Option<u16> {
+pub(super) fn only_port(ports: &[At<PortSpan>]) -> Option<u16> {
     match ports {
         [one] if one.value.len() == 1 && *one.value.start() != 0 => Some(*one.value.start()),
         _ => None,

@@ -68,6 +68,7 @@ fn the_example_of_the_design() {
         tunnel: Tunnel { source: Vec::new(), gue_port: 6080, mtu: 1500 },
         http: Some("127.0.0.1:7070".parse().unwrap()),
         secret: None,
+        snapshot_interval: Some(seconds(60)),
         limits: Limits {
             flows: 524_288,
             affinity: 65_536,

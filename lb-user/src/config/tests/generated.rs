@@ -284,14 +284,16 @@ fn model() -> impl Strategy<Value = Model> {
         });
     let http = option::of((any::<Ipv4Addr>(), 1..=u16::MAX).prop_map(SocketAddr::from));
     let secret = option::of("[ -&(-~\u{e9}]{16,40}");
+    let snapshots = option::of((1_000..=86_400_000u64).prop_map(Duration::from_millis));
     let services = (0..4u8).prop_flat_map(|count| (1..=count).map(service).collect::<Vec<_>>());
-    (interface, nat, tunnel, http, secret, limits, services)
-        .prop_map(|(interface, nat, tunnel, http, secret, limits, services)| Model {
+    (interface, nat, tunnel, http, secret, snapshots, limits, services)
+        .prop_map(|(interface, nat, tunnel, http, secret, snapshot_interval, limits, services)| Model {
             interface,
             nat,
             tunnel,
             http,
             secret,
+            snapshot_interval,
             limits,
             services,
         })
@@ -301,7 +303,7 @@ fn model() -> impl Strategy<Value = Model> {
 
 /// The model as a file that says everything aloud.
 fn written(model: &Model) -> String {
-    let Model { interface, nat, tunnel, http, secret, limits, services } = model;
+    let Model { interface, nat, tunnel, http, secret, snapshot_interval, limits, services } = model;
     let Limits {
         flows,
         affinity,
@@ -334,6 +336,9 @@ fn written(model: &Model) -> String {
     if let Some(secret) = secret {
         writeln!(text, "[hash]\nsecret = '{secret}'").unwrap();
     }
+    let interval =
+        snapshot_interval.map_or("off".to_owned(), |interval| format_duration(interval).to_string());
+    writeln!(text, "[sessions]\nsnapshot_interval = '{interval}'").unwrap();
     for service in services {
         write_service(&mut text, service);
     }

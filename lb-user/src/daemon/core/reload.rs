@@ -7,7 +7,8 @@ use tracing::warn;
 
 use super::{Core, wants::sources};
 use crate::{
-    daemon::{claims::Claims, tunnels::tunnels},
+    config::File,
+    daemon::{backend, claims::Claims, tunnels::tunnels},
     model::Model,
     plan::Inputs,
     runtime::{self, Changes},
@@ -15,10 +16,10 @@ use crate::{
 
 /// What a file asks for.
 pub(in crate::daemon) struct Wanted {
-    file: Model,
+    file: File,
     changes: Changes,
-    /// Some run-time changes are of backends that it does not have.
-    forgets: bool,
+    /// Which run-time changes it leaves no room for.
+    forgets: Vec<String>,
     /// What is to be in force.
     pub(in crate::daemon) model: Arc<Model>,
     pub(in crate::daemon) inputs: Inputs,
@@ -29,10 +30,10 @@ impl Core {
     ///
     /// # Errors
     /// What can't change while it runs.
-    pub(in crate::daemon) async fn prepare(&mut self, file: Model) -> Result<Wanted> {
+    pub(in crate::daemon) async fn prepare(&mut self, file: File) -> Result<Wanted> {
         let mut changes = self.changes.clone();
-        let forgotten = changes.fit(&file);
-        let model = changes.over(&file);
+        let forgets = backend::fit(&mut changes, &file);
+        let model = changes.over(&file.model);
         self.check_fixed(&model)?;
         let first = match model.interface.names.first() {
             Some(name) => Some(self.links.interface(name).await?),
@@ -45,20 +46,23 @@ impl Core {
             admin: changes.admin(),
             ..self.inputs.clone()
         };
-        Ok(Wanted { file, changes, forgets: !forgotten.is_empty(), model: Arc::new(model), inputs })
+        Ok(Wanted { file, changes, forgets, model: Arc::new(model), inputs })
     }
 
     /// Applies what was read from the file.
     ///
     /// # Errors
     /// What can't change while it runs; nothing was changed then.
-    pub(in crate::daemon) async fn reload(&mut self, file: Model) -> Result<Vec<String>> {
+    pub(in crate::daemon) async fn reload(&mut self, file: File) -> Result<Vec<String>> {
         let Wanted { file, changes, forgets, model, inputs } = self.prepare(file).await?;
-        let said = self.install(&model, inputs)?;
+        let mut said = self.install(&model, inputs)?;
+        let is_other = changes != self.changes;
         self.model = Arc::clone(&model);
         (self.file, self.changes) = (file, changes);
-        if forgets && let Err(error) = runtime::save(&self.state_dir, &self.changes) {
-            warn!("cannot forget run-time changes of backends that left the file: {error}");
+        self.look_at_drains();
+        said.extend(forgets);
+        if is_other && let Err(error) = runtime::save(&self.state_dir, &self.changes) {
+            warn!("cannot forget run-time changes that the file leaves no room for: {error}");
         }
         // The plan is in force; what fails now can't refuse it any more.
         if let Err(error) = self.follow(&model).await {
@@ -87,8 +91,8 @@ impl Core {
         anyhow::ensure!(
             differ.is_empty(),
             "{} can't change by a reload, nor by a plain restart, which goes on with what is installed: stop a \
-             daemon that runs with --detach-on-exit, which ends its connections and sessions, and start it \
-             again. Nothing was changed, what runs goes on",
+             daemon that runs with --detach-on-exit, which ends its connections and keeps its sessions, and start \
+             it again. Nothing was changed, what runs goes on",
             differ.join(", ")
         );
         Ok(())

@@ -18,7 +18,12 @@ use super::{
     wants::{addresses, sources},
 };
 use crate::{
-    daemon::{backend, claims::Claims, tunnels::tunnels},
+    clock,
+    config::File,
+    daemon::{
+        backend, claims::Claims, drain::Drains, events::Reports, moves::Mover, snapshot::Snapshots,
+        tunnels::tunnels, warmup::Warmups,
+    },
     dataplane::{self, Mode, Options, Program},
     health::{BackendKey, Monitor},
     model::Model,
@@ -36,10 +41,10 @@ impl Core {
         config: String,
         pins: &Path,
         state_dir: PathBuf,
-        file: Model,
+        file: File,
     ) -> Result<Self> {
         let changes = backend::load(&state_dir, &file);
-        let model = changes.over(&file);
+        let model = changes.over(&file.model);
         let mut links = Links::connect().context("cannot open a netlink socket")?;
         let mut interfaces = Vec::new();
         for name in &model.interface.names {
@@ -66,7 +71,7 @@ impl Core {
         let key = program.settings.key.each_ref().map(lb_common::settings::Fixed::get);
         let checked = |(key, installed): (&BackendKey, &plan::BackendState)| {
             // Of a disabled one nobody knows what its check said last: it must pass again.
-            let is_down = installed.health == Health::Down;
+            let is_down = matches!(installed.health, Health::Down | Health::Disabled);
             (key.clone(), if is_down { Health::Down } else { Health::Up })
         };
         let health = state.backends.iter().map(checked).collect();
@@ -78,42 +83,53 @@ impl Core {
             sources,
             tunnels,
             answered,
+            shares: HashMap::new(),
             seed: plan::seed(&key),
         };
+        let ring = program.kernel.take_events().context("somebody else listens for events")?;
 
         let (monitor, flips) = Monitor::new();
         let (resolver, next_hops) = Resolver::start().context("cannot open a netlink socket")?;
         let no_source_port = program.kernel.count(Reason::NoSourcePort)?;
+        let replaces_another = program.replaces_another()?;
         let mut core = Self {
             program,
             model: Arc::new(model),
             file,
             changes,
+            snapshots: Snapshots::new(state_dir.clone()),
+            drains: Drains::default(),
+            mover: Mover::load(&state_dir),
             state_dir,
             state,
             inputs,
             monitor,
+            warmups: Warmups::default(),
+            events: Reports::new(ring)?,
             attachments: Vec::new(),
             started: Instant::now(),
             config,
             flips,
             next_hops,
             no_source_port,
+            asleep: clock::asleep(),
             unreachable: HashMap::new(),
             resolver,
             links,
             claims,
         };
+        if replaces_another {
+            info!(
+                "an earlier run has another layout of maps: its place is taken, its open connections are lost"
+            );
+        }
         if core.program.adopted {
             info!("adopted {} backends and their connections from an earlier run", core.state.backends.len());
         }
         core.resolver.reconcile(addresses(&core.model));
         core.await_next_hops().await;
         if let Err(error) = core.go_live(&interfaces).await {
-            // What an earlier run installed goes on; nobody would look after anything else.
-            if !core.program.adopted
-                && let Err(error) = core.leave().await
-            {
+            if let Err(error) = core.give_up(replaces_another).await {
                 warn!("{error:#}");
             }
             return Err(error);
@@ -122,13 +138,30 @@ impl Core {
         if let Err(error) = runtime::save(&core.state_dir, &core.changes) {
             warn!("run-time changes can't be written: {error}");
         }
+        core.look_at_drains();
         Ok(core)
+    }
+
+    /// What an earlier run installed goes on; nobody would look after anything else.
+    async fn give_up(&mut self, replaces_another: bool) -> Result<()> {
+        if self.program.adopted {
+            return Ok(());
+        }
+        if !replaces_another {
+            return self.leave().await;
+        }
+        // Its addresses are still in use. Where this program has an interface already, both go on.
+        if self.program.replaces_another()? {
+            dataplane::detach_all(&self.program)?;
+        }
+        Ok(())
     }
 
     /// Fills the tables, then lets packets in.
     async fn go_live(&mut self, interfaces: &[Interface]) -> Result<()> {
         let model = Arc::clone(&self.model);
         self.install(&model, self.inputs.clone())?;
+        self.restore_sessions();
         self.program.open()?;
         for (name, interface) in model.interface.names.iter().zip(interfaces) {
             self.attach(name, interface.ifindex)?;

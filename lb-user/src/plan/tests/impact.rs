@@ -176,7 +176,7 @@ fn one_more_moves_nobody_and_one_less_only_its_own() {
             let id = connect::expected(&tables, &before, client, 0).unwrap();
             let generation = tables.backends[id.0 as usize].generation;
             let key = SessionKey { scope: before.scope, client };
-            tables.insert_session(Store::Pins, &key, Pin::new(id, generation, NOW));
+            tables.insert_session(Store::Pins, &key, &Pin::new(id, generation, NOW));
             homes.insert(client.bytes(), (client, id, generation));
         }
 

@@ -1,0 +1,129 @@
+//! How long operators wait for answers with a million live sessions, and how long the daemon is busy meanwhile.
+//! `cargo xtask million` builds it and what it needs.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use aya::maps::{HashMap, Map, MapData};
+use clap::Parser as _;
+use lb_user::lab::{Daemon, Lab, Size, Way, client::Tasks, client::get, config::Config, plan};
+
+/// A question may take so long.
+const LIMIT: Duration = Duration::from_secs(1);
+/// Times each question is asked; the slowest counts.
+const ROUNDS: u32 = 5;
+
+/// Asks what operators ask, of a daemon with many sessions.
+#[derive(clap::Parser)]
+struct Args {
+    /// Live sessions
+    #[arg(long, default_value_t = 1_000_000)]
+    sessions: u32,
+    /// The `limpet` to ask
+    #[arg(long, hide = true)]
+    limpet: PathBuf,
+}
+
+/// A session's key and value as words: scope and client; home, times and connections.
+type Sessions = HashMap<MapData, [u64; 3], [u64; 3]>;
+
+fn main() -> Result<ExitCode> {
+    let Args { sessions, limpet } = Args::parse();
+    let way = Way::PLAIN[0];
+    let lab = Lab::new(Size { clients: 1, backends: 2 })?;
+    let servers = (0..2).map(|index| lab.start_server(&limpet, index)).collect::<Result<Vec<_>>>()?;
+    let config = Config::new(vec![way.service(2)]);
+    let daemon = Daemon::start(&limpet, &lab, &format!("{config}\n[limits]\npins = {}\n", sessions + 1_000))?;
+    let clients = Tasks::inside(lab.clients())?;
+    let source = plan::crowd(way.family, 1);
+    let asks = || async {
+        let task = clients.spawn(get(source, way.target()));
+        task.await.context("the client's task failed")?
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(asks())?;
+    let filled = fill(&lab.pins(), sessions)?;
+    println!("{sessions} sessions, made in {:.1} s", filled.as_secs_f64());
+
+    let (client, file) = (source.to_string(), lab.directory().join("limpet.toml"));
+    let (name, file) = (way.name(), file.to_str().context("a path that is no text")?);
+    let explain = ["explain", "--service", name, "--client", &client];
+    let mut good = true;
+    for question in [
+        &["sessions", "list"][..],
+        &["sessions", "list", "--client", "198.18.0.0/24", "--limit", "1000"],
+        &["plan", "--config", file],
+        &["status"],
+        &explain,
+    ] {
+        let (mut slowest, mut kept_waiting) = (Duration::ZERO, Duration::ZERO);
+        for _ in 0..ROUNDS {
+            let over = AtomicBool::new(false);
+            thread::scope(|scope| -> Result<()> {
+                // What else the daemon does waits as long as such a small question does.
+                let beside = scope.spawn(|| {
+                    let mut worst = Duration::ZERO;
+                    while !over.load(Ordering::Relaxed) {
+                        worst = worst.max(ask(&limpet, &daemon.socket(), &explain)?);
+                    }
+                    anyhow::Ok(worst)
+                });
+                let took = ask(&limpet, &daemon.socket(), question);
+                over.store(true, Ordering::Relaxed);
+                slowest = slowest.max(took?);
+                kept_waiting = kept_waiting.max(beside.join().expect("no panic")?);
+                Ok(())
+            })?;
+        }
+        let verdict = if slowest <= LIMIT { "ok" } else { "TOO SLOW" };
+        good &= slowest <= LIMIT;
+        println!(
+            "{:62} {:6.0} ms, others wait {:6.0} ms at most  {verdict}",
+            question.join(" "),
+            slowest.as_secs_f64() * 1e3,
+            kept_waiting.as_secs_f64() * 1e3
+        );
+    }
+    drop((daemon, servers));
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Makes sessions like the one that is there, for other clients.
+fn fill(pins: &Path, sessions: u32) -> Result<Duration> {
+    let begin = Instant::now();
+    let directory = fs::read_dir(pins)?.next().context("no maps are pinned")??.path();
+    let open = |name: &str| -> Result<Sessions> {
+        Ok(Map::HashMap(MapData::from_pin(directory.join(name))?).try_into()?)
+    };
+    let mut map = open("PINS")?;
+    let mut found = map.iter().next();
+    if found.is_none() {
+        let affinity: HashMap<MapData, [u64; 3], [u64; 3]> =
+            Map::LruHashMap(MapData::from_pin(directory.join("AFFINITY"))?).try_into()?;
+        found = affinity.iter().next();
+    }
+    let (key, value) = found.context("the client has no session")??;
+    // An IPv4 address is the last four bytes; the clients are those of 198.18.0.0/12.
+    for number in 0..sessions {
+        let mut client = key;
+        let bytes = (0xC612_0000u32 + number).to_be_bytes();
+        client[2] = (client[2] & 0xFFFF_FFFF) | u64::from(u32::from_ne_bytes(bytes)) << 32;
+        map.insert(client, value, 0)?;
+    }
+    Ok(begin.elapsed())
+}
+
+fn ask(limpet: &Path, socket: &Path, question: &[&str]) -> Result<Duration> {
+    let begin = Instant::now();
+    let mut command = Command::new(limpet);
+    let status = command.arg("--socket").arg(socket).args(question).stdout(Stdio::null()).status()?;
+    ensure!(status.success(), "limpet {} failed", question.join(" "));
+    Ok(begin.elapsed())
+}
