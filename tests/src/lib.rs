@@ -6,6 +6,7 @@ pub mod bed;
 pub mod decap;
 pub mod flood;
 pub mod packets;
+pub mod promises;
 pub mod quic;
 pub mod raw;
 pub mod tagger;

@@ -37,7 +37,11 @@ pub fn standing<T: Tables>(tables: &T, service: &Service, pin: &Pin, now: Tick) 
     }
     let Some(id) = session::home(tables, service, pin) else { return Standing::Ended(Cause::Removed) };
     if id.is_none() {
-        return Standing::Elsewhere;
+        // A home that was removed keeps its generation until its id is another's.
+        return match tables.health(pin.backend) {
+            Health::Absent => Standing::Ended(Cause::Removed),
+            _ => Standing::Elsewhere,
+        };
     }
     let (policy, word) = (service.policy, tables.health_word(id));
     match Health::from_word(word) {
@@ -170,7 +174,9 @@ fn recall<T: Tables>(tables: &T, service: &Service, hash: u64) -> u64 {
 }
 
 /// Counts and reports a broken promise.
-#[inline(always)]
+// Not inlined: where cause and backend are constants, the compiler writes both at once, to where eight bytes are
+// misaligned ("misaligned stack access").
+#[inline(never)]
 fn broken<T: Tables>(
     tables: &T,
     service: &Service,

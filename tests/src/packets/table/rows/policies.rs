@@ -25,6 +25,7 @@ pub(super) fn rows() -> Vec<Row> {
         masks(),
         group(),
         group_apart(),
+        group_left(),
         recalled(),
         evicted(),
         ghost_displaced(),
@@ -322,6 +323,28 @@ fn group_apart() -> Row {
         .slots(one, [B, B])
         .opens(third, A, third.first(), &[])
         .audited(two, 0, &[])
+}
+
+/// A server that left the group, and was never in one of its services.
+fn group_left() -> Row {
+    let [one, two] = two_sites();
+    let (conn, third) = (one.conn(0), one.conn(2));
+    let second = Conn { port: 41_000, ..two.conn(1) };
+    Row::new("group: a session whose server has left the group moves")
+        .proves("session-grouped")
+        .at(one)
+        .at(two)
+        .change(grouped([one, two], &[B]))
+        .opens(conn, A, conn.first(), &[])
+        .returns(conn, A, conn.answer(A), &[])
+        .goes(conn, A, conn.data(), PROOF)
+        .slots(one, [B, B])
+        .slots(two, [B, B])
+        .change(|world| world.set_health(HOMES[0], Health::Absent))
+        .opens(second, B, second.first(), &[SessionMovedDown])
+        .audited(two, 0, &[(Cause::Removed, 1)])
+        .opens(third, B, third.first(), &[])
+        .audited(one, 1, &[(Cause::Removed, 0)])
 }
 
 /// Room for one pin, and one client to be recognised.
