@@ -157,6 +157,9 @@ pub struct Persistence {
     /// `keep` or `move`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_drain: Option<&'static str>,
+    /// How long a drain lasts for which nobody says it, such as `2h`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain_deadline: Option<&'static str>,
     /// `[[service.persistence.mask]]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mask: Vec<Mask>,
@@ -199,6 +202,7 @@ impl Persistence {
             on_down: None,
             hold: None,
             on_drain: None,
+            drain_deadline: None,
             mask: Vec::new(),
             quic: Vec::new(),
         }
