@@ -10,7 +10,7 @@ use crate::{
     reason::Reason,
     settings::Settings,
     shared::Word,
-    stage::flow,
+    stage::{Packed, flow, promise},
     state::{
         Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Event, Expense, Health, Load, MemberKey,
         Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
@@ -132,6 +132,14 @@ pub trait Tables {
         Self: Sized,
     {
         flow::renew(packet, self, old, new)
+    }
+
+    /// [`promise::choose`], for the same reason: a backend's id, or the reason why there is none.
+    fn promise(&self, service: &Service, key: &SessionKey) -> Packed
+    where
+        Self: Sized,
+    {
+        promise::choose(self, service, key).map(|id| u64::from(id.0)).into()
     }
 
     /// [`quic::read`].

@@ -8,9 +8,11 @@
 use lb_common::{
     net::{Address, V4, V6},
     packet::Packet,
-    quic, stage,
+    quic,
+    reason::Reason,
+    stage::{self, Packed},
     state::{
-        CidOctets, Event, Expense,
+        CidOctets, Event, Expense, Service, SessionKey,
         flow::{Entry, Phase},
     },
     tables::Tables as _,
@@ -52,6 +54,23 @@ pub(crate) fn renew<A: Address>(packet: &Packet<A>, old: Entry, new: Entry) -> b
 #[inline(always)]
 pub(crate) fn read_id(config: u32, id: &mut CidOctets) -> bool {
     limpet_read_id(config, core::ptr::from_mut(id)) != 0
+}
+
+/// [`stage::promise::choose`].
+#[inline(always)]
+pub(crate) fn promise(service: &Service, key: &SessionKey) -> Packed {
+    Packed(limpet_promise(core::ptr::from_ref(service), core::ptr::from_ref(key)))
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn limpet_promise(service: *const Service, key: *const SessionKey) -> u64 {
+    // SAFETY: null, or live references of `promise`.
+    let (Some(service), Some(key)) = (unsafe { (service.as_ref(), key.as_ref()) }) else {
+        return Packed::from(Reason::NoBackend).0;
+    };
+    let id = stage::promise::choose(&BpfTables, service, key).map(|id| u64::from(id.0));
+    Packed::from(id).0
 }
 
 /// Counts a broken promise under its cause, and reports it.

@@ -11,6 +11,7 @@ use lb_common::{
     reason::Reason,
     settings::Settings,
     shared::Word,
+    stage::Packed,
     state::{
         AccessKey, Admission, Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Event, Expense,
         Load, MemberKey, Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic,
@@ -218,6 +219,11 @@ impl Tables for BpfTables {
     #[inline(always)]
     fn renew<A: Address>(&self, packet: &Packet<A>, old: Entry, new: Entry) -> bool {
         aside::renew(packet, old, new)
+    }
+
+    #[inline(always)]
+    fn promise(&self, service: &Service, key: &SessionKey) -> Packed {
+        aside::promise(service, key)
     }
 
     #[inline(always)]

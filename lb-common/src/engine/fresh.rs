@@ -97,7 +97,7 @@ fn flow_beside_id<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, named: B
 
 #[inline(never)]
 fn decide<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, named: BackendId) -> Packed {
-    let id = connect::decide(packet, tables, hash::of(packet, tables.settings()), named);
+    let id = connect::decide(packet, tables, named);
     id.map(|id| u64::from(id.0)).into()
 }
 

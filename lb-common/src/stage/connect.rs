@@ -1,7 +1,10 @@
 //! A packet without a flow: find its service, its session or slot, and remember the connection.
 
-use super::{Step, access, nat, promise, promise::Standing, select, service, session, session::Proof, table};
+use super::{
+    Packed, Step, access, nat, promise, promise::Standing, select, service, session, session::Proof, table,
+};
 use crate::{
+    hash,
     net::{Address, Ip, protocol},
     packet::Packet,
     quic,
@@ -15,12 +18,7 @@ use crate::{
 /// # Errors
 /// The reason why it goes nowhere.
 #[inline(always)]
-pub fn decide<A: Address, T: Tables>(
-    packet: &Packet<A>,
-    tables: &T,
-    hash: u64,
-    named: BackendId,
-) -> Step<BackendId> {
+pub fn decide<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, named: BackendId) -> Step<BackendId> {
     let mut called = service::called(packet);
     let service = service::find(tables, &mut called).ok_or(Reason::NotOurs)?;
     if !access::admits(tables, &service, packet.source.address.widen()) {
@@ -34,8 +32,8 @@ pub fn decide<A: Address, T: Tables>(
         Some(id) => id,
         // First the promise, then the function.
         None => match session::key(tables, &service, packet.source.address.widen()) {
-            Some(key) => promise::choose(tables, &service, &key)?,
-            None => select::by_hash(tables, &service, hash).ok_or(Reason::NoBackend)?,
+            Some(key) => BackendId(tables.promise(&service, &key).unpack()? as u32),
+            None => BackendId(by_connection(packet, tables, &service).unpack()? as u32),
         },
     };
     let backend = tables.backend(id).ok_or(Reason::NoBackend)?;
@@ -48,6 +46,14 @@ pub fn decide<A: Address, T: Tables>(
         return Err(Reason::NoNextHop);
     }
     Ok(id)
+}
+
+/// The backend of a connection by its own hash.
+// Not inlined: what the hash takes of the stack is off it again when the promise is asked.
+#[inline(never)]
+fn by_connection<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, service: &Service) -> Packed {
+    let id = select::by_hash(tables, service, hash::of(packet, tables.settings()));
+    id.map(|id| u64::from(id.0)).ok_or(Reason::NoBackend).into()
 }
 
 /// Takes a source port for a new connection to `id`, where it needs one.
