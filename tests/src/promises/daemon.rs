@@ -158,6 +158,7 @@ impl Daemon {
             tunnel: model::Tunnel { source: Vec::new(), gue_port: 6080, mtu: 1500 },
             http: None,
             secret: None,
+            snapshot_interval: None,
             limits: limits(self.setup.shape),
             services: services.collect(),
         }
