@@ -5,8 +5,8 @@ mod promises;
 
 use promises::{Host, run};
 
-/// Histories of a run: some 300,000 events.
-const HISTORIES: u32 = 6_000;
+/// Histories of a run: some 250,000 events.
+const HISTORIES: u32 = 5_000;
 
 #[test]
 fn promises_are_kept() {
