@@ -17,7 +17,8 @@ pub use decap::{DecapArgs, GUE_PORT};
 pub use events::EventsArgs;
 pub use quic_id::{DecodeArgs, EncodeArgs, QuicIdAction, QuicIdArgs};
 pub use sessions::{
-    DropArgs, FilterArgs, ListArgs, MoveArgs, MovesArgs, SessionsArgs, SessionsCommand, ShowArgs, UndoArgs,
+    CrowdsArgs, DropArgs, FilterArgs, ListArgs, MoveArgs, MovesArgs, SessionsArgs, SessionsCommand, ShowArgs,
+    UndoArgs,
 };
 
 /// Where the daemon listens for commands unless told otherwise.

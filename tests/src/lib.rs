@@ -3,6 +3,7 @@
 //! Needs root. The binary under test is `LIMPET_BIN`, or what the workspace built last.
 
 pub mod bed;
+pub mod bereaved;
 pub mod decap;
 pub mod flood;
 pub mod packets;

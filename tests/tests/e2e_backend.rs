@@ -193,7 +193,8 @@ async fn a_disabled_backend_gets_nothing() {
 
 #[tokio::test]
 async fn a_drain_ends_at_its_deadline_or_when_nobody_is_left() {
-    let services: Vec<_> = WAYS.iter().map(|way| way.service(2)).collect();
+    let mut services: Vec<_> = WAYS.iter().map(|way| way.service(2)).collect();
+    services[0].persistence.drain_deadline = Some("2h");
     let bed = Bed::new(Size { clients: 1, backends: 2 }, services).await.unwrap();
     let (way, drained) = (WAYS[0], backend_name(0));
     let target = format!("{}/{drained}", way.name());
@@ -201,9 +202,14 @@ async fn a_drain_ends_at_its_deadline_or_when_nobody_is_left() {
     let (code, said, _) = limpet(&bed, &["drain", &target, "--wait"]);
     assert_eq!(code, Some(0));
     assert!(
-        said.starts_with(&format!("service nat-v4: backend {drained} is draining\nnobody is left")),
+        said.starts_with(&format!(
+            "service nat-v4: backend {drained} is draining, and is disabled in 2h\nnobody is left"
+        )),
         "{said}"
     );
+    // The service says how long a drain lasts for which nobody does.
+    let left = shown(&bed, way, &drained)["runtime"]["deadline_left_s"].as_u64().unwrap();
+    assert!((7_100..=7_200).contains(&left), "{left} s");
     let (code, said, _) = limpet(&bed, &["enable", &target]);
     assert_eq!((code, &*said), (Some(0), &*format!("service nat-v4: backend {drained} is enabled\n")));
 

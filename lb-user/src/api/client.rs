@@ -13,8 +13,8 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::{
-    BackendOrder, Dropped, EventQuery, Events, ExplainQuery, Explanation, Forecast, Move, MoveOrder, Moves,
-    PlanQuery, Refusal, Reloaded, SessionFilter, SessionList, Status, UndoOrder, Undone,
+    BackendOrder, CrowdQuery, Crowds, Dropped, EventQuery, Events, ExplainQuery, Explanation, Forecast, Move,
+    MoveOrder, Moves, PlanQuery, Refusal, Reloaded, SessionFilter, SessionList, Status, UndoOrder, Undone,
 };
 
 /// A daemon that takes longer than this for an answer is taken to hang.
@@ -107,6 +107,15 @@ impl Client {
     /// See [`CallError`].
     pub async fn drop_sessions(&self, filter: &SessionFilter) -> Result<Dropped, CallError> {
         self.call(Method::DELETE, &sessions(filter)).await
+    }
+
+    /// [`super::Control::crowds`] of the daemon.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn crowds(&self, query: &CrowdQuery) -> Result<Crowds, CallError> {
+        let query = serde_urlencoded::to_string(query).expect("a flat struct of plain values");
+        self.call(Method::GET, &format!("/v1/crowds?{query}")).await
     }
 
     /// [`super::Control::events`] of the daemon.

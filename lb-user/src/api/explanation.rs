@@ -46,6 +46,9 @@ pub struct Explanation {
     /// The backend that would take the client if its own went down; `None`: nobody, or it would depend on the
     /// connection.
     pub if_backend_fails: Option<String>,
+    /// The same if an operator drained it: itself where the client would stay.
+    #[serde(default)]
+    pub if_backend_drains: Option<String>,
     /// The same in sentences for people.
     pub text: Vec<String>,
 }

@@ -1,7 +1,7 @@
 //! The control API: what the daemon can be asked and told, as JSON over HTTP on a unix socket.
 //!
 //! `GET /v1/status`, `GET /v1/events?after=N`, `GET /v1/explain?service=S&client=ADDR&port=N&service_port=N`,
-//! `GET /v1/plan?config=PATH`, `GET` and `DELETE /v1/sessions?service=S&client=PREFIX&backend=B&limit=N&after=NEXT`, `GET` and
+//! `GET /v1/plan?config=PATH`, `GET` and `DELETE /v1/sessions?service=S&client=PREFIX&backend=B&limit=N&after=NEXT`, `GET /v1/crowds?service=S&share=PERCENT`, `GET` and
 //! `POST /v1/moves?service=S&client=PREFIX&backend=B&to=B&percent=N&rate=N&dry_run=BOOL`, `POST /v1/moves/undo?id=N`,
 //! `POST /v1/reload`, `POST /v1/backend?service=S&backend=B&action=A&deadline_s=N&weight=N&address=ADDR&port=N`. The server knows the
 //! daemon only as [`Control`]; the commands know the server only as [`Client`]. Names in JSON are a promise:
@@ -9,6 +9,7 @@
 
 mod backend;
 mod client;
+mod crowds;
 mod events;
 mod explanation;
 mod forecast;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     backend::{BackendAction, BackendOrder, Cut, Drain, DrainForecast},
     client::{CallError, Client},
+    crowds::{Crowd, CrowdQuery, Crowds},
     events::{Broken, EventQuery, Events},
     explanation::{ExplainQuery, Explanation, Session, Why},
     forecast::{BackendForecast, Forecast, PlanQuery, SessionForecast},
@@ -60,6 +62,9 @@ pub trait Control: Send + Sync + 'static {
         &self,
         filter: SessionFilter,
     ) -> impl Future<Output = Result<SessionList, Refusal>> + Send;
+
+    /// Clients that carry much of a service.
+    fn crowds(&self, query: CrowdQuery) -> impl Future<Output = Result<Crowds, Refusal>> + Send;
 
     /// Forgets stored sessions.
     fn drop_sessions(&self, filter: SessionFilter) -> impl Future<Output = Result<Dropped, Refusal>> + Send;

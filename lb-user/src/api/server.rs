@@ -10,8 +10,9 @@ use axum::{
 };
 
 use super::{
-    BackendOrder, Control, Dropped, EventQuery, Events, ExplainQuery, Explanation, Forecast, Move, MoveOrder,
-    Moves, PlanQuery, Refusal, Reloaded, SessionFilter, SessionList, Socket, Status, UndoOrder, Undone, http,
+    BackendOrder, Control, CrowdQuery, Crowds, Dropped, EventQuery, Events, ExplainQuery, Explanation,
+    Forecast, Move, MoveOrder, Moves, PlanQuery, Refusal, Reloaded, SessionFilter, SessionList, Socket,
+    Status, UndoOrder, Undone, http,
 };
 
 /// Answers on the socket until `shutdown` resolves, then removes the socket's file.
@@ -33,6 +34,7 @@ fn router<C: Control>(control: Arc<C>) -> Router {
         .route("/v1/explain", get(explain::<C>))
         .route("/v1/plan", get(plan::<C>))
         .route("/v1/sessions", get(list_sessions::<C>).delete(drop_sessions::<C>))
+        .route("/v1/crowds", get(crowds::<C>))
         .route("/v1/events", get(events::<C>))
         .route("/v1/moves", get(moves::<C>).post(move_sessions::<C>))
         .route("/v1/moves/undo", post(undo::<C>))
@@ -76,6 +78,14 @@ async fn drop_sessions<C: Control>(
 ) -> Result<Json<Dropped>, Refusal> {
     let Query(filter) = query.map_err(|rejection| Refusal::invalid(rejection.body_text()))?;
     control.drop_sessions(filter).await.map(Json)
+}
+
+async fn crowds<C: Control>(
+    State(control): State<Arc<C>>,
+    query: Result<Query<CrowdQuery>, QueryRejection>,
+) -> Result<Json<Crowds>, Refusal> {
+    let Query(query) = query.map_err(|rejection| Refusal::invalid(rejection.body_text()))?;
+    control.crowds(query).await.map(Json)
 }
 
 async fn events<C: Control>(
@@ -128,7 +138,7 @@ async fn whole<T: Send + 'static>(
 
 async fn unknown(method: Method, uri: Uri) -> Refusal {
     Refusal::not_found(format!(
-        "limpet {} knows no {method} {}; ask for /v1/status, /v1/explain, /v1/plan, /v1/sessions, /v1/moves, /v1/events, /v1/reload or /v1/backend",
+        "limpet {} knows no {method} {}; ask for /v1/status, /v1/explain, /v1/plan, /v1/sessions, /v1/crowds, /v1/moves, /v1/events, /v1/reload or /v1/backend",
         env!("CARGO_PKG_VERSION"),
         uri.path()
     ))

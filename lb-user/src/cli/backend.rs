@@ -49,7 +49,7 @@ pub struct DrainArgs {
     /// Which backend.
     #[command(flatten)]
     pub change: ChangeArgs,
-    /// Disable it after this time, whoever is still there; such as 30m or 2h
+    /// Disable it after this time, whoever is still there; such as 30m or 2h [default: the service's drain_deadline]
     #[arg(long, value_name = "TIME", value_parser = deadline)]
     pub deadline: Option<Duration>,
     /// Wait until nobody is left on it, or the deadline, and say how it goes; exits with 3 if somebody was left

@@ -39,6 +39,11 @@ pub enum SessionsCommand {
     /// Take a move back: sessions that are still there go where they were
     #[command(after_help = "Examples:\n  limpet sessions undo 3")]
     Undo(UndoArgs),
+    /// Find clients that carry much of a service, and may be many people behind one address
+    #[command(
+        after_help = "Examples:\n  limpet sessions crowds\n  limpet sessions crowds --service web --share 1"
+    )]
+    Crowds(CrowdsArgs),
     /// Forget stored sessions: their clients are chosen for anew
     ///
     /// Open connections go on, and as long as one has traffic it makes a new session where it is.
@@ -128,6 +133,20 @@ pub struct UndoArgs {
     /// Number of the move
     #[arg(value_name = "ID")]
     pub id: u64,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of `limpet sessions crowds`.
+#[derive(Debug, Args)]
+pub struct CrowdsArgs {
+    /// Of this service
+    #[arg(long, value_name = "SERVICE")]
+    pub service: Option<String>,
+    /// With at least so many per cent of the service's connections
+    #[arg(long, value_name = "PERCENT", default_value_t = 5.0)]
+    pub share: f64,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -4,10 +4,13 @@ use std::{net::IpAddr, path::Path, process::ExitCode, time::SystemTime};
 
 use super::ask::ask;
 use crate::{
-    api::{CallError, Client, ExplainQuery, MoveOrder, Refusal, SessionFilter, ShownSession, UndoOrder},
+    api::{
+        CallError, Client, CrowdQuery, ExplainQuery, MoveOrder, Refusal, SessionFilter, ShownSession,
+        UndoOrder,
+    },
     cli::{
-        DropArgs, FilterArgs, ListArgs, MoveArgs, MovesArgs, SessionsArgs, SessionsCommand, ShowArgs,
-        UndoArgs,
+        CrowdsArgs, DropArgs, FilterArgs, ListArgs, MoveArgs, MovesArgs, SessionsArgs, SessionsCommand,
+        ShowArgs, UndoArgs,
     },
     view,
 };
@@ -41,6 +44,10 @@ pub fn run(socket: &Path, args: &SessionsArgs) -> anyhow::Result<ExitCode> {
         SessionsCommand::Moves(MovesArgs { json }) => ask(client.moves(), *json, view::moves),
         SessionsCommand::Undo(UndoArgs { id, json }) => {
             ask(client.undo(&UndoOrder { id: *id }), *json, view::undone)
+        }
+        SessionsCommand::Crowds(CrowdsArgs { service, share, json }) => {
+            let query = CrowdQuery { service: service.clone(), share: *share };
+            ask(client.crowds(&query), *json, view::crowds)
         }
         SessionsCommand::Drop(DropArgs { filter: which, json }) => {
             ask(client.drop_sessions(&filter(which)), *json, view::dropped)

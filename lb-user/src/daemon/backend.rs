@@ -70,7 +70,11 @@ impl Core {
             BackendAction::Add => {}
             BackendAction::Remove if before.added.is_some() => after = Change::default(),
             BackendAction::Remove => after = Change { removed: true, ..Change::default() },
-            BackendAction::Drain => after.admin = Admin::Draining { until: deadline(order.deadline_s)? },
+            BackendAction::Drain => {
+                let usual = || self.named(&order.service).ok()?.persistence.drain_deadline;
+                let seconds = order.deadline_s.or_else(|| usual().map(|time| time.as_secs()));
+                after.admin = Admin::Draining { until: deadline(seconds)? };
+            }
             BackendAction::Disable => after.admin = Admin::Disabled,
             BackendAction::Enable => after.admin = Admin::Enabled,
             BackendAction::Weight => {

@@ -1,8 +1,11 @@
 //! `explain`: the packet program's own answer, in words.
 
+mod words;
+
 use lb_common::{
     explain::{Located, Stored, locate},
     net::{Be16, Ip, V4, V6},
+    stage::{promise::Standing, session},
     state::{BackendId, Health},
     tables::Store,
     time::Tick,
@@ -13,7 +16,7 @@ use crate::{
     api::{ExplainQuery, Explanation, Refusal, Session, Why},
     clock,
     dataplane::View,
-    model::{self, PersistBy, Ports},
+    model::{self, OnDown, OnDrain, PersistBy, Ports},
     plan,
 };
 
@@ -29,8 +32,7 @@ impl Core {
             )));
         }
         let now = clock::now();
-        let view =
-            View { kernel: &self.program.kernel, settings: &self.program.settings, now, instead: None };
+        let view = View { kernel: &self.program.kernel, settings: &self.program.settings, now };
         let called = called(service, query)?;
         let (key, port) = (plan::service_key(service, called), query.port.map(Be16::new));
         let owner = self.owner(service, called);
@@ -47,6 +49,10 @@ impl Core {
         let located =
             located.ok_or_else(|| Refusal::failed(format!("service {} is not in the maps", service.name)))?;
         Ok(self.put_into_words(query, service, &located, now))
+    }
+
+    fn view(&self, now: Tick) -> View<'_> {
+        View { kernel: &self.program.kernel, settings: &self.program.settings, now }
     }
 
     /// Who answers for a port of a service's address: the exact port goes before all ports.
@@ -74,13 +80,15 @@ impl Core {
         now: Tick,
     ) -> Explanation {
         let Located { denied, flow, session, hash } = *located;
+        let standing = session.map(|stored| stored.standing);
         let decides = session.filter(Stored::decides);
-        let (backend, reason) = match (flow, decides, hash) {
+        let (backend, reason) = match (flow, standing) {
             _ if denied => (None, Why::None),
-            (Some(id), _, _) => (Some(id), Why::Flow),
-            (None, Some(stored), _) => (Some(stored.pin.backend), Why::Session),
-            (None, None, Some(id)) => (Some(id), Why::Hash),
-            (None, None, None) => (None, Why::None),
+            (Some(id), _) => (Some(id), Why::Flow),
+            (None, Some(Standing::Holds(id))) => (Some(id), Why::Session),
+            (None, Some(Standing::Refused)) => (None, Why::Session),
+            (None, _) if hash.is_some() => (hash, Why::Hash),
+            (None, _) => (None, Why::None),
         };
         let name = |id: BackendId| self.backend_name(id);
         let hash_backend = hash.and_then(name);
@@ -106,10 +114,15 @@ impl Core {
             idle_left_s: decides.map(|stored| left(persistence.idle_timeout, stored.pin.seen)),
             lifetime_left_s: decides
                 .and_then(|stored| persistence.max_lifetime.map(|limit| left(limit, stored.pin.created))),
-            if_backend_fails: backend.and_then(|id| self.without(service, query, id)),
+            if_backend_fails: None,
+            if_backend_drains: None,
             text: Vec::new(),
         };
-        explanation.text = sentences(&explanation, service);
+        let other = backend.and_then(|id| self.without(service, query, id));
+        let stays = persistence.on_drain == OnDrain::Keep && (decides.is_some() || flow.is_some());
+        explanation.if_backend_drains = if stays { explanation.backend.clone() } else { other.clone() };
+        explanation.if_backend_fails = other.filter(|_| persistence.on_down != OnDown::Refuse);
+        explanation.text = words::sentences(&explanation, service, standing);
         explanation
     }
 
@@ -141,24 +154,12 @@ impl Core {
         let slots = crate::slots::fill(&members, service.slots, self.inputs.seed);
         let first = service.ports.first().unwrap_or_default();
         let entry = &self.state.services.get(&plan::service_key(service, first))?.entry;
-        let client = Ip::from(query.client).masked(entry.client_mask);
-        let hash = lb_common::hash::client(&self.program.settings, entry.scope, client);
+        let view = self.view(clock::now());
+        let key = session::key(&view, entry, Ip::from(query.client))?;
+        let hash = session::hash(&view, &key);
         let slot = (hash >> 32) as usize & (slots.len() - 1);
         self.backend_name(BackendId(slots[slot]))
     }
-}
-
-/// Why packets of a client are dropped that the access list does not let in.
-fn denial(explanation: &Explanation, service: &model::Service) -> String {
-    let rule = service.access.as_ref().and_then(|list| list.decides(explanation.client));
-    let why = match rule {
-        Some(rule) if !rule.prefix.is_whole() => format!("its access list denies {}", rule.prefix),
-        _ => "its access list allows others only".to_owned(),
-    };
-    format!(
-        "This client may not use {}: {why}. Its packets are dropped, also those of open connections.",
-        service.name
-    )
 }
 
 /// The port of the service that the question is about; 0 where it makes no difference.
@@ -176,61 +177,4 @@ fn called(service: &model::Service, query: &ExplainQuery) -> Result<u16, Refusal
             service.name
         ))),
     }
-}
-
-/// The explanation for people.
-fn sentences(explanation: &Explanation, service: &model::Service) -> Vec<String> {
-    let seconds = |s: f64| humantime::format_duration(std::time::Duration::from_secs(s as u64)).to_string();
-    if explanation.denied {
-        return vec![denial(explanation, service)];
-    }
-    let by_connection_id = matches!(service.persistence.by, PersistBy::QuicCid(_));
-    let by_connection = by_connection_id || service.persistence.by == PersistBy::Connection;
-    let mut text = Vec::new();
-    let backend = explanation.backend.as_deref().unwrap_or("nobody");
-    text.push(match explanation.reason {
-        Why::Flow => format!("This connection is open and goes to {backend}."),
-        Why::Session => {
-            format!("A new connection of this client goes to {backend}: it has a live session there.")
-        }
-        Why::Hash => {
-            format!("A new connection of this client goes to {backend}: it has no session, the hash decides.")
-        }
-        Why::None if by_connection && explanation.port.is_none() => {
-            "Each connection is hashed by itself: name a port to ask about one.".to_owned()
-        }
-        Why::None => "No backend is up: packets of this client are dropped.".to_owned(),
-    });
-    if by_connection_id {
-        text.push(
-            "A packet whose connection ID names a server goes there instead, if that one is up.".to_owned(),
-        );
-    }
-    if let Some(session) = &explanation.session {
-        let home = session.backend.as_deref().unwrap_or("a backend that is gone");
-        let kind = if session.proven { "proven: it can't be evicted" } else { "not proven yet" };
-        text.push(format!(
-            "Its session at {home} is {} old, last used {} ago ({kind}).",
-            seconds(session.age_s),
-            seconds(session.idle_s)
-        ));
-        if !session.valid {
-            text.push(
-                "That session no longer decides: it has expired, or its backend is down or gone.".to_owned(),
-            );
-        }
-    }
-    if let Some(left) = explanation.idle_left_s {
-        text.push(format!("Without traffic the session ends in {}.", seconds(left)));
-    }
-    if let Some(left) = explanation.lifetime_left_s {
-        text.push(format!("At the latest it ends at the first new connection after {}.", seconds(left)));
-    }
-    if let Some(hash) = explanation.hash_backend.as_deref().filter(|hash| *hash != backend) {
-        text.push(format!("The hash alone would say {hash}."));
-    }
-    if let Some(next) = &explanation.if_backend_fails {
-        text.push(format!("If {backend} fails, new connections go to {next}."));
-    }
-    text
 }

@@ -4,8 +4,9 @@ use anyhow::{Result, anyhow};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::api::{
-    BackendOrder, Control, Dropped, EventQuery, Events, ExplainQuery, Explanation, Forecast, Move, MoveOrder,
-    Moves, PlanQuery, Refusal, Reloaded, SessionFilter, SessionList, Status, UndoOrder, Undone,
+    BackendOrder, Control, CrowdQuery, Crowds, Dropped, EventQuery, Events, ExplainQuery, Explanation,
+    Forecast, Move, MoveOrder, Moves, PlanQuery, Refusal, Reloaded, SessionFilter, SessionList, Status,
+    UndoOrder, Undone,
 };
 
 /// Where an answer goes.
@@ -26,6 +27,7 @@ pub(super) enum Command {
     Explain(ExplainQuery, Answer<Result<Explanation, Refusal>>),
     Plan(PlanQuery, Answer<Result<Forecast, Refusal>>),
     ListSessions(SessionFilter, Answer<Result<SessionList, Refusal>>),
+    Crowds(CrowdQuery, Answer<Result<Crowds, Refusal>>),
     DropSessions(SessionFilter, Answer<Result<Dropped, Refusal>>),
     Events(EventQuery, Answer<Events>),
     Move(MoveOrder, Answer<Result<Move, Refusal>>),
@@ -69,6 +71,10 @@ impl Control for Handle {
 
     async fn list_sessions(&self, filter: SessionFilter) -> Result<SessionList, Refusal> {
         self.ask(|answer| Command::ListSessions(filter, answer)).await?
+    }
+
+    async fn crowds(&self, query: CrowdQuery) -> Result<Crowds, Refusal> {
+        self.ask(|answer| Command::Crowds(query, answer)).await?
     }
 
     async fn drop_sessions(&self, filter: SessionFilter) -> Result<Dropped, Refusal> {

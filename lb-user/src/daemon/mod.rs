@@ -7,6 +7,7 @@
 mod backend;
 mod claims;
 mod core;
+mod crowds;
 mod drain;
 mod events;
 mod explain;
@@ -88,6 +89,7 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
                 handle::Command::Explain(query, answer) => answer.give(core.explain(&query)),
                 handle::Command::Plan(query, answer) => answer.give(core.forecast(&query).await),
                 handle::Command::ListSessions(filter, answer) => answer.give(core.list_sessions(&filter)),
+                handle::Command::Crowds(query, answer) => answer.give(core.crowds(&query)),
                 handle::Command::DropSessions(filter, answer) => answer.give(core.drop_sessions(&filter)),
                 handle::Command::Events(query, answer) => answer.give(core.events.after(query.after)),
                 handle::Command::Move(order, answer) => answer.give(core.begin_move(&order)),

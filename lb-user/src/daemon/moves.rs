@@ -243,7 +243,10 @@ impl Core {
         let mut failed = None;
         for (key, from, to) in batch {
             match self.program.kernel.rehome(&key, &from, &to) {
-                Ok(outcome) => self.account(&mut job, outcome, from.backend),
+                Ok(outcome) => {
+                    self.program.forget(&key);
+                    self.account(&mut job, outcome, from.backend);
+                }
                 Err(error) => {
                     failed = Some(error);
                     break;

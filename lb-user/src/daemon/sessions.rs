@@ -18,14 +18,15 @@ use lb_common::{
 use super::core::Core;
 use crate::{
     api::{Dropped, ListedSession, Refusal, Session, SessionFilter, SessionList},
-    clock, model, plan,
+    clock,
+    health::BackendKey,
+    model::{self, PersistBy},
+    plan,
 };
 
-/// A service whose sessions are looked at.
+/// A service whose sessions are looked at; of a group, its first.
 pub(super) struct Owner<'a> {
     service: &'a model::Service,
-    /// Bits of the client's address that count.
-    prefix: u8,
     pub(super) idle_ticks: u32,
     pub(super) lifetime_ticks: u32,
 }
@@ -39,7 +40,33 @@ pub(super) struct Found<'a> {
     store: Store,
 }
 
+impl Owner<'_> {
+    /// The client behind a key: its address, or the prefix that it is known by.
+    fn client(&self, address: IpAddr) -> Option<IpNet> {
+        let persistence = &self.service.persistence;
+        let own = persistence.masks.iter().filter(|(prefix, _)| prefix.contains(&address));
+        let own = own.max_by_key(|(prefix, _)| prefix.prefix_len()).map(|(_, bits)| *bits);
+        let bits = match (own, &persistence.by) {
+            (Some(bits), _) => bits,
+            (None, PersistBy::ClientIp { prefix_v4, .. }) if address.is_ipv4() => *prefix_v4,
+            (None, PersistBy::ClientIp { prefix_v6, .. }) => *prefix_v6,
+            (None, PersistBy::Connection | PersistBy::QuicCid(_)) => return None,
+        };
+        IpNet::new(address, bits).ok()
+    }
+}
+
 impl Found<'_> {
+    /// The service; of a group, its first.
+    pub(super) fn service(&self) -> &str {
+        &self.owner.service.name
+    }
+
+    /// The client: its address, or the prefix that it is known by.
+    pub(super) const fn client(&self) -> IpNet {
+        self.client
+    }
+
     fn place(&self) -> (&str, IpNet) {
         (&self.owner.service.name, self.client)
     }
@@ -99,7 +126,7 @@ impl Core {
             .map(|last| format!("{}/{}", last.owner.service.name, last.client));
         let now = clock::now();
         let homes = self.state.backends.iter().map(|(key, backend)| {
-            (backend.id, (key.backend.as_str(), backend.recipe.generation, backend.health))
+            (backend.id, (key.backend.as_str(), backend.recipe.generation, self.health_of(key)))
         });
         let homes = homes.collect();
         let sessions = page.iter().map(|found| listed(found, &homes, now)).collect();
@@ -122,10 +149,24 @@ impl Core {
             // It may have moved since.
             if self.program.kernel.session(*store, key)?.is_some_and(|now| now.same_home(pin)) {
                 self.program.kernel.remove_session(*store, key)?;
+                self.program.forget(key);
                 sessions += 1;
             }
         }
         Ok(Dropped { sessions })
+    }
+
+    /// A backend's state; that of a group's server is its best in any of the services.
+    fn health_of(&self, key: &BackendKey) -> Health {
+        let state =
+            |key: &BackendKey| self.state.backends.get(key).map_or(Health::Absent, |known| known.health);
+        let Some(group) = key.service.strip_prefix('@') else { return state(key) };
+        let services =
+            self.model.services.iter().filter(|service| service.persistence.group.as_deref() == Some(group));
+        services
+            .map(|service| state(&BackendKey { service: service.name.clone(), backend: key.backend.clone() }))
+            .min_by_key(|health| !health.serves())
+            .unwrap_or_default()
     }
 
     /// The services that `filter` is about, by scope.
@@ -143,11 +184,8 @@ impl Core {
             let key = plan::service_key(service, service.ports.first().unwrap_or_default());
             let Some(installed) = self.state.services.get(&key) else { continue };
             let entry = &installed.entry;
-            let bits = entry.client_mask.bytes().map(u8::count_ones).iter().sum::<u32>() as u8;
-            // An IPv4 address is the last 32 bits of an IPv6 one.
-            let prefix = if service.address.is_ipv4() { bits.saturating_sub(96) } else { bits };
             let Service { scope, idle_ticks, lifetime_ticks, .. } = *entry;
-            owners.insert(scope, Owner { service, prefix, idle_ticks, lifetime_ticks });
+            owners.entry(scope).or_insert(Owner { service, idle_ticks, lifetime_ticks });
         }
         Ok(owners)
     }
@@ -165,7 +203,7 @@ impl Core {
         });
         self.program.kernel.for_each_session(|session| {
             let Some(owner) = owners.get(&session.key.scope) else { return };
-            let Ok(client) = IpNet::new(IpAddr::from(session.key.client), owner.prefix) else { return };
+            let Some(client) = owner.client(session.key.client.into()) else { return };
             let overlaps = |wanted: &IpNet| wanted.contains(&client) || client.contains(wanted);
             if filter.client.as_ref().is_none_or(overlaps)
                 && homes

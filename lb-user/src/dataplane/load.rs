@@ -10,6 +10,7 @@ use aya::{
 };
 use lb_common::{
     settings::{Fixed, KEY_WORDS, Settings},
+    state::{Ghost, SessionKey},
     time::Tick,
 };
 use nix::{
@@ -138,6 +139,15 @@ impl Program {
             self.kernel.programs.set(place, &program, 0).context("cannot fill PROGRAMS")?;
         }
         self.kernel.meta.set(0, Raw(self.settings), 0).context("cannot write META")
+    }
+
+    /// Forgets what a client would be recognised by whose session was lost: its session was ended or moved by order.
+    pub fn forget(&self, key: &SessionKey) {
+        let hash = lb_common::hash::client(&self.settings, key.scope, key.client);
+        let index = Ghost::index(hash, self.settings.ghost_mask.get()) as usize;
+        if let Some(place) = self.kernel.ghosts().get(index).filter(|place| Ghost(place.load()).is_of(hash)) {
+            place.store(0);
+        }
     }
 
     /// The program itself, to be attached or run by `test_run`.

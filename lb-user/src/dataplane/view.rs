@@ -9,8 +9,8 @@ use lb_common::{
     settings::Settings,
     shared::Word,
     state::{
-        Admission, Backend, BackendId, Binding, Bucket, CidConfig, Event, Expense, Health, Load, MemberKey,
-        Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
+        Admission, Backend, BackendId, Binding, Bucket, CidConfig, Event, Expense, Load, MemberKey, Pin,
+        ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
     },
     tables::{Cache, Store, Tables},
     time::Tick,
@@ -27,8 +27,6 @@ pub struct View<'a> {
     pub settings: &'a Settings,
     /// The moment to judge timeouts by.
     pub now: Tick,
-    /// Supposes this state of a backend instead of its own.
-    pub instead: Option<(BackendId, Health)>,
 }
 
 fn owned<'a, V>(value: V) -> HostRef<'a, V> {
@@ -88,10 +86,7 @@ impl Tables for View<'_> {
     }
 
     fn health_word(&self, id: BackendId) -> u32 {
-        match self.instead {
-            Some((other, health)) if other == id => health.word(self.now),
-            _ => self.kernel.health_word(id),
-        }
+        self.kernel.health_word(id)
     }
 
     fn load(&self, id: BackendId) -> Option<HostRef<'_, Load>> {

@@ -22,9 +22,15 @@ pub struct Config {
     /// `[tunnel]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tunnel: Option<Tunnel>,
+    /// `[hash]`, where it says something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash: Option<Hash>,
     /// `[sessions]`, where it says something.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions: Option<Sessions>,
+    /// `[limits]`, where it says something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
     /// `[[service]]`, in order.
     pub service: Vec<Service>,
 }
@@ -60,11 +66,25 @@ pub struct Tunnel {
     pub mtu: u16,
 }
 
+/// `[hash]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Hash {
+    /// Keys every hash: with the same one, the same clients get the same backends.
+    pub secret: &'static str,
+}
+
 /// `[sessions]`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Sessions {
     /// Between two snapshots.
     pub snapshot_interval: &'static str,
+}
+
+/// `[limits]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Limits {
+    /// Sessions that each CPU stores in a second for clients that have shown nothing yet.
+    pub new_pins_per_second: u32,
 }
 
 /// `[[service]]`.
@@ -84,6 +104,15 @@ pub struct Service {
     /// For `nat`: leave the client's address in place.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub preserve_client: bool,
+    /// `hash` or `least-sessions`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduler: Option<&'static str>,
+    /// Per cent of its fair share that a backend may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_load: Option<u32>,
+    /// How long a backend that came up has less than its share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slow_start: Option<&'static str>,
     /// `[service.persistence]`.
     pub persistence: Persistence,
     /// `[service.access]`.
@@ -116,9 +145,36 @@ pub struct Persistence {
     /// How long a session lasts without traffic, such as `20s`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<&'static str>,
+    /// The services that share its sessions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<&'static str>,
+    /// `repin`, `lend`, `refuse` or `hold`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_down: Option<&'static str>,
+    /// How long `on_down = "hold"` waits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<&'static str>,
+    /// `keep` or `move`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_drain: Option<&'static str>,
+    /// How long a drain lasts for which nobody says it, such as `2h`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drain_deadline: Option<&'static str>,
+    /// `[[service.persistence.mask]]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mask: Vec<Mask>,
     /// `[[service.persistence.quic]]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quic: Vec<Quic>,
+}
+
+/// `[[service.persistence.mask]]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Mask {
+    /// Whom it is for.
+    pub prefix: &'static str,
+    /// Bits of their addresses that count.
+    pub bits: u8,
 }
 
 /// `[[service.persistence.quic]]`.
@@ -139,7 +195,17 @@ impl Persistence {
     /// By something that needs no further settings.
     #[must_use]
     pub const fn by(by: &'static str) -> Self {
-        Self { by, idle_timeout: None, quic: Vec::new() }
+        Self {
+            by,
+            idle_timeout: None,
+            group: None,
+            on_down: None,
+            hold: None,
+            on_drain: None,
+            drain_deadline: None,
+            mask: Vec::new(),
+            quic: Vec::new(),
+        }
     }
 }
 
@@ -205,7 +271,7 @@ impl Config {
     #[must_use]
     pub fn new(service: Vec<Service>) -> Self {
         let interface = Interface { names: vec!["eth0".to_owned()], mode: "auto", claim: true };
-        Self { interface, nat: None, tunnel: None, sessions: None, service }
+        Self { interface, nat: None, tunnel: None, hash: None, sessions: None, limits: None, service }
     }
 }
 
@@ -222,6 +288,9 @@ impl Service {
             protocol: "tcp",
             forwarding,
             preserve_client: false,
+            scheduler: None,
+            max_load: None,
+            slow_start: None,
             persistence: Persistence::by("client-ip"),
             access: None,
             health: Health::None,

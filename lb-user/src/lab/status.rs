@@ -47,8 +47,27 @@ pub struct Service {
     pub name: String,
     /// Its access list.
     pub access: Option<AccessFigures>,
+    /// What became of its sessions' promises.
+    pub promises: Promises,
     /// Its backends.
     pub backends: Vec<Backend>,
+}
+
+/// New connections of clients with a session.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Promises {
+    /// They went where they belong.
+    pub kept: u64,
+    /// They did not, by cause.
+    pub broken: BTreeMap<String, u64>,
+}
+
+impl Promises {
+    /// The causes that there were, and how often.
+    #[must_use]
+    pub fn causes(&self) -> BTreeMap<&str, u64> {
+        self.broken.iter().filter(|(_, count)| **count > 0).map(|(cause, count)| (&**cause, *count)).collect()
+    }
 }
 
 /// An access list in figures.
@@ -69,6 +88,8 @@ pub struct Backend {
     pub name: String,
     /// `up`, `down`, ...
     pub state: String,
+    /// Its part of the clients not seen before.
+    pub share: f64,
     /// Live sessions.
     pub sessions: u64,
     /// Packets sent to it.

@@ -17,6 +17,7 @@ pub fn render(explanation: &Explanation, out: &mut impl Write) -> io::Result<()>
         denied,
         hash_backend,
         if_backend_fails,
+        if_backend_drains,
         idle_left_s,
         lifetime_left_s,
         ..
@@ -35,6 +36,9 @@ pub fn render(explanation: &Explanation, out: &mut impl Write) -> io::Result<()>
     }
     if let (Some(backend), Some(other)) = (backend, if_backend_fails) {
         table.add_row([&format!("if {backend} fails"), other]);
+    }
+    if let (Some(backend), Some(other)) = (backend, if_backend_drains) {
+        table.add_row([&format!("if {backend} drains"), other]);
     }
     for (what, left) in [("idle time left", idle_left_s), ("lifetime left", lifetime_left_s)] {
         if let Some(left) = left {

@@ -1,6 +1,7 @@
 //! What people read: tables and sentences for a terminal of 100 columns, written to anything that takes text.
 
 mod backend;
+mod crowds;
 mod decap;
 mod events;
 mod explain;
@@ -16,6 +17,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, TableStyle};
 
 pub use self::{
     backend::{drained, draining, render as backend},
+    crowds::render as crowds,
     decap::render as decap,
     events::render as event,
     explain::render as explain,

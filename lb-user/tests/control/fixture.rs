@@ -10,11 +10,11 @@ use std::{
 use lb_common::reason::{Kind, Reason};
 use lb_user::{
     api::{
-        self, Access, Backend, BackendForecast, BackendOrder, BackendState, Broken, Control, Dropped,
-        EventQuery, Events, ExplainQuery, Explanation, Forecast, Forwarding, Interface, ListedSession, Mode,
-        Move, MoveOrder, MoveState, Moves, NextHop, Persistence, PlanQuery, Promises, Refusal, Reloaded,
-        RuntimeChange, Service, Session, SessionFilter, SessionForecast, SessionList, Snapshot, Socket,
-        Status, Table, UndoOrder, Undone, Why, reasons,
+        self, Access, Backend, BackendForecast, BackendOrder, BackendState, Broken, Control, Crowd,
+        CrowdQuery, Crowds, Dropped, EventQuery, Events, ExplainQuery, Explanation, Forecast, Forwarding,
+        Interface, ListedSession, Mode, Move, MoveOrder, MoveState, Moves, NextHop, Persistence, PlanQuery,
+        Promises, Refusal, Reloaded, RuntimeChange, Service, Session, SessionFilter, SessionForecast,
+        SessionList, Snapshot, Socket, Status, Table, UndoOrder, Undone, Why, reasons,
     },
     config,
     model::Protocol,
@@ -76,6 +76,17 @@ impl Control for Fixed {
     async fn list_sessions(&self, filter: SessionFilter) -> Result<SessionList, Refusal> {
         self.filters.lock().unwrap().push(filter);
         Ok(session_list())
+    }
+
+    async fn crowds(&self, query: CrowdQuery) -> Result<Crowds, Refusal> {
+        let crowd = Crowd {
+            service: query.service.unwrap_or_else(|| "web".into()),
+            client: "198.51.100.7/32".parse().unwrap(),
+            backend: Some("web-1".into()),
+            connections: 12_345,
+            share: query.share,
+        };
+        Ok(Crowds { crowds: vec![crowd] })
     }
 
     async fn drop_sessions(&self, filter: SessionFilter) -> Result<Dropped, Refusal> {
@@ -414,6 +425,7 @@ pub(crate) fn explanation() -> Explanation {
         idle_left_s: Some(1_787.8),
         lifetime_left_s: Some(28_200.0),
         if_backend_fails: Some("web-3".into()),
+        if_backend_drains: Some("web-1".into()),
         text: vec!["A new connection goes to web-1.".into(), "The hash alone would say web-3.".into()],
     }
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io};
 
 use lb_user::{
-    api::{Dropped, Explanation, Service, SessionForecast, SessionList, Status, Undone, Why},
+    api::{Crowd, Crowds, Dropped, Explanation, Service, SessionForecast, SessionList, Status, Undone, Why},
     view,
 };
 
@@ -97,6 +97,7 @@ fn an_explanation_of_a_client_that_is_denied() {
         idle_left_s: None,
         lifetime_left_s: None,
         if_backend_fails: None,
+        if_backend_drains: None,
         text: vec!["This client may not use web.".into()],
         ..explanation()
     };
@@ -117,6 +118,7 @@ fn an_explanation_of_what_is_not_known() {
         idle_left_s: None,
         lifetime_left_s: None,
         if_backend_fails: None,
+        if_backend_drains: None,
         text: vec!["No backend is up.".into()],
         ..explanation()
     };
@@ -166,12 +168,13 @@ const EXPLANATION: &str = "\
 A new connection goes to web-1.
 The hash alone would say web-3.
 
- backend         web-1
- decided by      session
- by hash alone   web-3
- if web-1 fails  web-3
- idle time left  29m 48s
- lifetime left   7h 50m
+ backend          web-1
+ decided by       session
+ by hash alone    web-3
+ if web-1 fails   web-3
+ if web-1 drains  web-1
+ idle time left   29m 48s
+ lifetime left    7h 50m
 ";
 
 const FORECAST: &str = "\
@@ -235,4 +238,21 @@ fn moves_say_how_far_they_are() {
         written(|out| view::undone(&undone, out)),
         "move 2 is undone: 20 sessions back\n  3 not: ended\n"
     );
+}
+
+#[test]
+fn a_crowd_comes_with_advice() {
+    let crowd = Crowd {
+        service: "web".into(),
+        client: "198.51.100.7/32".parse().unwrap(),
+        backend: None,
+        connections: 12_345,
+        share: 61.27,
+    };
+    let text = written(|out| view::crowds(&Crowds { crowds: vec![crowd] }, out));
+    assert!(text.starts_with(
+        " service  client           backend  conns  share\n web      198.51.100.7/32  -        12.3k  61.3%\n\nBehind"
+    ), "{text}");
+    let text = written(|out| view::crowds(&Crowds::default(), out));
+    assert_eq!(text, "No client carries that much.\n");
 }

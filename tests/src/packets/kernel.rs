@@ -252,11 +252,13 @@ impl World for Kernel {
         self.program.kernel.set_member(key, id).expect("writable");
     }
 
-    fn evict(&mut self, client: Ip) {
+    fn evict(&mut self) {
         let mut evicted = Vec::new();
         self.program
             .kernel
-            .for_each_session(|session| evicted.extend((session.key.client == client).then_some(session.key)))
+            .for_each_session(|session| {
+                evicted.extend((session.store == Store::Affinity).then_some(session.key));
+            })
             .expect("readable");
         for key in evicted {
             self.program.kernel.remove_session(Store::Affinity, &key).expect("writable");

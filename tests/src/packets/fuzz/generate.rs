@@ -107,8 +107,16 @@ impl Generator {
         let random = &mut self.random;
         let which = pick(random, &[A, B]);
         let owners = [[A, A], [A, B], [B, A], [B, B]];
-        let states = [Health::Up, Health::Up, Health::Up, Health::Draining, Health::Down, Health::Absent];
-        match random.random_range(0..14) {
+        let states = [
+            Health::Up,
+            Health::Up,
+            Health::Up,
+            Health::Draining,
+            Health::Down,
+            Health::Disabled,
+            Health::Absent,
+        ];
+        match random.random_range(0..15) {
             0..4 => Change::Health(site, which, pick(random, &states)),
             4..7 => Change::Slots(site, pick(random, &owners)),
             7 => Change::Replace(site, which, random.random_range(0..3)),
@@ -117,6 +125,7 @@ impl Generator {
             10..12 => Change::Access(site, services::access(random)),
             // Most drivers leave more than enough.
             12 => Change::Headroom(if random.random() { HEADROOM } else { pick(random, &HEADROOMS) }),
+            13 => Change::Evict,
             _ => {
                 self.mtu = pick(random, &MTUS);
                 Change::Mtu(self.mtu)

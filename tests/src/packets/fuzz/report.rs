@@ -82,6 +82,7 @@ fn change(change: Change) -> String {
         Change::Access(site, access) => {
             format!(".change(move |world| Site {{ access: {access}, ..{} }}.open(world))", name(&site))
         }
+        Change::Evict => ".change(|world| world.evict())".to_owned(),
         Change::Mtu(mtu) => format!(".change(|world| world.set_tunnels(&tunnels({mtu})))"),
         Change::Headroom(bytes) => format!(".change(|world| world.set_headroom({bytes}))"),
     }

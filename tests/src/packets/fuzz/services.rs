@@ -1,6 +1,7 @@
 //! The services of a history.
 
-use rand::{Rng as _, rngs::StdRng};
+use lb_common::state::Policy;
+use rand::{Rng, rngs::StdRng};
 
 use super::{
     super::table::{Family, Ports, Site, rows::MODES},
@@ -40,10 +41,27 @@ pub fn sites(random: &mut StdRng) -> Vec<Site> {
                     only: prefix.is_some() && !by_connection_id && random.random_ratio(2, 3),
                     echo: random.random(),
                     by_connection_id,
+                    policy: policy(random),
+                    hold_ticks: pick(random, &[1, 3, 60]),
                     ..site
                 });
             }
         }
     }
     sites
+}
+
+/// Any promises, also such as the daemon would not write: of two that contradict each other one goes first.
+fn policy(random: &mut impl Rng) -> Policy {
+    let all = [
+        Policy::GROUPED,
+        Policy::LENDS,
+        Policy::REFUSES,
+        Policy::HOLDS,
+        Policy::MOVES_ON_DRAIN,
+        Policy::REFUSES_WHEN_FULL,
+        Policy::LEAST_SESSIONS,
+        Policy::BOUNDED,
+    ];
+    all.into_iter().filter(|_| random.random_ratio(1, 6)).fold(Policy::default(), Policy::with)
 }

@@ -33,6 +33,8 @@ pub enum Change {
     Service(Site, bool),
     /// A service has this access list from now on ([`super::lists`]).
     Access(Site, u32),
+    /// The sessions of all strangers are evicted.
+    Evict,
     /// The largest outer packet of all tunnels has so many bytes.
     Mtu(u32),
     /// Drivers leave so many bytes before a frame.
@@ -62,6 +64,7 @@ impl Change {
             Self::Service(site, true) => site.open(world),
             Self::Service(site, false) => site.close(world),
             Self::Access(site, access) => Site { access, ..site }.open(world),
+            Self::Evict => world.evict(),
             Self::Mtu(mtu) => world.set_tunnels(&tunnels(mtu)),
             Self::Headroom(bytes) => world.set_headroom(bytes),
         }

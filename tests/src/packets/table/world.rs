@@ -113,8 +113,8 @@ pub trait World {
     fn set_load(&mut self, id: BackendId, sessions: u64, limit: u32, weight: u32);
     /// Says which backends are one server to a group.
     fn set_member(&mut self, key: &MemberKey, id: BackendId);
-    /// Evicts the sessions of strangers at this address.
-    fn evict(&mut self, client: Ip);
+    /// Evicts the sessions of all strangers.
+    fn evict(&mut self);
     /// Says how connection ids are read.
     fn set_cid_config(&mut self, index: u32, config: &CidConfig);
     /// Says whose a server id is.

@@ -364,7 +364,7 @@ fn deferred(id: &str, name: &str) -> (Row, Conn, Conn) {
         .goes(one, A, one.data(), PROOF)
         .goes(two, A, two.data(), &[SessionNew, PinsFull])
         .slots(site, [B, B])
-        .change(move |world| world.evict(two.client.into()));
+        .change(|world| world.evict());
     (row, one, two)
 }
 
