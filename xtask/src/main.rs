@@ -7,6 +7,7 @@ mod flood;
 mod fuzz;
 mod linker;
 mod million;
+mod mutate;
 mod packages;
 mod process;
 mod rights;
@@ -51,6 +52,8 @@ enum Command {
     Flood(flood::Args),
     /// Measure what operators wait for with a million live sessions
     Million(million::Args),
+    /// Make faults in the code that decides, one after the other, and see that the model finds each
+    Mutate(mutate::Args),
     /// Play changes of nodes and backends behind one router, and count what breaks
     Simulate(simulate::Args),
 }
@@ -76,6 +79,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Fuzz(args) => fuzz::run(&workspace, &args),
         Command::Flood(args) => flood::run(&workspace, &args),
         Command::Million(args) => million::run(&workspace, &args),
+        Command::Mutate(args) => mutate::run(&workspace, &args),
         Command::Simulate(args) => simulate::run(&workspace, &args),
     }
 }

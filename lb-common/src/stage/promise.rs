@@ -174,9 +174,7 @@ fn recall<T: Tables>(tables: &T, service: &Service, hash: u64) -> u64 {
 }
 
 /// Counts and reports a broken promise.
-// Not inlined: where cause and backend are constants, the compiler writes both at once, to where eight bytes are
-// misaligned ("misaligned stack access").
-#[inline(never)]
+#[inline(always)]
 fn broken<T: Tables>(
     tables: &T,
     service: &Service,

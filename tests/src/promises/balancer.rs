@@ -30,6 +30,8 @@ pub trait Balancer {
     fn adopt(&self) -> Result<Option<State>>;
     /// Now.
     fn now(&self) -> Tick;
+    /// Did the clock go on by itself since the history began?
+    fn was_held_up(&self) -> bool;
     /// How many ticks may go by in a history at most.
     fn patience(&self) -> u32;
     /// Lets ticks go by.
@@ -87,6 +89,10 @@ impl Balancer for Host {
 
     fn now(&self) -> Tick {
         self.0.now.get()
+    }
+
+    fn was_held_up(&self) -> bool {
+        false
     }
 
     fn patience(&self) -> u32 {

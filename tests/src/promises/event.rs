@@ -152,7 +152,11 @@ fn policy() -> impl Strategy<Value = Policy> {
 fn setup() -> impl Strategy<Value = Setup> {
     let shape = prop_oneof![Just(Shape::One), Just(Shape::Two), Just(Shape::Group)];
     let forwarding = prop_oneof![Just(Forwarding::Nat), Just(Forwarding::Preserve), Just(Forwarding::Dsr)];
-    (shape, forwarding, policy()).prop_map(|(shape, forwarding, policy)| Setup { shape, forwarding, policy })
+    (shape, forwarding, policy()).prop_map(|(shape, forwarding, mut policy)| {
+        // A group has sessions.
+        policy.by_client |= shape == Shape::Group;
+        Setup { shape, forwarding, policy }
+    })
 }
 
 fn event() -> impl Strategy<Value = Event> {

@@ -6,6 +6,7 @@
 //! event what both say of packets, sessions and counts must be the same.
 
 pub mod balancer;
+mod compare;
 pub mod daemon;
 mod event;
 mod oracle;

@@ -1,11 +1,6 @@
 //! A history happens to all three: the balancer, its daemon, and the oracle.
 
-use lb_common::{
-    reason::Reason,
-    state::{Cause, SessionKey},
-    tables::Store,
-    time::Tick,
-};
+use lb_common::{state::SessionKey, time::Tick};
 
 use super::{
     balancer::Balancer,
@@ -13,7 +8,7 @@ use super::{
     event::{Event, Flag, History, Order, Tuple},
     oracle::Oracle,
     played::Played,
-    setup::FIRST,
+    setup::{FIRST, Setup, Shape},
     wire,
 };
 
@@ -27,27 +22,27 @@ pub fn play(balancer: &mut impl Balancer, history: &History) -> Result<Option<Pl
     let last = [Event::CatchUp];
     for event in history.events.iter().chain(&last) {
         let result = scene.happen(*event).and_then(|()| scene.compare());
-        if scene.was_held_up() {
+        if scene.balancer.was_held_up() {
             return Ok(None);
         }
         result.map_err(|what| format!("{event:?}: {what}"))?;
     }
     let result = scene.roll_call().and_then(|()| scene.compare());
-    if scene.was_held_up() {
+    if scene.balancer.was_held_up() {
         return Ok(None);
     }
     result.map_err(|what| format!("at last: {what}"))?;
     Ok(Some(scene.played()))
 }
 
-struct Scene<'a, B> {
-    balancer: &'a mut B,
-    daemon: Daemon,
-    oracle: Oracle,
-    services: u8,
+/// A history that is being played.
+pub(super) struct Scene<'a, B> {
+    pub(super) balancer: &'a mut B,
+    pub(super) daemon: Daemon,
+    pub(super) oracle: Oracle,
+    setup: Setup,
+    pub(super) services: u8,
     patience: u32,
-    /// What the clock shows if nobody but the history moves it.
-    clock: Tick,
     /// How far the history has moved time on.
     gone: u32,
     events: u64,
@@ -58,10 +53,10 @@ impl<'a, B: Balancer> Scene<'a, B> {
     fn new(balancer: &'a mut B, history: &History) -> Result<Self, String> {
         let setup = history.setup;
         let daemon = Daemon::new(setup, balancer.ifindex());
-        let (patience, clock) = (balancer.patience(), balancer.now());
-        let (oracle, services) = (Oracle::new(setup), setup.shape.services());
+        let (oracle, patience) = (Oracle::new(setup), balancer.patience());
+        let services = setup.shape.services();
         let mut scene =
-            Self { balancer, daemon, oracle, services, patience, clock, gone: 0, events: 0, segments: 0 };
+            Self { balancer, daemon, oracle, setup, services, patience, gone: 0, events: 0, segments: 0 };
         for service in 0..services {
             for name in 0..FIRST {
                 scene.add(service, name, false, 100);
@@ -72,13 +67,8 @@ impl<'a, B: Balancer> Scene<'a, B> {
     }
 
     /// The oracle's time: the balancer's may stand still while its stamps move.
-    fn now(&self) -> Tick {
+    pub(super) fn now(&self) -> Tick {
         Tick(1_000_000 + self.gone)
-    }
-
-    fn was_held_up(&self) -> bool {
-        let now = self.balancer.now();
-        now != self.clock && now.0 != self.clock.0 + self.gone
     }
 
     fn happen(&mut self, event: Event) -> Result<(), String> {
@@ -147,8 +137,7 @@ impl<'a, B: Balancer> Scene<'a, B> {
                 self.install()?;
             }
             Event::Reload(mut policy) => {
-                // A group has sessions.
-                policy.by_client |= self.daemon.scope(0) == self.daemon.scope(self.services - 1);
+                policy.by_client |= self.setup.shape == Shape::Group;
                 (self.daemon.policy, self.oracle.policy) = (policy, policy);
                 self.install()?;
             }
@@ -219,67 +208,18 @@ impl<'a, B: Balancer> Scene<'a, B> {
         Ok(())
     }
 
-    fn key(&self, (service, client): (u8, u8)) -> SessionKey {
+    pub(super) fn key(&self, (service, client): (u8, u8)) -> SessionKey {
         let address = std::net::IpAddr::V4(wire::client(client));
         SessionKey { scope: self.daemon.scope(service), client: address.into() }
     }
 
-    /// What is stored and counted must be what the rules say.
-    fn compare(&self) -> Result<(), String> {
-        self.compare_sessions()?;
-        for (service, expected) in (0..).zip(&self.oracle.audits) {
-            let counted = self.balancer.audit(self.daemon.number(service));
-            if counted.kept != expected.kept {
-                return Err(format!("service {service} kept {}, not {}", counted.kept, expected.kept));
-            }
-            for &cause in Cause::ALL {
-                let [counted, expected] = [&counted, expected].map(|audit| audit.broken[cause as usize]);
-                if counted != expected {
-                    let cause = cause.name();
-                    return Err(format!("service {service}: {counted} promises {cause}, not {expected}"));
-                }
-            }
-        }
-        let made = [Reason::FlowNew, Reason::SessionNew, Reason::SessionProven];
-        for (reason, &expected) in made.into_iter().zip(&self.oracle.made) {
-            let counted = self.balancer.count(reason);
-            if counted != expected {
-                return Err(format!("{} {}, not {expected}", counted, reason.name()));
-            }
-        }
-        Ok(())
-    }
-
-    fn compare_sessions(&self) -> Result<(), String> {
-        let (stored, now) = (self.balancer.sessions(), self.balancer.now());
-        if stored.len() != self.oracle.sessions.len() {
-            return Err(format!("{} sessions, not {}", stored.len(), self.oracle.sessions.len()));
-        }
-        for (&of, expected) in &self.oracle.sessions {
-            let key = self.key(of);
-            let found = stored.iter().find(|(_, other, _)| *other == key);
-            let Some((store, _, pin)) = found else { return Err(format!("the session {of:?} is gone")) };
-            let owner = self.daemon.owner(pin.backend, pin.generation);
-            let lives = |(service, name): (Option<u8>, u8)| {
-                let mut services = service.map_or(0..self.services, |service| service..service + 1);
-                services.find_map(|service| self.oracle.fleet.of(service).get(&name)).map(|it| it.home)
-            };
-            let home = owner.and_then(lives);
-            if home != self.oracle.fleet.is_home(expected.home).then_some(expected.home) {
-                return Err(format!("the session {of:?} is at {owner:?}: life {home:?}, not {expected:?}"));
-            }
-            let ages = (now.0 - pin.created.0, now.0 - pin.seen.0, *store == Store::Pins);
-            let at = self.now();
-            let wanted = (at.0 - expected.created.0, at.0 - expected.seen.0, expected.is_proven);
-            if ages != wanted {
-                return Err(format!("the session {of:?} has (age, idle, proven) {ages:?}, not {wanted:?}"));
-            }
-        }
-        Ok(())
-    }
-
     fn played(&self) -> Played {
-        let mut played = Played { events: self.events, segments: self.segments, ..Played::default() };
+        let mut played = Played {
+            events: self.events,
+            segments: self.segments,
+            late: self.oracle.late(),
+            ..Played::default()
+        };
         self.oracle.audits.iter().for_each(|audit| played.audited(audit));
         played
     }

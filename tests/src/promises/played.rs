@@ -13,14 +13,19 @@ pub struct Played {
     pub segments: u64,
     /// Promises, kept and broken.
     pub audit: Audit,
+    /// Clients that came while slots lagged behind, and those of them that were dropped.
+    pub late: [u64; 2],
 }
 
 impl Played {
     /// Those of both.
     pub fn add(&mut self, other: &Self) {
-        self.events += other.events;
-        self.segments += other.segments;
-        self.audited(&other.audit);
+        let Self { events, segments, audit, late: [came, lost] } = other;
+        self.events += events;
+        self.segments += segments;
+        self.audited(audit);
+        self.late[0] += came;
+        self.late[1] += lost;
     }
 
     /// The promises of a service more.
@@ -31,20 +36,27 @@ impl Played {
         }
     }
 
-    /// Whatever did not happen once.
-    pub fn missed(&self) -> Vec<&'static str> {
+    /// Checks what can be said of many histories together only.
+    ///
+    /// # Panics
+    /// If something never happened, or clients had to wait for slots.
+    pub fn check(&self) {
         // Nobody is evicted whom one could recognise: there is room for all that are proven.
-        let causes = Cause::ALL.iter().filter(|&&cause| cause != Cause::Evicted);
-        causes.filter(|&&cause| self.audit.broken[cause as usize] == 0).map(|cause| cause.name()).collect()
+        for &cause in Cause::ALL.iter().filter(|&&cause| cause != Cause::Evicted) {
+            assert!(self.audit.broken[cause as usize] > 0, "never happened: {}", cause.name());
+        }
+        let [came, lost] = self.late;
+        assert!(lost * 20 <= came, "{lost} of {came} clients found nobody while slots lagged behind");
     }
 }
 
 impl fmt::Display for Played {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { events, segments, audit } = self;
+        let Self { events, segments, audit, late: [came, lost] } = self;
         write!(f, "{events} events, {segments} segments; {} promises kept", audit.kept)?;
-        Cause::ALL
-            .iter()
-            .try_for_each(|&cause| write!(f, ", {} {}", audit.broken[cause as usize], cause.name()))
+        for &cause in Cause::ALL {
+            write!(f, ", {} {}", audit.broken[cause as usize], cause.name())?;
+        }
+        write!(f, "; {lost} of {came} clients found nobody while slots lagged behind")
     }
 }

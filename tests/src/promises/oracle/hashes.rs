@@ -15,6 +15,9 @@ pub struct Hashes {
     answers: HashMap<(Who, Table, Vec<u8>), Option<u8>>,
     /// Whose slot it is: the answer when all who have slots are up.
     owners: HashMap<(Who, Table), u8>,
+    /// Clients that came while slots lagged behind and half of their owners at least were up, and how many of them
+    /// were dropped: each of several tries finds such an owner with a probability of a half.
+    pub late: [u64; 2],
 }
 
 impl Hashes {
@@ -40,6 +43,10 @@ impl Hashes {
                 return Err(format!("went by hash to backend {name}, of {up:?} that are up and have slots"));
             }
             None | Some(_) => {}
+        }
+        if up.len() < table.len() && up.len() * 2 >= table.len() {
+            self.late[0] += 1;
+            self.late[1] += u64::from(to.is_none());
         }
         let owner = self.owners.get(&(who, table.clone())).copied();
         if let Some(owner) = owner.filter(|&owner| is_up(owner))

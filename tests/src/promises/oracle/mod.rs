@@ -62,6 +62,11 @@ impl Oracle {
         }
     }
 
+    /// See [`Hashes::late`].
+    pub const fn late(&self) -> [u64; 2] {
+        self.hashes.late
+    }
+
     /// The session that a client has with a service.
     pub fn session_of(&self, service: u8, client: u8) -> SessionOf {
         (if self.setup.shape == Shape::Group { 0 } else { service }, client)

@@ -1,0 +1,193 @@
+//! Faults that the model must find: each changes one line of the code that decides.
+
+/// A line that is made wrong.
+pub(super) struct Fault {
+    /// What it does to clients.
+    pub(super) what: &'static str,
+    /// The file, from the workspace's root.
+    pub(super) file: &'static str,
+    /// What stands there, once.
+    pub(super) from: &'static str,
+    /// What stands there instead.
+    pub(super) to: &'static str,
+}
+
+const fn fault(file: &'static str, what: &'static str, from: &'static str, to: &'static str) -> Fault {
+    Fault { what, file, from, to }
+}
+
+const PROMISE: &str = "lb-common/src/stage/promise.rs";
+const SESSION: &str = "lb-common/src/stage/session.rs";
+const SELECT: &str = "lb-common/src/stage/select.rs";
+const CONNECT: &str = "lb-common/src/stage/connect.rs";
+const FLOW: &str = "lb-common/src/stage/flow.rs";
+const STORED: &str = "lb-common/src/state/session.rs";
+const BACKEND: &str = "lb-common/src/state/backend.rs";
+const STATE: &str = "lb-user/src/plan/state.rs";
+
+pub(super) const FAULTS: &[Fault] = &[
+    fault(PROMISE, "idle sessions go on", "if pin.idled(now, service.idle_ticks) {", "if false {"),
+    fault(PROMISE, "old sessions go on", "if pin.outlived(now, service.lifetime_ticks) {", "if false {"),
+    fault(
+        PROMISE,
+        "sessions leave a draining backend, whatever was promised",
+        "Health::Draining if policy.has(Policy::MOVES_ON_DRAIN) =>",
+        "Health::Draining =>",
+    ),
+    fault(
+        PROMISE,
+        "sessions hold a disabled backend",
+        "Health::Disabled => Standing::Ended(Cause::Drained),",
+        "Health::Disabled => Standing::Holds(id),",
+    ),
+    fault(PROMISE, "a hold ends a tick early", "<= service.hold_ticks", "< service.hold_ticks"),
+    fault(
+        PROMISE,
+        "a hold begins with the client's last packet",
+        "now.since(Health::since(word))",
+        "now.since(pin.seen)",
+    ),
+    fault(PROMISE, "who is back is not noticed", "stored.come_back(&pin);", ""),
+    fault(
+        PROMISE,
+        "a kept promise counts twice",
+        "stored.count();",
+        "stored.count(); tables.kept(service.number);",
+    ),
+    fault(
+        PROMISE,
+        "a session that moves is young again",
+        "if is_over { stored.renew(old, &fresh) } else { stored.rehome(old, &fresh) }",
+        "stored.renew(old, &fresh)",
+    ),
+    fault(
+        PROMISE,
+        "a session that begins again stays old",
+        "if is_over { stored.renew(old, &fresh) } else { stored.rehome(old, &fresh) }",
+        "stored.rehome(old, &fresh)",
+    ),
+    fault(
+        PROMISE,
+        "a session moves where its server is not in the service",
+        "_ => Standing::Elsewhere,",
+        "_ => Standing::Ended(Cause::Removed),",
+    ),
+    fault(
+        PROMISE,
+        "a server that left the group is not missed",
+        "return match tables.health(pin.backend) {",
+        "return match Health::Up {",
+    ),
+    fault(
+        SESSION,
+        "sessions follow an id to its next backend",
+        "if home.generation != pin.generation {",
+        "if false {",
+    ),
+    fault(
+        SESSION,
+        "a session ends in the middle of a connection",
+        "// It ends with the client's next connection, not in the middle of this one.",
+        "session.renew(&old, &fresh);",
+    ),
+    fault(
+        SESSION,
+        "traffic wakes a session that was over",
+        "session.renew(&old, &fresh);",
+        "session.touch(&old, now);",
+    ),
+    fault(
+        SESSION,
+        "proof makes a session anew",
+        "let mut pin = Pin { seen: now, ..old };",
+        "let mut pin = fresh;",
+    ),
+    fault(SESSION, "strangers count as proven", "if proof == Proof::None {", "if false {"),
+    fault(
+        SESSION,
+        "a group's sessions name one service's backend",
+        "if service.policy.has(Policy::GROUPED) { tables.member(&MemberKey::of_backend(id))? } else { id };",
+        "id;",
+    ),
+    fault(
+        SELECT,
+        "new clients go to a draining backend",
+        "&& tables.health(id) == Health::Up",
+        "&& tables.health(id).serves()",
+    ),
+    fault(SELECT, "nobody else is tried where a backend failed", "at = at.wrapping_add(STEP);", ""),
+    fault(
+        CONNECT,
+        "new connections don't ask for a session",
+        "None => match session::key(tables, &service, packet.source.address.widen()) {",
+        "None => match session::key(tables, &service, packet.source.address.widen()).filter(|_| false) {",
+    ),
+    fault(
+        CONNECT,
+        "a late FIN is the beginning of something",
+        "if packet.tcp.closes() { Phase::Closing } else { Phase::New };",
+        "Phase::New;",
+    ),
+    fault(
+        FLOW,
+        "connections follow an id to its next backend",
+        "if !way.holds(hash, entry, backend.generation) {",
+        "if false {",
+    ),
+    fault(FLOW, "connections stay at a dead backend", "if !tables.health(id).serves() {", "if false {"),
+    fault(
+        FLOW,
+        "what comes after the end extends the session",
+        "let is_due = old.phase() != Phase::Closing && (",
+        "let is_due = (",
+    ),
+    fault(
+        FLOW,
+        "the second packet stores no session",
+        "(old.idle(now) != 0 || new.phase() > old.phase());",
+        "old.idle(now) != 0;",
+    ),
+    fault(
+        FLOW,
+        "a SYN after the FIN goes on with the old connection",
+        "if packet.tcp.opens() && binding.stamp().is_left() {",
+        "if false {",
+    ),
+    fault(
+        FLOW,
+        "a SYN that is sent again stores a session",
+        "Phase::New if packet.tcp.opens() => Phase::New,",
+        "",
+    ),
+    fault(
+        STORED,
+        "idle a tick early",
+        "now.since(self.seen) > idle_ticks",
+        "now.since(self.seen) >= idle_ticks",
+    ),
+    fault(
+        STORED,
+        "too old a tick early",
+        "now.since(self.created) > lifetime_ticks",
+        "now.since(self.created) >= lifetime_ticks",
+    ),
+    fault(
+        STORED,
+        "each connection that is lent or refused counts",
+        "!seen.away && self.home.claim(",
+        "self.home.claim(",
+    ),
+    fault(STORED, "a new session keeps the old home", "self.home.store(fresh.home());", ""),
+    fault(
+        BACKEND,
+        "a drain breaks connections",
+        "matches!(self, Self::Up | Self::Draining)",
+        "matches!(self, Self::Up)",
+    ),
+    fault(
+        STATE,
+        "an id is given away with its old generation",
+        "*generation = generation.wrapping_add(1).max(1);",
+        "*generation = 1;",
+    ),
+];
