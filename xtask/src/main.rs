@@ -6,6 +6,7 @@ mod build;
 mod flood;
 mod fuzz;
 mod linker;
+mod long_run;
 mod million;
 mod packages;
 mod process;
@@ -51,6 +52,8 @@ enum Command {
     Flood(flood::Args),
     /// Measure what operators wait for with a million live sessions
     Million(million::Args),
+    /// Let clients come and stay for ten minutes, while backends and the daemon come and go
+    LongRun(long_run::Args),
     /// Play changes of nodes and backends behind one router, and count what breaks
     Simulate(simulate::Args),
 }
@@ -76,6 +79,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Fuzz(args) => fuzz::run(&workspace, &args),
         Command::Flood(args) => flood::run(&workspace, &args),
         Command::Million(args) => million::run(&workspace, &args),
+        Command::LongRun(args) => long_run::run(&workspace, &args),
         Command::Simulate(args) => simulate::run(&workspace, &args),
     }
 }
