@@ -6,6 +6,7 @@ pub mod bed;
 pub mod bereaved;
 pub mod decap;
 pub mod flood;
+pub mod long;
 pub mod packets;
 pub mod promises;
 pub mod quic;

@@ -6,6 +6,7 @@ mod build;
 mod flood;
 mod fuzz;
 mod linker;
+mod long_run;
 mod million;
 mod mutate;
 mod packages;
@@ -54,6 +55,8 @@ enum Command {
     Million(million::Args),
     /// Make faults in the code that decides, one after the other, and see that the model finds each
     Mutate(mutate::Args),
+    /// Let clients come and stay for ten minutes, while backends and the daemon come and go
+    LongRun(long_run::Args),
     /// Play changes of nodes and backends behind one router, and count what breaks
     Simulate(simulate::Args),
 }
@@ -80,6 +83,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Flood(args) => flood::run(&workspace, &args),
         Command::Million(args) => million::run(&workspace, &args),
         Command::Mutate(args) => mutate::run(&workspace, &args),
+        Command::LongRun(args) => long_run::run(&workspace, &args),
         Command::Simulate(args) => simulate::run(&workspace, &args),
     }
 }

@@ -45,11 +45,12 @@ impl Drop for Tasks {
 
 /// Opens a TCP connection from `source`, any port.
 pub async fn connect(source: IpAddr, target: SocketAddr) -> io::Result<TcpStream> {
-    let socket = match source {
-        IpAddr::V4(_) => TcpSocket::new_v4()?,
-        IpAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    socket.bind((source, 0).into())?;
+    connect_from((source, 0).into(), target).await
+}
+
+async fn connect_from(source: SocketAddr, target: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if source.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.bind(source)?;
     socket.connect(target).await
 }
 
@@ -64,7 +65,12 @@ pub struct Connection {
 impl Connection {
     /// Opens it from `source`, any port.
     pub async fn open(source: IpAddr, target: SocketAddr) -> Result<Self> {
-        let stream = connect(source, target).await?;
+        Self::open_from((source, 0).into(), target).await
+    }
+
+    /// Opens it from this very address and port.
+    pub async fn open_from(source: SocketAddr, target: SocketAddr) -> Result<Self> {
+        let stream = connect_from(source, target).await?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         Ok(Self { sender, driver: tokio::spawn(connection), target })
     }
