@@ -26,8 +26,10 @@ pub fn run(socket: &Path, args: &EventsArgs) -> anyhow::Result<ExitCode> {
     loop {
         let Events { events, last, run: now } = match runtime.block_on(client.events(EventQuery { after })) {
             Ok(events) => events,
-            // Between two runs of the daemon there is nothing to tell.
-            Err(CallError::NoDaemon(_)) if args.follow && run.is_some() => Events::default(),
+            // Between two runs of the daemon there is nothing to tell, also if one ends before it has answered.
+            Err(CallError::NoDaemon(_) | CallError::Broken { .. }) if args.follow && run.is_some() => {
+                Events::default()
+            }
             Err(error) => return Err(error.into()),
         };
         if now != 0 {

@@ -60,6 +60,10 @@ pub struct Report {
     pub cut: u64,
     /// Those that died with their server.
     pub died: u64,
+    /// SYNs that clients sent again.
+    pub repeated: u64,
+    /// Connections that the audit has as kept twice for that.
+    pub twice: u64,
 }
 
 /// Plays it with this `limpet`.
@@ -86,7 +90,7 @@ pub async fn run(limpet: &Path, plan: Plan) -> Result<Report> {
         seed: plan.seed,
     };
     stage.newcomers(plan.clients).await?;
-    let mut scenes = 0;
+    let (mut scenes, mut twice) = (0, 0);
     while begin.elapsed() < plan.time || scenes == 0 {
         let mut order = Scene::ALL;
         order.shuffle(&mut stage.rng);
@@ -96,13 +100,13 @@ pub async fn run(limpet: &Path, plan: Plan) -> Result<Report> {
             }
             scenes += 1;
             println!("{:6.1} s  {scenes}. {scene:?}", begin.elapsed().as_secs_f64());
-            stage
+            twice = stage
                 .play(scene, limpet)
                 .await
                 .with_context(|| format!("seed {}, scene {scenes}, {scene:?}", plan.seed))?;
         }
     }
-    Ok(report(&stage.world, begin.elapsed(), scenes))
+    Ok(Report { twice, repeated: stage.repeated()?, ..report(&stage.world, begin.elapsed(), scenes) })
 }
 
 fn report(world: &World, time: Duration, scenes: usize) -> Report {
@@ -116,6 +120,8 @@ fn report(world: &World, time: Duration, scenes: usize) -> Report {
         broken: BTreeMap::new(),
         cut: 0,
         died: 0,
+        repeated: 0,
+        twice: 0,
     };
     for index in 0..SERVICES.len() {
         let ledger = world.ledger(index);
@@ -131,10 +137,12 @@ fn report(world: &World, time: Duration, scenes: usize) -> Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { time, clients, connections, requests, scenes, kept, broken, cut, died } = self;
+        let Self { time, clients, connections, requests, scenes, kept, broken, cut, died, repeated, twice } =
+            self;
         writeln!(f, "{scenes} scenes in {:.0} s, {clients} clients at the end", time.as_secs_f64())?;
         writeln!(f, "{connections} new connections, {requests} answers on open ones")?;
         writeln!(f, "{kept} promises kept, broken {broken:?}: what clients saw, and what the audit says")?;
+        writeln!(f, "{repeated} SYNs were repeated, {twice} connections count as kept twice for that")?;
         write!(
             f,
             "{died} open connections died with their server, {cut} with their backend's removal; no other did"

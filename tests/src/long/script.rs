@@ -64,8 +64,8 @@ pub fn config(weights: [u32; REGULAR]) -> Config {
 }
 
 impl Stage {
-    /// Plays one scene, waits until all whom it concerns have come, and compares the books.
-    pub async fn play(&mut self, scene: Scene, limpet: &Path) -> Result<()> {
+    /// Plays one scene, waits until all whom it concerns have come, and compares the books; see [`Stage::compare`].
+    pub async fn play(&mut self, scene: Scene, limpet: &Path) -> Result<u64> {
         let backend = self.rng.random_range(0..REGULAR);
         match scene {
             Scene::Kill => {

@@ -11,6 +11,8 @@
 //!   session went shows with the client's next connection, which is then a promise kept.
 //!
 //! Its first connection of all counts as nothing: there was no promise.
+//!
+//! In `nat`, where a client's SYN had to be sent again, one decision may have become two: see docs/testing.md.
 
 use std::collections::BTreeMap;
 
