@@ -129,9 +129,12 @@ pub fn renew<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, old: Entry, 
     if backend.forwarding() == Forwarding::NatPreserve {
         nat::insert_reply(packet, tables, &backend, Entry::new(target.reply(), new.phase(), now));
     }
-    // What still comes of a connection that is over (TIME_WAIT) extends nothing.
-    let is_due = old.phase() != Phase::Closing && (old.idle(now) != 0 || new.phase() > old.phase());
-    let proof = if new.phase() == Phase::Proven { Proof::of(&backend) } else { Proof::None };
+    let is_due = old.idle(now) != 0 || new.phase() > old.phase();
+    let proof = match new.phase() {
+        Phase::Proven => Proof::of(&backend),
+        Phase::Closing => Proof::Over,
+        Phase::New | Phase::Seen => Proof::None,
+    };
     !is_due || session::keep(packet, tables, target.backend(), &backend, proof)
 }
 

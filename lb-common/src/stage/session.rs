@@ -81,6 +81,8 @@ pub fn begin<T: Tables>(tables: &T, service: &Service, id: BackendId, now: Tick)
 /// What a client has shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Proof {
+    /// Its connection ends, or is over (TIME_WAIT): that extends nothing.
+    Over,
     /// Nothing yet.
     None,
     /// It behaves as one that receives what the backend sends. That can be forged.
@@ -116,7 +118,8 @@ pub fn keep<A: Address, T: Tables>(
     if !access::admits(tables, &service, client) {
         return false;
     }
-    if backend.serves(&service, &called)
+    if proof != Proof::Over
+        && backend.serves(&service, &called)
         && let Some(key) = key(tables, &service, client)
     {
         store(tables, &service, &key, id, proof);

@@ -96,7 +96,7 @@ impl Connection {
     }
 
     /// Another segment of the client. A session hears of it when the client comes again, when it is proven, and
-    /// otherwise once in a tick; of one that is over, nothing.
+    /// otherwise once in a tick; of its end, and of what comes after that, nothing.
     pub fn passed(&mut self, flag: Flag, now: Tick) -> News {
         let (before, is_later) = (self.known, now != self.last);
         self.client_ended |= flag == Flag::Fin;
@@ -114,7 +114,7 @@ impl Connection {
             before => before.max(if is_proven { Known::Proven } else { Known::Again }),
         };
         self.last = now;
-        if before == Known::Over || !is_later && self.known <= before {
+        if self.known == Known::Over || !is_later && self.known <= before {
             News::None
         } else if self.known == Known::Proven {
             News::Proof
