@@ -21,7 +21,7 @@ use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 
 use self::{
     script::{REGULAR, Scene, config},
-    stage::Stage,
+    stage::{More, Stage},
     standing::BACKENDS,
     world::{SERVICES, World},
 };
@@ -60,10 +60,8 @@ pub struct Report {
     pub cut: u64,
     /// Those that died with their server.
     pub died: u64,
-    /// SYNs that clients sent again.
-    pub repeated: u64,
-    /// Connections that the audit has as kept twice for that.
-    pub twice: u64,
+    /// What the audit counted beyond that.
+    pub more: More,
 }
 
 /// Plays it with this `limpet`.
@@ -90,7 +88,7 @@ pub async fn run(limpet: &Path, plan: Plan) -> Result<Report> {
         seed: plan.seed,
     };
     stage.newcomers(plan.clients).await?;
-    let (mut scenes, mut twice) = (0, 0);
+    let (mut scenes, mut more) = (0, More::default());
     while begin.elapsed() < plan.time || scenes == 0 {
         let mut order = Scene::ALL;
         order.shuffle(&mut stage.rng);
@@ -100,13 +98,13 @@ pub async fn run(limpet: &Path, plan: Plan) -> Result<Report> {
             }
             scenes += 1;
             println!("{:6.1} s  {scenes}. {scene:?}", begin.elapsed().as_secs_f64());
-            twice = stage
+            more = stage
                 .play(scene, limpet)
                 .await
                 .with_context(|| format!("seed {}, scene {scenes}, {scene:?}", plan.seed))?;
         }
     }
-    Ok(Report { twice, repeated: stage.repeated()?, ..report(&stage.world, begin.elapsed(), scenes) })
+    Ok(Report { more, ..report(&stage.world, begin.elapsed(), scenes) })
 }
 
 fn report(world: &World, time: Duration, scenes: usize) -> Report {
@@ -120,8 +118,7 @@ fn report(world: &World, time: Duration, scenes: usize) -> Report {
         broken: BTreeMap::new(),
         cut: 0,
         died: 0,
-        repeated: 0,
-        twice: 0,
+        more: More::default(),
     };
     for index in 0..SERVICES.len() {
         let ledger = world.ledger(index);
@@ -137,12 +134,12 @@ fn report(world: &World, time: Duration, scenes: usize) -> Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { time, clients, connections, requests, scenes, kept, broken, cut, died, repeated, twice } =
-            self;
+        let Self { time, clients, connections, requests, scenes, kept, broken, cut, died, more } = self;
         writeln!(f, "{scenes} scenes in {:.0} s, {clients} clients at the end", time.as_secs_f64())?;
         writeln!(f, "{connections} new connections, {requests} answers on open ones")?;
         writeln!(f, "{kept} promises kept, broken {broken:?}: what clients saw, and what the audit says")?;
-        writeln!(f, "{repeated} SYNs were repeated, {twice} connections count as kept twice for that")?;
+        let More { kept, late, repeated } = more;
+        writeln!(f, "{kept} more in the audit, for {late} late packets and {repeated} repeated SYNs")?;
         write!(
             f,
             "{died} open connections died with their server, {cut} with their backend's removal; no other did"

@@ -12,7 +12,7 @@
 //!
 //! Its first connection of all counts as nothing: there was no promise.
 //!
-//! In `nat`, where a client's SYN had to be sent again, one decision may have become two: see docs/testing.md.
+//! What it can't see is in docs/testing.md.
 
 use std::collections::BTreeMap;
 
