@@ -65,10 +65,10 @@ pub(crate) fn promise(service: &Service, key: &SessionKey) -> Packed {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn limpet_promise(service: *const Service, key: *const SessionKey) -> u64 {
-    // SAFETY: null, or live references of `promise`.
-    let (Some(service), Some(key)) = (unsafe { (service.as_ref(), key.as_ref()) }) else {
-        return Packed::from(Reason::NoBackend).0;
-    };
+    // SAFETY: null, or a live reference of `promise`.
+    let Some(service) = (unsafe { service.as_ref() }) else { return Packed::from(Reason::NoBackend).0 };
+    // SAFETY: as above.
+    let Some(key) = (unsafe { key.as_ref() }) else { return Packed::from(Reason::NoBackend).0 };
     let id = stage::promise::choose(&BpfTables, service, key).map(|id| u64::from(id.0));
     Packed::from(id).0
 }
