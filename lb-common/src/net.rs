@@ -161,7 +161,7 @@ impl Ip {
         Self([self.0[0] & mask.0[0], self.0[1] & mask.0[1]])
     }
 
-    /// The mask that keeps the first `bits` bits, 1..=128, of the whole address.
+    /// The mask that keeps the first `bits` bits, 0..=128, of the whole address.
     #[inline(always)]
     pub const fn mask(bits: u32) -> Self {
         let high = if bits >= 64 { !0 } else { !(!0 >> bits) };
@@ -176,8 +176,7 @@ impl Ip {
             IpAddr::V4(_) => 96 + u32::from(prefix),
             IpAddr::V6(_) => u32::from(prefix),
         };
-        let mask = if bits == 0 { 0 } else { u128::MAX << (128 - bits.min(128)) };
-        Self::from_bytes(mask.to_be_bytes())
+        Self::mask(bits.min(128))
     }
 }
 

@@ -135,11 +135,11 @@ pub trait Tables {
     }
 
     /// [`promise::choose`], for the same reason: a backend's id, or the reason why there is none.
-    fn promise(&self, service: &Service, key: &SessionKey) -> Packed
+    fn promise(&self, service: &Service, key: &SessionKey, opens: bool) -> Packed
     where
         Self: Sized,
     {
-        promise::choose(self, service, key).map(|id| u64::from(id.0)).into()
+        promise::choose(self, service, key, opens).map(|id| u64::from(id.0)).into()
     }
 
     /// [`quic::read`].

@@ -58,18 +58,18 @@ pub(crate) fn read_id(config: u32, id: &mut CidOctets) -> bool {
 
 /// [`stage::promise::choose`].
 #[inline(always)]
-pub(crate) fn promise(service: &Service, key: &SessionKey) -> Packed {
-    Packed(limpet_promise(core::ptr::from_ref(service), core::ptr::from_ref(key)))
+pub(crate) fn promise(service: &Service, key: &SessionKey, opens: bool) -> Packed {
+    Packed(limpet_promise(core::ptr::from_ref(service), core::ptr::from_ref(key), opens.into()))
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn limpet_promise(service: *const Service, key: *const SessionKey) -> u64 {
+extern "C" fn limpet_promise(service: *const Service, key: *const SessionKey, opens: u32) -> u64 {
     // SAFETY: null, or a live reference of `promise`.
     let Some(service) = (unsafe { service.as_ref() }) else { return Packed::from(Reason::NoBackend).0 };
     // SAFETY: as above.
     let Some(key) = (unsafe { key.as_ref() }) else { return Packed::from(Reason::NoBackend).0 };
-    let id = stage::promise::choose(&BpfTables, service, key).map(|id| u64::from(id.0));
+    let id = stage::promise::choose(&BpfTables, service, key, opens != 0).map(|id| u64::from(id.0));
     Packed::from(id).0
 }
 

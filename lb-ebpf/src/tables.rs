@@ -222,8 +222,8 @@ impl Tables for BpfTables {
     }
 
     #[inline(always)]
-    fn promise(&self, service: &Service, key: &SessionKey) -> Packed {
-        aside::promise(service, key)
+    fn promise(&self, service: &Service, key: &SessionKey, opens: bool) -> Packed {
+        aside::promise(service, key, opens)
     }
 
     #[inline(always)]

@@ -96,6 +96,14 @@ impl Scene {
         assert!(strangers.values().all(|home| *home != backend_name(VICTIM)), "{strangers:?}");
     }
 
+    /// `limpet explain` says so of a client.
+    pub fn assert_explained(&self, way: Way, number: u32, words: &str) {
+        let client = plan::crowd(way.family, number).to_string();
+        let arguments = ["explain", "--json", "--service", way.name(), "--client", &client];
+        let explanation: Value = self.bed.daemon.ask(&arguments).unwrap();
+        assert!(explanation["text"].to_string().contains(words), "{explanation}");
+    }
+
     /// Its server dies, and that is noticed.
     pub async fn kill_victim(&mut self) {
         self.bed.servers[usize::from(VICTIM)] = None;

@@ -46,6 +46,12 @@ async fn lent_clients_return_home() {
         assert_eq!(scene.all(way, scene.bereaved(index)).await, lent, "as long as it lasts");
         scene.others_stay(index).await;
         scene.assert_broken(index, &[("lent", lent.len())]);
+        let (number, server) = lent.first_key_value().unwrap();
+        scene.assert_explained(
+            way,
+            *number,
+            &format!("goes to {server} for now: the backend of its session is down"),
+        );
         expected.extend(lent.into_iter().map(|(number, server)| {
             let client = plan::crowd(way.family, number);
             // An IPv6 client is known by its /64.
@@ -90,6 +96,7 @@ async fn refused_clients_wait_for_their_home() {
         }
         scene.others_stay(index).await;
         scene.assert_broken(index, &[("refused", bereaved.len())]);
+        scene.assert_explained(way, bereaved[0], "is refused: the backend of its session is down");
         waiting.push(scene.asks(way, bereaved[0]));
     }
     scene.revive_victim().await;

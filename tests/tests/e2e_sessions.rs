@@ -85,10 +85,29 @@ async fn every_session_is_listed_where_it_is_and_can_be_forgotten() {
         bed.daemon.ask(&["explain", "--json", "--service", "nat-v4", "--client", &one]).unwrap();
     assert_eq!((&explained["session"], &explained["reason"]), (&Value::Null, &Value::from("hash")));
 
+    // One client makes two fifths of its service's connections.
+    let source = plan::crowd(WAYS[0].family, 7);
+    for _ in 1..CLIENTS * 2 / 3 {
+        bed.clients.spawn(get(source, WAYS[0].target())).await.unwrap().unwrap();
+    }
+    let crowds = |more: &[&str]| -> Value {
+        bed.daemon.ask(&[&["sessions", "crowds", "--json"], more].concat()).unwrap()
+    };
+    let found = crowds(&["--share", "30"]);
+    let [crowd] = found["crowds"].as_array().unwrap().as_slice() else { panic!("{found}") };
+    assert_eq!(crowd["client"], format!("{source}/32"), "{crowd}");
+    assert_eq!(crowd["backend"], homes[&("nat-v4".to_owned(), source)], "{crowd}");
+    assert_eq!(crowd["connections"], CLIENTS * 2 / 3, "{crowd}");
+    // The others made one each, and one of them was forgotten.
+    let share = 100.0 * 40.0 / f64::from(40 + CLIENTS - 2);
+    assert!((crowd["share"].as_f64().unwrap() - share).abs() < 0.01, "{crowd}, not {share}");
+    assert_eq!(crowds(&["--service", "dsr-v6", "--share", "30"])["crowds"], Value::Array(Vec::new()));
+
     for (arguments, words) in [
         (&["sessions", "drop"][..], "say which sessions"),
         (&["sessions", "drop", "--service", "shop"], "there is no service `shop`"),
         (&["sessions", "drop", "--backend", "none"], "has a backend `none`"),
+        (&["sessions", "crowds", "--share", "101"], "a share is 0 to 100 per cent, not 101"),
         (&["sessions", "list", "--limit", "0"], "a list has 1 to 1000000 sessions, not 0"),
         (&["sessions", "list", "--after", "there"], "a list goes on where its `next` says"),
     ] {

@@ -1,13 +1,8 @@
 //! Everything that is more than `cargo X`: each subcommand is a file, and CI calls the same ones.
 
-mod bench;
 mod bpf;
 mod build;
-mod flood;
-mod fuzz;
 mod linker;
-mod long_run;
-mod million;
 mod mutate;
 mod packages;
 mod process;
@@ -25,7 +20,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::workspace::Workspace;
+use crate::{tester::Tester, workspace::Workspace};
 
 /// Builds, runs and tests Limpet
 #[derive(Parser)]
@@ -46,19 +41,19 @@ enum Command {
     /// Lint and test, rung by rung: host, packet program, kernel and namespaces
     Test(test::Args),
     /// Measure the packet program in the kernel, as ratios to an empty one
-    Bench(bench::Args),
+    Bench(tester::Args),
     /// Play millions of generated packets through the packet program and the host engine
-    Fuzz(fuzz::Args),
+    Fuzz(tester::Args),
     /// Flood the packet program from invented addresses, and see who is lost
-    Flood(flood::Args),
+    Flood(tester::Args),
     /// Measure what operators wait for with a million live sessions
-    Million(million::Args),
+    Million(tester::Args),
     /// Make faults in the code that decides, one after the other, and see that the model finds each
     Mutate(mutate::Args),
     /// Let clients come and stay for ten minutes, while backends and the daemon come and go
-    LongRun(long_run::Args),
+    LongRun(tester::Args),
     /// Play changes of nodes and backends behind one router, and count what breaks
-    Simulate(simulate::Args),
+    Simulate(tester::Args),
 }
 
 fn main() -> ExitCode {
@@ -78,12 +73,12 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Build(args) => build::run(&workspace, &args),
         Command::Run(args) => run::run(&workspace, &args),
         Command::Test(args) => test::run(&workspace, &args),
-        Command::Bench(args) => bench::run(&workspace, &args),
-        Command::Fuzz(args) => fuzz::run(&workspace, &args),
-        Command::Flood(args) => flood::run(&workspace, &args),
-        Command::Million(args) => million::run(&workspace, &args),
+        Command::Bench(args) => Tester::Bench.run(&workspace, &args),
+        Command::Fuzz(args) => Tester::Fuzz.run(&workspace, &args),
+        Command::Flood(args) => Tester::Flood.run(&workspace, &args),
+        Command::Million(args) => Tester::Million.run(&workspace, &args),
         Command::Mutate(args) => mutate::run(&workspace, &args),
-        Command::LongRun(args) => long_run::run(&workspace, &args),
+        Command::LongRun(args) => Tester::LongRun.run(&workspace, &args),
         Command::Simulate(args) => simulate::run(&workspace, &args),
     }
 }

@@ -1,21 +1,14 @@
 //! `cargo xtask simulate`: many nodes, and what breaks when nodes and backends come and go.
 
-use std::{ffi::OsString, process::Command};
+use std::process::Command;
 
 use anyhow::Result;
 
 use crate::{
     process,
+    tester::Args,
     workspace::{self, Workspace},
 };
-
-/// What to simulate.
-#[derive(clap::Args)]
-pub(crate) struct Args {
-    /// Arguments of the simulation
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    args: Vec<OsString>,
-}
 
 /// Needs neither root nor a packet program.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<()> {

@@ -5,19 +5,57 @@ use std::ffi::OsString;
 use anyhow::Result;
 
 use crate::{
-    build, rights,
+    bpf, build, rights,
     setup::{self, Tell},
     workspace::{self, Workspace},
 };
 
-/// Builds the packet program and, with these options, the program `name`; then becomes it. Returns only if
-/// something failed.
-pub(crate) fn run(workspace: &Workspace, name: &str, options: &[&str], args: &[OsString]) -> Result<()> {
-    let tools = setup::bpf_tools(workspace, Tell::Changes)?;
-    build::packet_program(workspace, &tools, false)?;
-    let mut cargo = workspace.cargo();
-    cargo.args(["build", "--package=limpet-tests", "--bin", name]).args(options);
-    let program = workspace::executable(&mut cargo, name)?;
-    setup::for_run(Tell::Changes)?;
-    Err(rights::exec_as_root(&program, args))
+/// What to measure or play.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Arguments of the program; --help lists them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) args: Vec<OsString>,
+}
+
+/// A program.
+#[derive(Clone, Copy)]
+pub(crate) enum Tester {
+    Bench,
+    Flood,
+    Fuzz,
+    LongRun,
+    Million,
+}
+
+impl Tester {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Bench => "bench",
+            Self::Flood => "flood",
+            Self::Fuzz => "fuzz",
+            Self::LongRun => "long_run",
+            Self::Million => "million",
+        }
+    }
+
+    /// Builds what it needs, then becomes it. Returns only if something failed.
+    pub(crate) fn run(self, workspace: &Workspace, args: &Args) -> Result<()> {
+        let mut words = match self {
+            Self::Bench | Self::Flood => vec!["--feeder".into(), bpf::feeder(workspace).into_os_string()],
+            Self::LongRun | Self::Million => {
+                let limpet = build::limpet(workspace, &build::Args::default())?;
+                vec!["--limpet".into(), limpet.into_os_string()]
+            }
+            Self::Fuzz => Vec::new(),
+        };
+        words.extend_from_slice(&args.args);
+        let tools = setup::bpf_tools(workspace, Tell::Changes)?;
+        build::packet_program(workspace, &tools, false)?;
+        let mut cargo = workspace.cargo();
+        cargo.args(["build", "--release", "--package=limpet-tests", "--bin", self.name()]);
+        let program = workspace::executable(&mut cargo, self.name())?;
+        setup::for_run(Tell::Changes)?;
+        Err(rights::exec_as_root(&program, &words))
+    }
 }

@@ -34,22 +34,23 @@ fn begin<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &
     if let Err(reason) = read::<A, F, T>(frame, tables, &mut packet).unpack() {
         return Err(reason).into();
     }
+    let hash = frame.forget(hash(&packet, tables));
     let named = match packet.protocol {
         protocol::UDP => BackendId(frame.forget(quic::server(frame, &packet, tables).0.into()) as u32),
         _ => quic::UNASKED,
     };
     if named != quic::UNASKED
-        && let Ok(target) = Packed(frame.forget(known(&packet, tables, named).0)).target()
+        && let Ok(target) = Packed(frame.forget(known(&packet, tables, named, hash).0)).target()
     {
         remember_first::<A, F, T>(frame, tables, target);
         return send(frame, tables, &packet, target);
     }
-    let decided = Packed(frame.forget(decide(&packet, tables, named).0)).unpack();
-    let bound =
-        decided.and_then(|id| Packed(frame.forget(bind(&packet, tables, BackendId(id as u32)).0)).target());
+    let decided = Packed(frame.forget(decide(&packet, tables, named, hash).0)).unpack();
+    let bound = decided
+        .and_then(|id| Packed(frame.forget(bind(&packet, tables, hash, BackendId(id as u32)).0)).target());
     match bound {
         Ok(target) => {
-            remember(&packet, tables, target);
+            remember(&packet, tables, target, hash);
             remember_first::<A, F, T>(frame, tables, target);
             send(frame, tables, &packet, target)
         }
@@ -73,15 +74,25 @@ fn read<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, packet: &mut Pack
     }
 }
 
+#[inline(never)]
+fn hash<A: Family, T: Tables>(packet: &Packet<A>, tables: &T) -> u64 {
+    hash::of(packet, tables.settings())
+}
+
 /// The flow of a packet that is here for its connection id only, unless that names another backend.
 #[inline(never)]
-fn known<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, named: BackendId) -> Packed {
-    flow_beside_id(packet, tables, named).ok_or(Reason::NotOurs).into()
+fn known<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, named: BackendId, hash: u64) -> Packed {
+    flow_beside_id(packet, tables, named, hash).ok_or(Reason::NotOurs).into()
 }
 
 #[inline(always)]
-fn flow_beside_id<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, named: BackendId) -> Option<Target> {
-    let (entry, backend) = flow::known(tables, Cache::Flows, hash::of(packet, tables.settings()))?;
+fn flow_beside_id<A: Family, T: Tables>(
+    packet: &Packet<A>,
+    tables: &T,
+    named: BackendId,
+    hash: u64,
+) -> Option<Target> {
+    let (entry, backend) = flow::known(tables, Cache::Flows, hash)?;
     let target = entry.target();
     if !backend.by_connection_id() || target.is_reply() || quic::overrules(tables, named, target.backend()) {
         return None;
@@ -96,19 +107,19 @@ fn flow_beside_id<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, named: B
 }
 
 #[inline(never)]
-fn decide<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, named: BackendId) -> Packed {
-    let id = connect::decide(packet, tables, named);
+fn decide<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, named: BackendId, hash: u64) -> Packed {
+    let id = connect::decide(packet, tables, named, hash);
     id.map(|id| u64::from(id.0)).into()
 }
 
 #[inline(never)]
-fn bind<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, id: BackendId) -> Packed {
-    connect::bind(packet, tables, hash::of(packet, tables.settings()), id).into()
+fn bind<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64, id: BackendId) -> Packed {
+    connect::bind(packet, tables, hash, id).into()
 }
 
 #[inline(never)]
-fn remember<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, target: Target) {
-    connect::remember(packet, tables, target, hash::of(packet, tables.settings()));
+fn remember<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, target: Target, hash: u64) {
+    connect::remember(packet, tables, target, hash);
 }
 
 /// Remembers where a first fragment goes, for those that come after it.

@@ -1,10 +1,7 @@
 //! A packet without a flow: find its service, its session or slot, and remember the connection.
 
-use super::{
-    Packed, Step, access, nat, promise, promise::Standing, select, service, session, session::Proof, table,
-};
+use super::{Step, access, nat, promise, promise::Standing, select, service, session, session::Proof, table};
 use crate::{
-    hash,
     net::{Address, Ip, protocol},
     packet::Packet,
     quic,
@@ -13,18 +10,25 @@ use crate::{
     tables::{Store, Tables},
 };
 
-/// Decides which backend a new connection goes to. `named` is what [`crate::quic::server`] says of the packet.
+/// Decides which backend a new connection goes to. `named` is what [`crate::quic::server`] says of the packet, `hash`
+/// its tuple's.
 ///
 /// # Errors
 /// The reason why it goes nowhere.
 #[inline(always)]
-pub fn decide<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, named: BackendId) -> Step<BackendId> {
+pub fn decide<A: Address, T: Tables>(
+    packet: &Packet<A>,
+    tables: &T,
+    named: BackendId,
+    hash: u64,
+) -> Step<BackendId> {
     let mut called = service::called(packet);
     let service = service::find(tables, &mut called).ok_or(Reason::NotOurs)?;
     if !access::admits(tables, &service, packet.source.address.widen()) {
         return Err(Reason::Denied);
     }
-    if packet.protocol == protocol::TCP && !packet.tcp.opens() {
+    let opens = packet.protocol != protocol::TCP || packet.tcp.opens();
+    if !opens {
         tables.count(Reason::TcpMidstream);
     }
     let named = if named == quic::UNASKED { None } else { by_name(tables, named) };
@@ -32,8 +36,8 @@ pub fn decide<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, named: Back
         Some(id) => id,
         // First the promise, then the function.
         None => match session::key(tables, &service, packet.source.address.widen()) {
-            Some(key) => BackendId(tables.promise(&service, &key).unpack()? as u32),
-            None => BackendId(by_connection(packet, tables, &service).unpack()? as u32),
+            Some(key) => BackendId(tables.promise(&service, &key, opens).unpack()? as u32),
+            None => select::by_hash(tables, &service, hash).ok_or(Reason::NoBackend)?,
         },
     };
     let backend = tables.backend(id).ok_or(Reason::NoBackend)?;
@@ -46,14 +50,6 @@ pub fn decide<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, named: Back
         return Err(Reason::NoNextHop);
     }
     Ok(id)
-}
-
-/// The backend of a connection by its own hash.
-// Not inlined: what the hash takes of the stack is off it again when the promise is asked.
-#[inline(never)]
-fn by_connection<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, service: &Service) -> Packed {
-    let id = select::by_hash(tables, service, hash::of(packet, tables.settings()));
-    id.map(|id| u64::from(id.0)).ok_or(Reason::NoBackend).into()
 }
 
 /// Takes a source port for a new connection to `id`, where it needs one.

@@ -58,24 +58,27 @@ pub fn standing<T: Tables>(tables: &T, service: &Service, pin: &Pin, now: Tick) 
     }
 }
 
-/// The backend of a new connection of the client behind `key`.
+/// The backend of a packet without a flow, of the client behind `key`. A promise is kept, and counted as kept, with a
+/// packet that `opens` a connection; it is broken by whichever comes first.
 ///
 /// # Errors
 /// The reason why it gets none.
 #[inline(always)]
-pub fn choose<T: Tables>(tables: &T, service: &Service, key: &SessionKey) -> Step<BackendId> {
+pub fn choose<T: Tables>(tables: &T, service: &Service, key: &SessionKey, opens: bool) -> Step<BackendId> {
     let now = tables.now();
     let hash = session::hash(tables, key);
     let Some((_, stored)) = session::find(tables, key) else {
-        return stranger(tables, service, key, hash);
+        return stranger(tables, service, key, hash, opens);
     };
     let pin = stored.load();
     let by_hash = || select::by_hash(tables, service, hash).ok_or(Reason::NoBackend);
     match standing(tables, service, &pin, now) {
         Standing::Holds(id) => {
             stored.come_back(&pin);
-            stored.count();
-            tables.kept(service.number);
+            if opens {
+                stored.count();
+                tables.kept(service.number);
+            }
             Ok(id)
         }
         Standing::Elsewhere => by_hash(),
@@ -114,7 +117,7 @@ fn replace<T: Tables>(
     let is_over = matches!(cause, Cause::Idle | Cause::Lifetime);
     let won = if is_over { stored.renew(old, &fresh) } else { stored.rehome(old, &fresh) };
     if won {
-        session::burden(tables, service, &fresh);
+        session::burden(tables, service, id);
         broken(tables, service, key, cause, [old.backend, id]);
         return Ok(id);
     }
@@ -125,12 +128,20 @@ fn replace<T: Tables>(
 
 /// The backend of a client without a session.
 #[inline(always)]
-fn stranger<T: Tables>(tables: &T, service: &Service, key: &SessionKey, hash: u64) -> Step<BackendId> {
+fn stranger<T: Tables>(
+    tables: &T,
+    service: &Service,
+    key: &SessionKey,
+    hash: u64,
+    opens: bool,
+) -> Step<BackendId> {
     match Packed(recall(tables, service, hash)).unpack() {
         Ok(0) => {}
         Ok(id) => {
             tables.count(Reason::SessionRecalled);
-            tables.kept(service.number);
+            if opens {
+                tables.kept(service.number);
+            }
             return Ok(BackendId(id as u32));
         }
         Err(_) => broken(tables, service, key, Cause::Evicted, [BackendId::NONE; 2]),
@@ -145,7 +156,7 @@ fn stranger<T: Tables>(tables: &T, service: &Service, key: &SessionKey, hash: u6
     }
     let id = select::by_load(tables, service, hash).ok_or(Reason::NoBackend)?;
     if let Some(fresh) = session::begin(tables, service, id, tables.now()) {
-        session::make(tables, service, key, &fresh, Proof::None);
+        session::make(tables, service, key, id, &fresh, Proof::None);
     }
     Ok(id)
 }

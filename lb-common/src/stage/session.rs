@@ -134,7 +134,7 @@ fn store<T: Tables>(tables: &T, service: &Service, key: &SessionKey, id: Backend
     let now = tables.now();
     let Some(fresh) = begin(tables, service, id, now) else { return };
     let Some((store, session)) = find(tables, key) else {
-        make(tables, service, key, &fresh, proof);
+        make(tables, service, key, id, &fresh, proof);
         return;
     };
     let old = session.load();
@@ -155,22 +155,30 @@ fn store<T: Tables>(tables: &T, service: &Service, key: &SessionKey, id: Backend
     }
 }
 
-/// Stores a new session.
+/// Stores a new session, of a client that goes to `id`.
 #[inline(always)]
-pub fn make<T: Tables>(tables: &T, service: &Service, key: &SessionKey, fresh: &Pin, proof: Proof) {
+pub fn make<T: Tables>(
+    tables: &T,
+    service: &Service,
+    key: &SessionKey,
+    id: BackendId,
+    fresh: &Pin,
+    proof: Proof,
+) {
     tables.count(Reason::SessionNew);
-    burden(tables, service, fresh);
+    burden(tables, service, id);
     if !promote(tables, service, key, fresh, proof) {
         // An LRU map has room for everybody.
         tables.insert_session(Store::Affinity, key, fresh);
     }
 }
 
-/// Counts a session more for its home, where that matters.
+/// Counts a session more for a backend, where that matters. Of a group's server, the backends in the other services
+/// have it with the daemon's next count.
 #[inline(always)]
-pub fn burden<T: Tables>(tables: &T, service: &Service, pin: &Pin) {
+pub fn burden<T: Tables>(tables: &T, service: &Service, id: BackendId) {
     if service.policy.has_any(Policy::LEAST_SESSIONS.with(Policy::BOUNDED))
-        && let Some(load) = tables.load(pin.backend)
+        && let Some(load) = tables.load(id)
     {
         load.add();
     }

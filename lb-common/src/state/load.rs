@@ -17,10 +17,13 @@ layout!(Load, size = 16, align = 8);
 unsafe impl Plain for Load {}
 
 impl Load {
-    /// Says anew how many sessions it has, how many it may have (0: any number), and its weight, which is smaller
-    /// while it starts slowly.
-    pub fn set(&self, sessions: u64, limit: u32, weight: u32) {
+    /// Says anew how many sessions it has.
+    pub fn set_sessions(&self, sessions: u64) {
         self.sessions.store(sessions);
+    }
+
+    /// Says anew how many sessions it may have (0: any number), and its weight, which is smaller while it starts slowly.
+    pub fn set_share(&self, limit: u32, weight: u32) {
         self.share.store(u64::from(limit) | u64::from(weight) << 32);
     }
 
@@ -59,7 +62,8 @@ mod tests {
     fn loads_compare_by_weight() {
         let load = |sessions, limit, weight| {
             let load = Load::default();
-            load.set(sessions, limit, weight);
+            load.set_sessions(sessions);
+            load.set_share(limit, weight);
             load
         };
         assert!(load(10, 0, 2).is_less_than(&load(6, 0, 1)));

@@ -3,7 +3,7 @@
 use std::{
     path::Path,
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::{Context as _, Result};
@@ -50,7 +50,7 @@ impl Core {
     /// Carries out an order; refused, nothing has changed.
     pub(super) async fn order(&mut self, order: &BackendOrder) -> Result<Reloaded, Refusal> {
         self.named(&order.service)?;
-        let key = BackendKey { service: order.service.clone(), backend: order.backend.clone() };
+        let key = BackendKey::new(&order.service, &order.backend);
         let before = self.changes.of(&key);
         let mut after = before;
         // What `reset` goes back to.
@@ -190,15 +190,10 @@ impl Core {
         }
     }
 
-    /// Resolves when the next drain has come to its deadline; never, if none has one.
-    pub(super) fn deadline(&self) -> impl Future<Output = ()> + use<> {
-        let left = self.changes.next_deadline(SystemTime::now());
-        async move {
-            match left {
-                Some(left) => tokio::time::sleep(left).await,
-                None => std::future::pending().await,
-            }
-        }
+    /// When the next drain comes to its deadline; `None` if none has one.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let left = self.changes.next_deadline(SystemTime::now())?;
+        Instant::now().checked_add(left)
     }
 
     /// Disables what was to be drained by now.

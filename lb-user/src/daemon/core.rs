@@ -99,7 +99,7 @@ impl Core {
         }
         self.state = next;
         self.inputs = inputs;
-        self.publish_loads()?;
+        self.share_loads(model);
         Ok(changes)
     }
 
@@ -196,7 +196,7 @@ impl Core {
         if let Err(error) = sweep::sweep(&mut self.program.kernel, &self.state) {
             warn!("cannot clear away what expired: {error:#}");
         }
-        if let Err(error) = self.publish_loads() {
+        if let Err(error) = self.count_loads() {
             warn!("cannot count the backends' sessions: {error:#}");
         }
         if let Err(error) = self.warn_of_drops() {

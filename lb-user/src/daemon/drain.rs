@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    future::Future,
     time::{Duration, Instant},
 };
 
@@ -160,15 +159,9 @@ impl Drains {
         }
     }
 
-    /// Resolves when drains should be counted again; never, if there is none.
-    pub(super) fn due(&self) -> impl Future<Output = ()> + use<> {
-        let next = self.next;
-        async move {
-            match next {
-                Some(next) => tokio::time::sleep_until(next.into()).await,
-                None => std::future::pending().await,
-            }
-        }
+    /// When drains should be counted again; `None` if there is none.
+    pub(super) const fn next(&self) -> Option<Instant> {
+        self.next
     }
 }
 
@@ -234,8 +227,7 @@ impl Core {
 
     fn terms(&self, service: &str) -> Option<Terms> {
         let service = self.model.services.iter().find(|it| it.name == service)?;
-        let key = plan::service_key(service, service.ports.first().unwrap_or_default());
-        let Service { idle_ticks, lifetime_ticks, .. } = self.state.services.get(&key)?.entry;
+        let Service { idle_ticks, lifetime_ticks, .. } = *self.state.entry(service)?;
         // Where nobody has a session, how long it would last makes no difference.
         let has_sessions = matches!(service.persistence.by, PersistBy::ClientIp { .. });
         let idle_ticks = if has_sessions { idle_ticks } else { LIVE_TICKS };

@@ -3,13 +3,11 @@
 use std::{
     collections::VecDeque,
     fmt,
-    net::IpAddr,
     time::{Duration, SystemTime},
 };
 
 use anyhow::Result;
 use aya::maps::{MapData, RingBuf};
-use ipnet::IpNet;
 use lb_common::{
     state::{BackendId, Cause, Event},
     time::Tick,
@@ -20,6 +18,7 @@ use super::core::Core;
 use crate::{
     api::{Broken, Events},
     clock, dataplane,
+    model::Service,
 };
 
 /// Events that are kept for those who ask later.
@@ -77,20 +76,12 @@ impl Reports {
 impl Core {
     /// Puts a report into words.
     pub(super) fn note_broken(&mut self, event: &Event) {
-        let services = self.state.services.values().filter(|service| service.entry.number == event.service());
+        let is_its =
+            |service: &&Service| self.state.entry(service).is_some_and(|it| it.number == event.service());
         // A service that left meanwhile has nobody to tell.
-        let Some(entry) = services.map(|service| service.entry).next() else { return };
-        let Some(service) = self.model.services.iter().find(|it| crate::plan::scope(&it.name) == entry.name)
-        else {
-            return;
-        };
-        let client = IpAddr::from(event.key.client);
-        // Masks of their own are not shown: the address is the first of the prefix then.
-        let bits = entry.client_mask.bytes().map(u8::count_ones).iter().sum::<u32>() as u8;
-        let bits = if service.address.is_ipv4() { bits.saturating_sub(96) } else { bits };
-        let (Ok(client), Some(cause)) = (IpNet::new(client, bits), Cause::ALL.get(event.column())) else {
-            return;
-        };
+        let Some(service) = self.model.services.iter().find(is_its) else { return };
+        let client = service.persistence.known_as(event.key.client.into());
+        let (Some(client), Some(cause)) = (client, Cause::ALL.get(event.column())) else { return };
         let [old, new] = event.backends();
         let name = |id: BackendId| self.backend_name(id);
         self.events.keep(Broken {

@@ -136,8 +136,7 @@ impl Core {
     fn without(&self, service: &model::Service, query: &ExplainQuery, id: BackendId) -> Option<String> {
         let PersistBy::ClientIp { .. } = service.persistence.by else { return None };
         let up = |backend: &&model::Backend| {
-            let key =
-                crate::health::BackendKey { service: service.name.clone(), backend: backend.name.clone() };
+            let key = crate::health::BackendKey::new(&service.name, &backend.name);
             self.state.backends.get(&key).filter(|b| b.health == Health::Up && b.id != id).map(|b| b.id)
         };
         let members: Vec<_> = service
@@ -152,8 +151,7 @@ impl Core {
             })
             .collect();
         let slots = crate::slots::fill(&members, service.slots, self.inputs.seed);
-        let first = service.ports.first().unwrap_or_default();
-        let entry = &self.state.services.get(&plan::service_key(service, first))?.entry;
+        let entry = self.state.entry(service)?;
         let view = self.view(clock::now());
         let key = session::key(&view, entry, Ip::from(query.client))?;
         let hash = session::hash(&view, &key);

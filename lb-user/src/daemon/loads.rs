@@ -3,58 +3,75 @@
 use std::collections::HashMap;
 
 use anyhow::Result;
-use lb_common::state::{BackendId, Health};
+use lb_common::state::{BackendId, Health, Load};
 
 use super::core::Core;
-use crate::{health::BackendKey, model, plan};
+use crate::{
+    health::BackendKey,
+    model::{Model, Scheduler, Service},
+    plan,
+};
+
+/// A backend, whose sessions they are, and its weight.
+struct Place<'c> {
+    home: BackendId,
+    load: &'c Load,
+    is_up: bool,
+    weight: u32,
+}
 
 impl Core {
-    /// Counts the sessions of each backend anew, and says how many it may have. Costs nothing where no service chooses
-    /// by that.
-    pub(super) fn publish_loads(&self) -> Result<()> {
-        let by_load = |service: &&model::Service| {
-            service.scheduler == model::Scheduler::LeastSessions || service.max_load.is_some()
-        };
-        let services: Vec<_> = self.model.services.iter().filter(by_load).collect();
-        if services.is_empty() {
+    /// Counts the sessions of each backend anew. Costs nothing where no service chooses by that.
+    pub(super) fn count_loads(&self) -> Result<()> {
+        if by_load(&self.model).next().is_none() {
             return Ok(());
         }
         let mut sessions: HashMap<BackendId, u64> = HashMap::new();
         self.program.kernel.for_each_session(|session| {
             *sessions.entry(session.pin.backend).or_default() += 1;
         })?;
-        for service in services {
-            self.publish(service, &sessions);
+        for place in by_load(&self.model).flat_map(|service| self.places(service)) {
+            place.load.set_sessions(sessions.get(&place.home).copied().unwrap_or_default());
         }
+        self.share_loads(&self.model);
         Ok(())
     }
 
-    fn publish(&self, service: &model::Service, sessions: &HashMap<BackendId, u64>) {
-        let mut backends = Vec::new();
-        for backend in &service.backends {
-            let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
-            let (Some(own), Some(home)) = (
-                self.state.backends.get(&key),
-                self.state.backends.get(&plan::home_key(service, &backend.name)),
-            ) else {
-                continue;
-            };
-            let weight = self.inputs.weight(&key, backend.weight);
-            backends.push((own, home.id, weight, sessions.get(&home.id).copied().unwrap_or_default()));
-        }
-        let up = || backends.iter().filter(|(own, ..)| own.health == Health::Up);
-        let total: u64 = up().map(|(.., sessions)| sessions).sum();
-        let weights: u64 = up().map(|(_, _, weight, _)| u64::from(*weight)).sum();
-        for &(own, home, weight, sessions) in &backends {
-            let limit = service.max_load.map_or(0, |percent| bound(total, percent, weight, weights));
-            // New clients are judged by the backend, sessions counted for the home; of most they are one.
-            for id in [own.id, home] {
-                if let Some(load) = self.program.kernel.load(id) {
-                    load.set(sessions, limit, weight);
-                }
+    /// Says how many sessions each backend may have, by those that were counted last.
+    pub(super) fn share_loads(&self, model: &Model) {
+        for service in by_load(model) {
+            let places = self.places(service);
+            let up = || places.iter().filter(|place| place.is_up);
+            let total: u64 = up().map(|place| place.load.sessions()).sum();
+            let weights: u64 = up().map(|place| u64::from(place.weight)).sum();
+            for Place { load, weight, .. } in &places {
+                let limit = service.max_load.map_or(0, |percent| bound(total, percent, *weight, weights));
+                load.set_share(limit, *weight);
             }
         }
     }
+
+    /// The backends of a service.
+    fn places(&self, service: &Service) -> Vec<Place<'_>> {
+        let place = |backend: &crate::model::Backend| {
+            let key = BackendKey::new(&service.name, &backend.name);
+            let own = self.state.backends.get(&key)?;
+            Some(Place {
+                home: self.state.backends.get(&plan::home_key(service, &backend.name))?.id,
+                load: self.program.kernel.load(own.id)?,
+                is_up: own.health == Health::Up,
+                weight: self.inputs.weight(&key, backend.weight),
+            })
+        };
+        service.backends.iter().filter_map(place).collect()
+    }
+}
+
+/// The services that choose by load.
+fn by_load(model: &Model) -> impl Iterator<Item = &Service> {
+    let is_so =
+        |service: &&Service| service.scheduler == Scheduler::LeastSessions || service.max_load.is_some();
+    model.services.iter().filter(is_so)
 }
 
 /// The sessions that a backend of this weight may have, of `total` and one more: at least one.

@@ -24,13 +24,19 @@ mod sweep;
 mod tunnels;
 mod warmup;
 
-use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    future::pending,
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, sleep_until},
 };
 use tracing::{error, info, warn};
 
@@ -79,8 +85,8 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
     let mut sweep = interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let (deadline, warmer) = (core.deadline(), core.warmups.due());
-        let (drains, moves) = (core.drains.due(), core.mover.due());
+        let (deadline, warmer) = (core.deadline(), core.warmups.next());
+        let (drains, moves) = (core.drains.next(), core.mover.next());
         tokio::select! {
             Some(flip) = core.flips.recv() => core.health_changed(&flip),
             Some(change) = core.next_hops.recv() => core.next_hop_changed(change),
@@ -101,12 +107,12 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
                 }
                 handle::Command::Backend(order, answer) => answer.give(core.order(&order).await),
             },
-            () = warmer => core.warm_up(),
+            () = reached(warmer) => core.warm_up(),
             event = core.events.next() => core.note_broken(&event),
             event = core.snapshots.next(core.model.snapshot_interval) => core.snapshot(event),
-            () = deadline => core.meet_deadlines().await,
-            () = drains => core.look_at_drains(),
-            () = moves => core.go_on_moving(),
+            () = reached(deadline) => core.meet_deadlines().await,
+            () = reached(drains) => core.look_at_drains(),
+            () = reached(moves) => core.go_on_moving(),
             _ = hangup.recv() => match reload(&mut core, args, &mut servers, &handle).await {
                 Ok(done) => done.changes.iter().for_each(|change| info!("{change}")),
                 Err(refusal) => {
@@ -122,6 +128,14 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
     servers.stop().await;
     core.stop(args.detach_on_exit).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Resolves at this moment; never, if there is none.
+async fn reached(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment.into()).await,
+        None => pending().await,
+    }
 }
 
 /// Reads the file again and applies it; refused, nothing has changed.

@@ -4,7 +4,6 @@ mod journal;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    future::Future,
     net::IpAddr,
     path::Path,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -84,15 +83,9 @@ impl Mover {
         Moves { moves: self.entries.iter().rev().map(|entry| entry.of.clone()).collect() }
     }
 
-    /// Resolves when there is something to do; never, if there is no work.
-    pub(super) fn due(&self) -> impl Future<Output = ()> + use<> {
-        let next = self.next;
-        async move {
-            match next {
-                Some(next) => tokio::time::sleep_until(next.into()).await,
-                None => std::future::pending().await,
-            }
-        }
+    /// When there is something to do; `None` if there is no work.
+    pub(super) const fn next(&self) -> Option<Instant> {
+        self.next
     }
 
     fn entry(&mut self, id: u64) -> Option<&mut Entry> {
@@ -203,8 +196,7 @@ impl Core {
         }
         let sessions = self.mover.journal.sessions(id)?;
         let service = self.named(&entry.of.service)?.clone();
-        let key = plan::service_key(&service, service.ports.first().unwrap_or_default());
-        let scope = self.state.services.get(&key).map(|service| service.entry.scope).unwrap_or_default();
+        let scope = self.state.entry(&service).map(|entry| entry.scope).unwrap_or_default();
         let homes = self.homes(&service);
         let of = |place: &Place| homes.values().find(|(it, _)| it == place).map(|(_, home)| *home);
         let mut undone = Undone { id, back: 0, kept: BTreeMap::new() };
@@ -332,7 +324,7 @@ impl Core {
                 names.join(", ")
             )));
         };
-        let key = BackendKey { service: service.name.clone(), backend: name.to_owned() };
+        let key = BackendKey::new(&service.name, name);
         let health = self.state.backends.get(&key).map_or(Health::Absent, |backend| backend.health);
         if health != Health::Up {
             return Err(Refusal::invalid(format!(

@@ -3,7 +3,6 @@
 use std::{
     cmp::Ordering,
     collections::{BinaryHeap, HashMap, HashSet},
-    net::IpAddr,
     time::Duration,
 };
 
@@ -20,8 +19,7 @@ use crate::{
     api::{Dropped, ListedSession, Refusal, Session, SessionFilter, SessionList},
     clock,
     health::BackendKey,
-    model::{self, PersistBy},
-    plan,
+    model,
 };
 
 /// A service whose sessions are looked at; of a group, its first.
@@ -38,22 +36,6 @@ pub(super) struct Found<'a> {
     pub(super) key: SessionKey,
     pub(super) pin: Pin,
     store: Store,
-}
-
-impl Owner<'_> {
-    /// The client behind a key: its address, or the prefix that it is known by.
-    fn client(&self, address: IpAddr) -> Option<IpNet> {
-        let persistence = &self.service.persistence;
-        let own = persistence.masks.iter().filter(|(prefix, _)| prefix.contains(&address));
-        let own = own.max_by_key(|(prefix, _)| prefix.prefix_len()).map(|(_, bits)| *bits);
-        let bits = match (own, &persistence.by) {
-            (Some(bits), _) => bits,
-            (None, PersistBy::ClientIp { prefix_v4, .. }) if address.is_ipv4() => *prefix_v4,
-            (None, PersistBy::ClientIp { prefix_v6, .. }) => *prefix_v6,
-            (None, PersistBy::Connection | PersistBy::QuicCid(_)) => return None,
-        };
-        IpNet::new(address, bits).ok()
-    }
 }
 
 impl Found<'_> {
@@ -164,7 +146,7 @@ impl Core {
         let services =
             self.model.services.iter().filter(|service| service.persistence.group.as_deref() == Some(group));
         services
-            .map(|service| state(&BackendKey { service: service.name.clone(), backend: key.backend.clone() }))
+            .map(|service| state(&BackendKey::new(&service.name, &key.backend)))
             .min_by_key(|health| !health.serves())
             .unwrap_or_default()
     }
@@ -181,9 +163,7 @@ impl Core {
         }
         let mut owners = HashMap::new();
         for service in services {
-            let key = plan::service_key(service, service.ports.first().unwrap_or_default());
-            let Some(installed) = self.state.services.get(&key) else { continue };
-            let entry = &installed.entry;
+            let Some(entry) = self.state.entry(service) else { continue };
             let Service { scope, idle_ticks, lifetime_ticks, .. } = *entry;
             owners.entry(scope).or_insert(Owner { service, idle_ticks, lifetime_ticks });
         }
@@ -203,7 +183,7 @@ impl Core {
         });
         self.program.kernel.for_each_session(|session| {
             let Some(owner) = owners.get(&session.key.scope) else { return };
-            let Some(client) = owner.client(session.key.client.into()) else { return };
+            let Some(client) = owner.service.persistence.known_as(session.key.client.into()) else { return };
             let overlaps = |wanted: &IpNet| wanted.contains(&client) || client.contains(wanted);
             if filter.client.as_ref().is_none_or(overlaps)
                 && homes

@@ -102,7 +102,7 @@ impl Core {
         let slots = self.slot_shares(service);
         let mut backends = Vec::new();
         for backend in &service.backends {
-            let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
+            let key = BackendKey::new(&service.name, &backend.name);
             let Some(installed) = self.state.backends.get(&key) else { continue };
             let home = self.state.backends.get(&plan::home_key(service, &backend.name)).unwrap_or(installed);
             backends.push(self.backend(
@@ -139,8 +139,7 @@ impl Core {
 
     /// What became of a service's promises.
     fn promises(&self, service: &model::Service) -> Result<api::Promises> {
-        let key = plan::service_key(service, service.ports.first().unwrap_or_default());
-        let number = self.state.services.get(&key).map_or(0, |installed| installed.entry.number);
+        let number = self.state.entry(service).map_or(0, |entry| entry.number);
         let audit = self.program.kernel.audit(number)?;
         let broken = Cause::ALL.iter().zip(audit.broken);
         Ok(api::Promises {

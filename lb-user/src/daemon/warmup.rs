@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    future::Future,
     time::{Duration, Instant},
 };
 
@@ -33,19 +32,13 @@ impl Warmups {
         self.0.iter().map(share).collect()
     }
 
-    /// Resolves when the next share grows; never, if nobody is starting.
-    pub(super) fn due(&self) -> impl Future<Output = ()> + use<> {
+    /// When the next share grows; `None` if nobody is starting.
+    pub(super) fn next(&self) -> Option<Instant> {
         let now = Instant::now();
-        let left = |(since, time): &(Instant, Duration)| {
-            (*since + *time / STEPS * share(now.duration_since(*since), *time)).saturating_duration_since(now)
+        let grows = |(since, time): &(Instant, Duration)| {
+            *since + *time / STEPS * share(now.duration_since(*since), *time)
         };
-        let left = self.0.values().map(left).min();
-        async move {
-            match left {
-                Some(left) => tokio::time::sleep(left).await,
-                None => std::future::pending().await,
-            }
-        }
+        self.0.values().map(grows).min()
     }
 }
 
@@ -69,7 +62,7 @@ impl Core {
         for service in model.services.iter().filter(|_| is_running) {
             let Some(time) = service.slow_start else { continue };
             for backend in &service.backends {
-                let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
+                let key = BackendKey::new(&service.name, &backend.name);
                 let known = self.state.backends.get(&key).map(|known| known.health);
                 if matches!(known, None | Some(Health::Disabled)) && inputs.health(&key) == Health::Up {
                     self.warmups.begin(key, time);
@@ -95,7 +88,7 @@ mod tests {
         let shares = [0, 2, 3, 15, 26, 27, 40].map(|seconds| share(Duration::from_secs(seconds), time));
         assert_eq!(shares, [1, 1, 2, 6, 9, 10, 10]);
         let mut warmups = Warmups::default();
-        let key = BackendKey { service: "web".to_owned(), backend: "b1".to_owned() };
+        let key = BackendKey::new("web", "b1");
         warmups.begin(key.clone(), time);
         let now = Instant::now();
         assert_eq!(warmups.shares(now), HashMap::from([(key, 1)]));

@@ -37,6 +37,9 @@ impl Dataplane for HostTables {
 
     fn reset_figures(&mut self, id: BackendId) -> Result<()> {
         self.traffic.borrow_mut().remove(&id);
+        if let Some(load) = self.loads.get(id.0 as usize) {
+            load.set_sessions(0);
+        }
         Ok(())
     }
 

@@ -73,7 +73,7 @@ pub trait Dataplane {
     /// As above.
     fn set_health(&mut self, id: BackendId, health: Health) -> Result<()>;
 
-    /// Sets the figures of a backend id to zero.
+    /// Sets the figures of a backend id, and its number of sessions, to zero.
     ///
     /// # Errors
     /// As above.

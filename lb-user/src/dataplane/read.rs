@@ -175,7 +175,7 @@ impl Kernel {
         Ok(sum)
     }
 
-    /// A backend's or home's load.
+    /// A backend's load.
     pub fn load(&self, id: BackendId) -> Option<&Load> {
         self.loads.get(id.0 as usize)
     }

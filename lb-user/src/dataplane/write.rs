@@ -49,6 +49,9 @@ impl Dataplane for Kernel {
     }
 
     fn reset_figures(&mut self, id: BackendId) -> Result<()> {
+        if let Some(load) = self.load(id) {
+            load.set_sessions(0);
+        }
         let cpus = nr_cpus().map_err(|(_, error)| error)?;
         let zeros = PerCpuValues::try_from(vec![Raw(Traffic::default()); cpus])?;
         self.traffic

@@ -24,6 +24,13 @@ pub struct BackendKey {
     pub backend: String,
 }
 
+impl BackendKey {
+    /// The backend of this name of the service of that name.
+    pub fn new(service: impl Into<String>, backend: impl Into<String>) -> Self {
+        Self { service: service.into(), backend: backend.into() }
+    }
+}
+
 /// A backend that is to be probed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {

@@ -247,6 +247,20 @@ impl Persistence {
             masks: Vec::new(),
         }
     }
+
+    /// The client behind a session's address: itself, or the prefix that it is known by. `None` where nobody is known
+    /// by an address.
+    pub fn known_as(&self, address: IpAddr) -> Option<IpNet> {
+        let own = self.masks.iter().filter(|(prefix, _)| prefix.contains(&address));
+        let own = own.max_by_key(|(prefix, _)| prefix.prefix_len()).map(|(_, bits)| *bits);
+        let bits = match (own, &self.by) {
+            (Some(bits), _) => bits,
+            (None, PersistBy::ClientIp { prefix_v4, .. }) if address.is_ipv4() => *prefix_v4,
+            (None, PersistBy::ClientIp { prefix_v6, .. }) => *prefix_v6,
+            (None, PersistBy::Connection | PersistBy::QuicCid(_)) => return None,
+        };
+        IpNet::new(address, bits).ok()
+    }
 }
 
 /// What becomes of a session whose backend is down.

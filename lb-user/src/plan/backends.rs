@@ -20,7 +20,7 @@ impl Plan {
         service: &model::Service,
         backend: &model::Backend,
     ) -> Result<()> {
-        let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
+        let key = BackendKey::new(&service.name, &backend.name);
         let mut wanted = recipe::recipe(service, backend, &inputs.sources);
         let health = inputs.health(&key);
         let known = current.backends.get(&key).filter(|known| recipe::same_identity(&known.recipe, &wanted));

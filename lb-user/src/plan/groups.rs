@@ -85,7 +85,7 @@ impl Plan {
         let mut wanted = BTreeMap::new();
         for service in model.services.iter().filter(|service| service.persistence.group.is_some()) {
             for backend in &service.backends {
-                let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
+                let key = BackendKey::new(&service.name, &backend.name);
                 let id = self.next.backends[&key].id;
                 let home = self.next.backends[&home_key(service, &backend.name)].id;
                 wanted.insert(MemberKey::of_home(home, numbers.of(service)), id);

@@ -34,22 +34,22 @@ impl Plan {
     /// Services keep the numbers that they have; new ones get a free one, whose figures begin at zero.
     pub(super) fn numbers(&mut self, current: &State, model: &Model) -> Result<Numbers> {
         let entries = current.services.values().map(|known| &known.entry);
-        let mut used: BTreeSet<u32> = entries.clone().map(|entry| entry.number).collect();
+        let used: BTreeSet<u32> = entries.clone().map(|entry| entry.number).collect();
         let known: HashMap<u64, u32> = entries.map(|entry| (entry.name, entry.number)).collect();
+        let mut free = (1..=model.limits.services).filter(|number| !used.contains(number));
         let mut numbers = BTreeMap::new();
         for service in &model.services {
             let known = known.get(&recipe::scope(&service.name)).copied();
             let number = match known {
                 Some(number) => number,
                 None => {
-                    let free = (1..=model.limits.services).find(|number| !used.contains(number));
-                    let number =
-                        free.context("AUDIT is full: raise `services` in [limits], which needs a restart")?;
+                    let number = free
+                        .next()
+                        .context("AUDIT is full: raise `services` in [limits], which needs a restart")?;
                     self.steps.push(Step::ResetAudit { service: number });
                     number
                 }
             };
-            used.insert(number);
             numbers.insert(service.name.clone(), (number, known.is_some()));
         }
         Ok(Numbers(numbers))

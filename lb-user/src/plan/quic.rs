@@ -88,7 +88,7 @@ impl Plan {
                 wanted.configs.insert(index, scheme.entry());
             }
             for backend in &service.backends {
-                let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
+                let key = BackendKey::new(&service.name, &backend.name);
                 let known = &self.next.backends[&key];
                 let id = scheme::block(&backend.server_id);
                 let home = ServerHome { backend: known.id, generation: known.recipe.generation };

@@ -97,17 +97,15 @@ impl Plan {
     /// Slots go to the backends that are up; if none is, to all, so that the first that comes back
     /// serves without waiting for a new table.
     fn slot_table(&self, inputs: &Inputs, service: &model::Service, before: Option<&SlotTable>) -> SlotTable {
-        let key = |backend: &model::Backend| BackendKey {
-            service: service.name.clone(),
-            backend: backend.name.clone(),
-        };
+        let key = |backend: &model::Backend| BackendKey::new(&service.name, &backend.name);
         let installed = |backend: &model::Backend| {
             let known = &self.next.backends[&key(backend)];
             (known.id, known.health == Health::Up)
         };
         // Weights as they are give the same table on every node: only a node on which somebody starts slowly has
         // another one for a while.
-        let starts = service.backends.iter().any(|backend| inputs.shares.contains_key(&key(backend)));
+        let starts = !inputs.shares.is_empty()
+            && service.backends.iter().any(|backend| inputs.shares.contains_key(&key(backend)));
         let weight = |backend: &model::Backend| match starts {
             true => inputs.weight(&key(backend), backend.weight),
             false => backend.weight,

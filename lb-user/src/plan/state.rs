@@ -114,7 +114,7 @@ impl Inputs {
         for service in &model.services {
             for backend in &service.backends {
                 addresses.insert(backend.address);
-                let key = BackendKey { service: service.name.clone(), backend: backend.name.clone() };
+                let key = BackendKey::new(&service.name, &backend.name);
                 let same = current.backends.get(&key).is_some_and(|known| {
                     (known.recipe.address, known.recipe.port)
                         == (Ip::from(backend.address), recipe::port(service, backend))
@@ -203,9 +203,19 @@ impl State {
         self.orphans.extend(self.backends.insert(key, backend).map(|other| other.id));
     }
 
+    /// What is installed under a service's first port.
+    fn first(&self, service: &Service) -> Option<&ServiceState> {
+        self.services.get(&recipe::service_keys(service).next()?)
+    }
+
+    /// A service's entry: that of its first port, from which those of others differ in the port only.
+    pub fn entry(&self, service: &Service) -> Option<&lb_common::state::Service> {
+        self.first(service).map(|installed| &installed.entry)
+    }
+
     /// A service's slot table, unless an earlier daemon installed it.
     pub fn slots(&self, service: &Service) -> Option<&[u32]> {
-        Some(&*self.services.get(&recipe::service_keys(service).next()?)?.table.as_ref()?.slots)
+        Some(&*self.first(service)?.table.as_ref()?.slots)
     }
 
     /// A free id.

@@ -187,8 +187,7 @@ impl Changes {
         let added = self.0.iter().filter(|(key, _)| key.service == service.name);
         let added = added.filter_map(|(key, change)| Some(change.added?.backend(&key.backend, service)));
         own.chain(added).filter_map(|backend| {
-            let change =
-                self.of(&BackendKey { service: service.name.clone(), backend: backend.name.clone() });
+            let change = self.of(&BackendKey::new(&service.name, &backend.name));
             let weight = change.weight.unwrap_or(backend.weight);
             (!change.removed).then_some(model::Backend { weight, ..backend })
         })

@@ -119,7 +119,7 @@ impl Design for Limpet {
         let mut model = configure(pool)?;
         model.limits = self.limits.clone();
         for (number, backend) in pool.backends() {
-            let key = BackendKey { service: SERVICE.0.to_owned(), backend: backend.name.clone() };
+            let key = BackendKey::new(SERVICE.0, &backend.name);
             let health = if backend.state == pool::State::Down { Health::Down } else { Health::Up };
             let admin = match backend.state {
                 pool::State::Draining => Admin::Draining { until: None },

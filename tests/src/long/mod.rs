@@ -60,7 +60,7 @@ pub struct Report {
     pub cut: u64,
     /// Those that died with their server.
     pub died: u64,
-    /// What the audit counted beyond that.
+    /// What the balancer's figures have beyond that.
     pub more: More,
 }
 
@@ -138,8 +138,8 @@ impl fmt::Display for Report {
         writeln!(f, "{scenes} scenes in {:.0} s, {clients} clients at the end", time.as_secs_f64())?;
         writeln!(f, "{connections} new connections, {requests} answers on open ones")?;
         writeln!(f, "{kept} promises kept, broken {broken:?}: what clients saw, and what the audit says")?;
-        let More { kept, late, repeated } = more;
-        writeln!(f, "{kept} more in the audit, for {late} late packets and {repeated} repeated SYNs")?;
+        let More { late, kept, repeated } = more;
+        writeln!(f, "{kept} more kept in the audit, for {repeated} repeated SYNs; {late} late packets")?;
         write!(
             f,
             "{died} open connections died with their server, {cut} with their backend's removal; no other did"

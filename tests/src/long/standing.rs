@@ -7,7 +7,7 @@
 //! * the answer of another backend: the promise was broken, and its home's trouble is the cause. Where the policy lends,
 //!   once until it is served at home again;
 //! * an open connection to a backend that was disabled or removed: its next packet is one more decision, which moves the
-//!   session if no other connection has done so, and the client sees the connection break. To which backend the
+//!   session if no other connection has done so, counts for nothing else, and the client sees the connection break. To which backend the
 //!   session went shows with the client's next connection, which is then a promise kept.
 //!
 //! Its first connection of all counts as nothing: there was no promise.
@@ -189,8 +189,6 @@ impl Standing {
                 if self.home == Some(at) && !self.has_moved {
                     self.has_moved = true;
                     ledger.broke(rules.cause(trouble).ok_or("the policy has no cause for that")?);
-                } else {
-                    ledger.kept += 1;
                 }
             }
             trouble => return Err(format!("a connection to {at} broke, which is {trouble:?}")),

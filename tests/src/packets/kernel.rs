@@ -245,7 +245,9 @@ impl World for Kernel {
     }
 
     fn set_load(&mut self, id: BackendId, sessions: u64, limit: u32, weight: u32) {
-        self.program.kernel.load(id).expect("in the table").set(sessions, limit, weight);
+        let load = self.program.kernel.load(id).expect("in the table");
+        load.set_sessions(sessions);
+        load.set_share(limit, weight);
     }
 
     fn set_member(&mut self, key: &MemberKey, id: BackendId) {

@@ -55,6 +55,12 @@ pub(super) const FAULTS: &[Fault] = &[
         "stored.count(); tables.kept(service.number);",
     ),
     fault(
+        CONNECT,
+        "packets in mid-connection count as new ones",
+        "let opens = packet.protocol != protocol::TCP || packet.tcp.opens();",
+        "let opens = true;",
+    ),
+    fault(
         PROMISE,
         "a session that moves is young again",
         "if is_over { stored.renew(old, &fresh) } else { stored.rehome(old, &fresh) }",
@@ -138,8 +144,8 @@ pub(super) const FAULTS: &[Fault] = &[
     fault(
         FLOW,
         "what comes after the end extends the session",
-        "let is_due = old.phase() != Phase::Closing && (",
-        "let is_due = (",
+        "Phase::Closing => Proof::Over,",
+        "Phase::Closing => Proof::None,",
     ),
     fault(
         FLOW,

@@ -19,7 +19,7 @@ pub(super) fn targets(model: &Model) -> impl Iterator<Item = Target> + '_ {
             // Only where nothing is checked, there may be no port at all.
             let port = service.health.port.or(backend.port).or(first).unwrap_or_default();
             Target {
-                key: BackendKey { service: service.name.clone(), backend: backend.name.clone() },
+                key: BackendKey::new(&service.name, &backend.name),
                 address: SocketAddr::new(backend.address, port),
                 service: SocketAddr::new(service.address, first.unwrap_or(port)),
                 health: service.health.clone(),

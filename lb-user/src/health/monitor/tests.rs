@@ -13,7 +13,7 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn key(backend: &str) -> BackendKey {
-    BackendKey { service: "web".to_owned(), backend: backend.to_owned() }
+    BackendKey::new("web", backend)
 }
 
 fn target(backend: &str, address: SocketAddr, check: Check, initially_up: bool) -> Target {

@@ -82,8 +82,7 @@ fn assert_connection_ids(tables: &HostTables, state: &State, services: &[Service
             configs += 1;
         }
         for backend in &service.backends {
-            let known =
-                &state.backends[&BackendKey { service: service.name.clone(), backend: backend.name.clone() }];
+            let known = &state.backends[&BackendKey::new(&service.name, &backend.name)];
             let key = ServerKey { scope: entry.scope, id: scheme::block(&backend.server_id) };
             let home = tables.servers[&key];
             assert_eq!((home.backend, home.generation), (known.id, known.recipe.generation));

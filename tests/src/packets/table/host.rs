@@ -94,7 +94,9 @@ impl World for Host {
     }
 
     fn set_load(&mut self, id: BackendId, sessions: u64, limit: u32, weight: u32) {
-        self.tables.loads[id.0 as usize].set(sessions, limit, weight);
+        let load = &self.tables.loads[id.0 as usize];
+        load.set_sessions(sessions);
+        load.set_share(limit, weight);
     }
 
     fn set_member(&mut self, key: &MemberKey, id: BackendId) {

@@ -119,7 +119,7 @@ impl Oracle {
             }
             return Ok(());
         }
-        let chosen = self.opened(tuple, now, to)?;
+        let chosen = self.decided(tuple, flag, now, to)?;
         if let (Some(backend), Some(frame)) = (chosen, left) {
             let is_direct = self.setup.forwarding == Forwarding::Dsr;
             self.connections.insert(tuple, Connection::new(backend.life, is_direct, flag, now, frame));
@@ -145,15 +145,22 @@ impl Oracle {
         self.made[2] += u64::from(self.sessions[&of].is_proven && !was_proven);
     }
 
-    /// Rules 2 to 5: a new connection goes to its client's session, or by hash; and what is not as promised is counted.
-    fn opened(&mut self, tuple: Tuple, now: Tick, to: Option<Server>) -> Result<Option<Backend>, String> {
+    /// Rules 2 to 5: a packet of no open connection goes to its client's session, or by hash; what is not as promised is
+    /// counted, and of what is only new connections.
+    fn decided(
+        &mut self,
+        tuple: Tuple,
+        flag: Flag,
+        now: Tick,
+        to: Option<Server>,
+    ) -> Result<Option<Backend>, String> {
         let of = self.session_of(tuple.service, tuple.client);
         let session = self.sessions.get(&of).filter(|_| self.policy.by_client);
         let Some(session) = session else { return self.by_hash(tuple, to) };
         let standing = session.standing(&self.policy, &self.fleet, tuple.service, now);
         match standing {
             Standing::Holds(backend) if to == Some(backend.server) => {
-                self.audits[usize::from(tuple.service)].kept += 1;
+                self.audits[usize::from(tuple.service)].kept += u64::from(flag == Flag::Syn);
                 self.session(of).is_away = false;
                 Ok(Some(backend))
             }

@@ -5,6 +5,7 @@ use lb_common::{
     reason::Reason::{
         self, GhostDisplaced, HomeDown, PinsFull, SessionEvicted, SessionLent, SessionMovedDown,
         SessionMovedDrained, SessionNew, SessionProven, SessionRecalled, SessionRefused, SessionsFull,
+        TcpMidstream,
     },
     state::{AccessKey, Backend, BackendId, Cause, Forwarding, Health, MemberKey, Policy},
 };
@@ -19,6 +20,7 @@ pub(super) fn rows() -> Vec<Row> {
         moves_on_drain(),
         disabled(),
         closing_extends_nothing(),
+        midstream_counts_nothing(),
         least_sessions(),
         bounded(),
         without_budget(),
@@ -270,26 +272,28 @@ fn grouped(sites: [Site; 2], members: &'static [Which]) -> impl Fn(&mut dyn Worl
     }
 }
 
-fn two_sites() -> [Site; 2] {
+/// Two services of a group, the second of which has these `members`; a client's session is at A, by a connection to the
+/// first. With it, the client's next connections: to the second service, and to the first.
+fn two_sites(name: &str, members: &'static [Which]) -> (Row, [Site; 2], [Conn; 2]) {
     let one = site(Policy::GROUPED);
-    [one, Site { number: 1, port: 443, at_first: true, ..one }]
+    let two = Site { number: 1, port: 443, at_first: true, ..one };
+    let conn = one.conn(0);
+    let row = Row::new(name)
+        .proves("session-grouped")
+        .at(one)
+        .at(two)
+        .change(grouped([one, two], members))
+        .opens(conn, A, conn.first(), &[])
+        .returns(conn, A, conn.answer(A), &[])
+        .goes(conn, A, conn.data(), PROOF);
+    (row, [one, two], [Conn { port: 41_000, ..two.conn(1) }, one.conn(2)])
 }
 
 /// A browser on ports 80 and 443.
 fn group() -> Row {
-    let [one, two] = two_sites();
-    let (conn, third) = (one.conn(0), one.conn(2));
-    let second = Conn { port: 41_000, ..two.conn(1) };
+    let (row, [one, two], [second, third]) = two_sites("group: two services, one backend", &[A, B]);
     let again = Conn { port: 41_001, ..two.conn(2) };
-    Row::new("group: two services, one backend")
-        .proves("session-grouped")
-        .at(one)
-        .at(two)
-        .change(grouped([one, two], &[A, B]))
-        .opens(conn, A, conn.first(), &[])
-        .returns(conn, A, conn.answer(A), &[])
-        .goes(conn, A, conn.data(), PROOF)
-        .slots(two, [B, B])
+    row.slots(two, [B, B])
         .opens(second, A, second.first(), &[])
         .audited(two, 1, &[])
         // The whole server fails: both go to the other one.
@@ -302,20 +306,23 @@ fn group() -> Row {
         .audited(two, 1, &[(Cause::Down, 1)])
 }
 
+/// A connection that nobody knows any more goes on at its client's backend, and is no new one.
+fn midstream_counts_nothing() -> Row {
+    let site = site(Policy::default());
+    let (second, third) = (site.conn(1), site.conn(2));
+    known("midstream", "a packet in mid-connection is no promise kept", site)
+        .slots(site, [B, B])
+        .opens(second, A, second.data(), &[TcpMidstream])
+        .audited(site, 0, &[])
+        .opens(third, A, third.first(), &[])
+        .audited(site, 1, &[])
+}
+
 /// A server that only one of the services has.
 fn group_apart() -> Row {
-    let [one, two] = two_sites();
-    let (conn, third) = (one.conn(0), one.conn(2));
-    let second = Conn { port: 41_000, ..two.conn(1) };
-    Row::new("group: where the session's server is not, the hash decides, and the session stays")
-        .proves("session-grouped")
-        .at(one)
-        .at(two)
-        .change(grouped([one, two], &[B]))
-        .opens(conn, A, conn.first(), &[])
-        .returns(conn, A, conn.answer(A), &[])
-        .goes(conn, A, conn.data(), PROOF)
-        .slots(two, [B, B])
+    let name = "group: where the session's server is not, the hash decides, and the session stays";
+    let (row, [one, two], [second, third]) = two_sites(name, &[B]);
+    row.slots(two, [B, B])
         .opens(second, B, second.first(), &[])
         .wait(1)
         .returns(second, B, second.answer(B), &[])
@@ -327,18 +334,9 @@ fn group_apart() -> Row {
 
 /// A server that left the group, and was never in one of its services.
 fn group_left() -> Row {
-    let [one, two] = two_sites();
-    let (conn, third) = (one.conn(0), one.conn(2));
-    let second = Conn { port: 41_000, ..two.conn(1) };
-    Row::new("group: a session whose server has left the group moves")
-        .proves("session-grouped")
-        .at(one)
-        .at(two)
-        .change(grouped([one, two], &[B]))
-        .opens(conn, A, conn.first(), &[])
-        .returns(conn, A, conn.answer(A), &[])
-        .goes(conn, A, conn.data(), PROOF)
-        .slots(one, [B, B])
+    let (row, [one, two], [second, third]) =
+        two_sites("group: a session whose server has left the group moves", &[B]);
+    row.slots(one, [B, B])
         .slots(two, [B, B])
         .change(|world| world.set_health(HOMES[0], Health::Absent))
         .opens(second, B, second.first(), &[SessionMovedDown])
