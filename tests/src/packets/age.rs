@@ -69,11 +69,14 @@ pub fn pin(pin: Pin, by: i32) -> Pin {
 }
 
 /// Moves all stamps of the host's tables.
-pub fn host(tables: &HostTables, by: i32) {
+pub fn host(tables: &mut HostTables, by: i32) {
     flows(&tables.flows, tables.now.get(), by);
     flows(&tables.fragments, tables.now.get(), by);
     bindings(&tables.bindings, by);
     ghosts(&tables.ghosts, tables.now.get(), by);
+    for word in &mut tables.health {
+        *word = health(*word, by);
+    }
     tables.answers.set(meter(tables.answers.get(), by));
     tables.budget.set(budget(tables.budget.get(), by));
     for sessions in &tables.sessions {

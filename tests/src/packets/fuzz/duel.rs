@@ -104,7 +104,12 @@ impl Duel {
                     Change::Headroom(bytes) => self.conditions.headroom = bytes,
                     _ => {}
                 }
+                settle(MARGIN);
+                self.keep_true();
                 change.apply(&mut self.kernel);
+                if tick() != self.true_for {
+                    return Err(Halt::HeldUp);
+                }
                 change.apply(&mut self.host);
                 Ok(None)
             }
@@ -113,7 +118,7 @@ impl Duel {
                 self.patience -= ticks;
                 self.keep_true();
                 self.kernel.shift(self.true_for, -(ticks as i32));
-                age::host(&self.host.tables, -(ticks as i32));
+                age::host(&mut self.host.tables, -(ticks as i32));
                 Ok(None)
             }
             Step::Packet(frame, side) => self.packet(frame, *side).map(Some),

@@ -45,7 +45,7 @@ pub fn row(finding: &Finding, geometry: Geometry, seed: u64) -> String {
                 change(*it)
             }
             Step::Wait(ticks) => {
-                age::host(&host.tables, -(*ticks as i32));
+                age::host(&mut host.tables, -(*ticks as i32));
                 format!(".wait({ticks})")
             }
             Step::Packet(frame, side) => packet(&mut host, frame, *side),

@@ -70,7 +70,11 @@ impl World for Host {
     }
 
     fn set_health(&mut self, id: BackendId, health: Health) {
-        self.tables.health[id.0 as usize] = health.word(self.tables.now.get());
+        let word = &mut self.tables.health[id.0 as usize];
+        // Since when it holds is kept.
+        if Health::from_word(*word) != health {
+            *word = health.word(self.tables.now.get());
+        }
     }
 
     fn set_slots(&mut self, base: u32, slots: &[u32]) {
