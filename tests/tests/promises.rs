@@ -76,7 +76,7 @@ impl Balancer for Loaded {
         let mut all = Vec::new();
         let each =
             |stored: &lb_user::dataplane::StoredSession| all.push((stored.store, stored.key, stored.pin));
-        self.kernel.program.kernel.for_each_session(each).expect("readable");
+        self.kernel.each_session(each);
         all
     }
 

@@ -19,7 +19,8 @@ use tracing::{info, warn};
 
 use self::wants::{addresses, targets};
 use super::{
-    claims::Claims, drain::Drains, events::Reports, moves::Mover, snapshot::Snapshots, sweep, warmup::Warmups,
+    aside::Aside, claims::Claims, drain::Drains, events::Reports, moves::Mover, snapshot::Snapshots,
+    warmup::Warmups,
 };
 use crate::{
     clock,
@@ -70,6 +71,8 @@ pub(super) struct Core {
     no_source_port: u64,
     /// How long the machine was suspended by then.
     asleep: Duration,
+    /// Where sessions are read.
+    pub(super) aside: Aside,
     /// Sessions on disk.
     pub(super) snapshots: Snapshots,
     /// Addresses without a next hop, and why.
@@ -192,21 +195,8 @@ impl Core {
         }
     }
 
-    pub(super) fn sweep(&mut self) {
-        if let Err(error) = sweep::sweep(&mut self.program.kernel, &self.state) {
-            warn!("cannot clear away what expired: {error:#}");
-        }
-        if let Err(error) = self.count_loads() {
-            warn!("cannot count the backends' sessions: {error:#}");
-        }
-        if let Err(error) = self.warn_of_drops() {
-            warn!("cannot read the counters: {error:#}");
-        }
-        self.warn_of_sleep();
-    }
-
     /// Says so where the packet program's clock has stood still.
-    fn warn_of_sleep(&mut self) {
+    pub(super) fn warn_of_sleep(&mut self) {
         let asleep = clock::asleep();
         let slept = asleep.saturating_sub(std::mem::replace(&mut self.asleep, asleep));
         // Below, it is how the clocks are read.
@@ -219,7 +209,7 @@ impl Core {
     }
 
     /// Says so once for each sweep in which connections were dropped for want of room.
-    fn warn_of_drops(&mut self) -> Result<()> {
+    pub(super) fn warn_of_drops(&mut self) -> Result<()> {
         let count = self.program.kernel.count(Reason::NoSourcePort)?;
         let dropped = count - std::mem::replace(&mut self.no_source_port, count).min(count);
         if dropped > 0 {

@@ -2,41 +2,52 @@
 
 use std::collections::HashMap;
 
-use super::core::Core;
+use super::{core::Core, handle::Answer};
 use crate::api::{Crowd, CrowdQuery, Crowds, Refusal, SessionFilter};
 
 impl Core {
     /// Clients with at least a given share of their service's connections.
-    pub(super) fn crowds(&self, query: &CrowdQuery) -> Result<Crowds, Refusal> {
-        if !(0.0..=100.0).contains(&query.share) {
-            return Err(Refusal::invalid(format!("a share is 0 to 100 per cent, not {}", query.share)));
+    pub(super) fn crowds(&self, query: &CrowdQuery, answer: Answer<Result<Crowds, Refusal>>) {
+        let least = query.share;
+        if !(0.0..=100.0).contains(&least) {
+            let refusal = Refusal::invalid(format!("a share is 0 to 100 per cent, not {least}"));
+            return answer.give(Err(refusal));
         }
         let filter = SessionFilter { service: query.service.clone(), ..SessionFilter::default() };
-        let owners = self.owners(&filter)?;
-        let mut totals: HashMap<u64, u64> = HashMap::new();
-        self.each_session(&filter, &owners, |found| {
-            *totals.entry(found.key.scope).or_default() += found.pin.connections;
-        })?;
-        let share = |scope: u64, connections: u64| {
-            let total = totals.get(&scope).copied().unwrap_or_default().max(1);
-            100.0 * connections as f64 / total as f64
-        };
-        let mut crowds = Vec::new();
-        self.each_session(&filter, &owners, |found| {
-            let share = share(found.key.scope, found.pin.connections);
-            // One that came since the totals were made has no part in them.
-            if share >= query.share && totals.contains_key(&found.key.scope) {
-                crowds.push(Crowd {
-                    service: found.service().to_owned(),
-                    client: found.client(),
-                    backend: self.backend_name(found.pin.backend),
-                    connections: found.pin.connections,
-                    share: share.min(100.0),
-                });
-            }
-        })?;
-        crowds.sort_by(|a, b| b.share.total_cmp(&a.share));
-        crowds.truncate(Crowds::MOST);
-        Ok(Crowds { crowds })
+        self.answer_of(
+            &filter,
+            answer,
+            move |search, maps| {
+                let mut totals: HashMap<u64, u64> = HashMap::new();
+                search.each(maps, |found| {
+                    *totals.entry(found.key.scope).or_default() += found.pin.connections;
+                })?;
+                let mut crowds = Vec::new();
+                search.each(maps, |found| {
+                    // One that came since the totals were made has no part in them.
+                    let Some(total) = totals.get(&found.key.scope) else { return };
+                    let share = 100.0 * found.pin.connections as f64 / (*total).max(1) as f64;
+                    if share >= least {
+                        let crowd = Crowd {
+                            service: found.owner.name.clone(),
+                            client: found.client,
+                            backend: None,
+                            connections: found.pin.connections,
+                            share: share.min(100.0),
+                        };
+                        crowds.push((crowd, found.pin.backend));
+                    }
+                })?;
+                crowds.sort_by(|(a, _), (b, _)| b.share.total_cmp(&a.share));
+                crowds.truncate(Crowds::MOST);
+                Ok(crowds)
+            },
+            |core, _, crowds| {
+                let names: HashMap<_, _> =
+                    core.state.backends.iter().map(|(key, it)| (it.id, &key.backend)).collect();
+                let named = |(crowd, home)| Crowd { backend: names.get(&home).copied().cloned(), ..crowd };
+                Ok(Crowds { crowds: crowds.into_iter().map(named).collect() })
+            },
+        );
     }
 }

@@ -16,7 +16,7 @@ use super::core::Core;
 use crate::{
     api::{self, Cut, DrainForecast},
     clock,
-    dataplane::LIVE_TICKS,
+    dataplane::{LIVE_TICKS, SessionMaps},
     forecast::{Count, Outlook, Watch},
     health::BackendKey,
     model::PersistBy,
@@ -141,9 +141,35 @@ struct Counting {
     home: BackendId,
     generation: u32,
     terms: Terms,
+    /// Which drain of the backend's it is.
+    began: Instant,
     sessions: Count,
     flows: Count,
     youngest: Option<Tick>,
+}
+
+/// Counts of all drains, under way.
+struct Census {
+    now: Tick,
+    counts: HashMap<BackendId, Counting>,
+}
+
+impl Census {
+    fn read(mut self, maps: &SessionMaps) -> Result<Self> {
+        let Self { now, counts } = &mut self;
+        maps.for_each(|session| {
+            let Pin { backend, generation, created, seen, .. } = session.pin;
+            // A home is that of several backends, where services share sessions.
+            for counting in counts.values_mut().filter(|it| (it.home, it.generation) == (backend, generation))
+            {
+                if !session.pin.outlived(*now, counting.terms.lifetime_ticks) {
+                    counting.sessions.add(seen);
+                    counting.youngest = counting.youngest.max(Some(created));
+                }
+            }
+        })?;
+        Ok(self)
+    }
 }
 
 impl Drains {
@@ -166,12 +192,31 @@ impl Drains {
 }
 
 impl Core {
-    /// Counts who is left on the backends that are being drained.
+    /// Counts who is left on the backends that are being drained, beside the daemon's task.
     pub(super) fn look_at_drains(&mut self) {
+        let Some(census) = self.census() else { return };
+        self.aside(|maps| census.read(maps), Self::take_census);
+    }
+
+    /// Who is to be counted: nobody, if nothing is drained.
+    fn census(&mut self) -> Option<Census> {
         let now = clock::now();
         self.follow_orders(now);
-        if let Err(error) = self.count_drains(now) {
-            warn!("cannot count who is left on backends that are drained: {error:#}");
+        self.drains.next = None;
+        let counting = |drain: &Drain| {
+            let Drain { home, generation, terms, began, .. } = *drain;
+            let (sessions, flows) = (drain.sessions.count(now), drain.flows.count(now));
+            (drain.id, Counting { home, generation, terms, began, sessions, flows, youngest: None })
+        };
+        let open = self.drains.all.values().filter(|drain| drain.cut.is_none());
+        let counts: HashMap<_, _> = open.map(counting).collect();
+        (!counts.is_empty()).then_some(Census { now, counts })
+    }
+
+    fn take_census(&mut self, census: Result<Census>) {
+        match census {
+            Ok(census) => self.take_counts(census),
+            Err(error) => warn!("cannot count who is left on backends that are drained: {error:#}"),
         }
         let periods = self
             .drains
@@ -185,7 +230,10 @@ impl Core {
 
     /// Notes what a deadline ends, before it does.
     pub(super) fn cut_drains(&mut self, due: &[BackendKey]) {
-        self.look_at_drains();
+        if let Some(census) = self.census() {
+            let census = self.program.kernel.session_maps().and_then(|maps| census.read(&maps));
+            self.take_census(census);
+        }
         for (key, drain) in self.drains.all.iter_mut().filter(|(key, _)| due.contains(key)) {
             let [sessions, flows] = drain.left();
             drain.cut = Some(Cut { sessions, flows });
@@ -234,35 +282,15 @@ impl Core {
         Some(Terms { idle_ticks, lifetime_ticks })
     }
 
-    fn count_drains(&mut self, now: Tick) -> Result<()> {
-        let mut counts: HashMap<BackendId, Counting> = HashMap::new();
-        for drain in self.drains.all.values().filter(|drain| drain.cut.is_none()) {
-            let Drain { home, generation, terms, .. } = *drain;
-            let (sessions, flows) = (drain.sessions.count(now), drain.flows.count(now));
-            counts.insert(drain.id, Counting { home, generation, terms, sessions, flows, youngest: None });
-        }
-        if counts.is_empty() {
-            return Ok(());
-        }
-        let kernel = &self.program.kernel;
-        kernel.for_each_session(|session| {
-            let Pin { backend, generation, created, seen, .. } = session.pin;
-            // A home is that of several backends, where services share sessions.
-            for counting in counts.values_mut().filter(|it| (it.home, it.generation) == (backend, generation))
-            {
-                if !session.pin.outlived(now, counting.terms.lifetime_ticks) {
-                    counting.sessions.add(seen);
-                    counting.youngest = counting.youngest.max(Some(created));
-                }
-            }
-        })?;
-        kernel.for_each_live_flow(now, |backend, idle| {
+    fn take_counts(&mut self, Census { now, mut counts }: Census) {
+        self.program.kernel.for_each_live_flow(now, |backend, idle| {
             if let Some(counting) = counts.get_mut(&backend) {
                 counting.flows.add(Tick(now.0.saturating_sub(idle)));
             }
         });
         for (key, drain) in &mut self.drains.all {
-            let Some(counting) = counts.remove(&drain.id) else { continue };
+            let counting = counts.remove(&drain.id).filter(|counting| counting.began == drain.began);
+            let Some(counting) = counting else { continue };
             let Counting { terms, sessions, flows, youngest, .. } = counting;
             let is_first = drain.sessions.is_new();
             drain.sessions.take(sessions);
@@ -278,6 +306,5 @@ impl Core {
                 info!("service {}: nobody is left on backend {}", key.service, key.backend);
             }
         }
-        Ok(())
     }
 }

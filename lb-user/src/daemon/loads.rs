@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use anyhow::Result;
 use lb_common::state::{BackendId, Health, Load};
 
 use super::core::Core;
@@ -21,20 +20,12 @@ struct Place<'c> {
 }
 
 impl Core {
-    /// Counts the sessions of each backend anew. Costs nothing where no service chooses by that.
-    pub(super) fn count_loads(&self) -> Result<()> {
-        if by_load(&self.model).next().is_none() {
-            return Ok(());
-        }
-        let mut sessions: HashMap<BackendId, u64> = HashMap::new();
-        self.program.kernel.for_each_session(|session| {
-            *sessions.entry(session.pin.backend).or_default() += 1;
-        })?;
+    /// Says how many sessions there are of each home.
+    pub(super) fn count_loads(&self, sessions: &HashMap<BackendId, u64>) {
         for place in by_load(&self.model).flat_map(|service| self.places(service)) {
             place.load.set_sessions(sessions.get(&place.home).copied().unwrap_or_default());
         }
         self.share_loads(&self.model);
-        Ok(())
     }
 
     /// Says how many sessions each backend may have, by those that were counted last.

@@ -4,6 +4,7 @@
 //! Each event ends in the same place: a new plan from the model and what is known now, applied step
 //! by step. A failed check does not wait for that: its backend's health is written first.
 
+mod aside;
 mod backend;
 mod claims;
 mod core;
@@ -16,6 +17,7 @@ mod loads;
 mod moves;
 mod plan;
 mod restore;
+mod search;
 mod serve;
 mod sessions;
 mod snapshot;
@@ -91,14 +93,14 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
             Some(flip) = core.flips.recv() => core.health_changed(&flip),
             Some(change) = core.next_hops.recv() => core.next_hop_changed(change),
             Some(command) = inbox.recv() => match command {
-                handle::Command::Status(answer) => answer.give(core.status()),
+                handle::Command::Status(answer) => core.status(answer),
                 handle::Command::Explain(query, answer) => answer.give(core.explain(&query)),
-                handle::Command::Plan(query, answer) => answer.give(core.forecast(&query).await),
-                handle::Command::ListSessions(filter, answer) => answer.give(core.list_sessions(&filter)),
-                handle::Command::Crowds(query, answer) => answer.give(core.crowds(&query)),
-                handle::Command::DropSessions(filter, answer) => answer.give(core.drop_sessions(&filter)),
+                handle::Command::Plan(query, answer) => core.forecast(&query, answer).await,
+                handle::Command::ListSessions(filter, answer) => core.list_sessions(&filter, answer),
+                handle::Command::Crowds(query, answer) => core.crowds(&query, answer),
+                handle::Command::DropSessions(filter, answer) => core.drop_sessions(&filter, answer),
                 handle::Command::Events(query, answer) => answer.give(core.events.after(query.after)),
-                handle::Command::Move(order, answer) => answer.give(core.begin_move(&order)),
+                handle::Command::Move(order, answer) => core.begin_move(order, answer),
                 handle::Command::Moves(answer) => answer.give(Ok(core.mover.list())),
                 handle::Command::Undo(order, answer) => core.undo_move(order.id, answer),
                 handle::Command::Reload(answer) => {
@@ -107,6 +109,7 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
                 }
                 handle::Command::Backend(order, answer) => answer.give(core.order(&order).await),
             },
+            then = core.aside.next() => then(&mut core),
             () = reached(warmer) => core.warm_up(),
             event = core.events.next() => core.note_broken(&event),
             event = core.snapshots.next(core.model.snapshot_interval) => core.snapshot(event),

@@ -1,15 +1,31 @@
 //! `plan`: a reload that stops before anything is applied, and what it would do to live sessions.
 
-use super::core::Core;
+use super::{core::Core, handle::Answer};
 use crate::{
     api::{BackendForecast, Forecast, PlanQuery, Refusal, SessionForecast},
     clock, config,
-    plan::{self, Assessment, Impact},
+    plan::{self, Assessment, Impact, Plan},
 };
 
 impl Core {
     /// What a reload of the file would change; refused as the reload would be.
-    pub(super) async fn forecast(&mut self, query: &PlanQuery) -> Result<Forecast, Refusal> {
+    pub(super) async fn forecast(&mut self, query: &PlanQuery, answer: Answer<Result<Forecast, Refusal>>) {
+        let Plan { next, changes, .. } = match self.planned(query).await {
+            Ok(plan) => plan,
+            Err(refusal) => return answer.give(Err(refusal)),
+        };
+        let (current, settings) = (self.state.clone(), self.program.settings);
+        self.aside(
+            move |maps| {
+                let mut assessment = Assessment::new(&current, &next, &settings, clock::now());
+                maps.for_each(|session| assessment.session(&session.key, &session.pin))?;
+                Ok(assessment.finish())
+            },
+            |_, impact| answer.give(impact.map(|impact| said(changes, impact)).map_err(Refusal::from)),
+        );
+    }
+
+    async fn planned(&mut self, query: &PlanQuery) -> Result<Plan, Refusal> {
         // What is no file may block, and the daemon with it.
         if std::fs::metadata(&query.config).is_ok_and(|it| !it.is_file()) {
             let path = query.config.display();
@@ -17,27 +33,26 @@ impl Core {
         }
         let wanted = self.prepare(config::read(&query.config)?).await?;
         let inputs = wanted.inputs.for_model(&self.state, &wanted.model);
-        let plan = plan::plan(&self.state, &wanted.model, &inputs)?;
-        let settings = &self.program.settings;
-        let mut assessment = Assessment::new(&self.state, &plan.next, settings, clock::now());
-        self.program.kernel.for_each_session(|session| assessment.session(&session.key, &session.pin))?;
-        let Impact { total, moved, loads } = assessment.finish();
-        Ok(Forecast {
-            changes: plan.changes,
-            sessions: SessionForecast {
-                total,
-                moved: moved.values().sum(),
-                by_reason: moved.iter().map(|(cause, count)| (cause.name().to_owned(), *count)).collect(),
-            },
-            backends: loads
-                .into_iter()
-                .map(|(key, load)| BackendForecast {
-                    service: key.service,
-                    backend: key.backend,
-                    before: load.before,
-                    after: load.after,
-                })
-                .collect(),
-        })
+        Ok(plan::plan(&self.state, &wanted.model, &inputs)?)
+    }
+}
+
+fn said(changes: Vec<String>, Impact { total, moved, loads }: Impact) -> Forecast {
+    Forecast {
+        changes,
+        sessions: SessionForecast {
+            total,
+            moved: moved.values().sum(),
+            by_reason: moved.iter().map(|(cause, count)| (cause.name().to_owned(), *count)).collect(),
+        },
+        backends: loads
+            .into_iter()
+            .map(|(key, load)| BackendForecast {
+                service: key.service,
+                backend: key.backend,
+                before: load.before,
+                after: load.after,
+            })
+            .collect(),
     }
 }

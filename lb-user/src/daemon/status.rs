@@ -12,12 +12,12 @@ use lb_common::{
     tables::Store,
 };
 
-use super::core::Core;
+use super::{core::Core, handle::Answer};
 use crate::{
     access::{AccessList, Admission, Prefix},
     api::{self, BackendState, Status, reasons},
     clock,
-    dataplane::{FlowCounts, Mode},
+    dataplane::{FlowCounts, Mode, SessionMaps},
     health::{BackendKey, Report},
     model,
     plan::{self, BackendState as Installed},
@@ -30,9 +30,25 @@ const ACCESS_ENTRY: u64 = 128;
 /// What is counted by scanning the tables.
 struct Counts {
     flows: FlowCounts,
-    sessions: HashMap<BackendId, u64>,
+    sessions: Sessions,
+}
+
+#[derive(Default)]
+struct Sessions {
+    by_home: HashMap<BackendId, u64>,
     /// In `PINS` and `AFFINITY`.
     stored: [u64; 2],
+}
+
+impl Sessions {
+    fn count(maps: &SessionMaps) -> Result<Self> {
+        let mut sessions = Self::default();
+        maps.for_each(|session| {
+            *sessions.by_home.entry(session.pin.backend).or_default() += 1;
+            sessions.stored[usize::from(session.store == Store::Affinity)] += 1;
+        })?;
+        Ok(sessions)
+    }
 }
 
 /// An access list in figures.
@@ -48,16 +64,17 @@ fn access(list: &AccessList, service: IpAddr) -> api::Access {
 }
 
 impl Core {
-    /// Everything `status` shows.
-    pub(super) fn status(&mut self) -> Result<Status> {
+    /// Everything `status` shows, drains as they are now.
+    pub(super) fn status(&mut self, answer: Answer<Result<Status>>) {
         self.look_at_drains();
+        self.aside(Sessions::count, |core, sessions| {
+            answer.give(sessions.and_then(|sessions| core.status_with(sessions)));
+        });
+    }
+
+    fn status_with(&self, sessions: Sessions) -> Result<Status> {
         let kernel = &self.program.kernel;
-        let mut counts =
-            Counts { flows: kernel.flows(clock::now()), sessions: HashMap::new(), stored: [0; 2] };
-        kernel.for_each_session(|session| {
-            *counts.sessions.entry(session.pin.backend).or_default() += 1;
-            counts.stored[usize::from(session.store == Store::Affinity)] += 1;
-        })?;
+        let counts = Counts { flows: kernel.flows(clock::now()), sessions };
         let figures = kernel.figures()?;
         let of = |kind| {
             reasons(kind, |reason| figures.reasons.iter().find(|(r, _)| *r == reason).map_or(0, |(_, n)| *n))
@@ -177,7 +194,7 @@ impl Core {
             runtime: change,
             drain: self.drains.report(&key),
             share: slots.get(&id).copied().unwrap_or_default(),
-            sessions: counts.sessions.get(&home.id).copied().unwrap_or_default(),
+            sessions: counts.sessions.by_home.get(&home.id).copied().unwrap_or_default(),
             flows: counts.flows.by_backend.get(&id).copied().unwrap_or_default(),
             packets,
             bytes,
@@ -210,8 +227,8 @@ impl Core {
         let used = |name: &str| match name {
             "FLOWS" => Some(counts.flows.used),
             "BINDINGS" => Some(self.program.kernel.ports_used(clock::now())),
-            "PINS" => Some(counts.stored[0]),
-            "AFFINITY" => Some(counts.stored[1]),
+            "PINS" => Some(counts.sessions.stored[0]),
+            "AFFINITY" => Some(counts.sessions.stored[1]),
             "ACCESS" => Some(self.state.lists.values().map(|list| list.rules().len() as u64).sum()),
             "SERVICES" => Some(self.state.services.len() as u64),
             "BACKENDS" => Some(self.state.backends.len() as u64),

@@ -5,45 +5,84 @@ use std::collections::HashMap;
 use anyhow::Result;
 use lb_common::{
     state::{BackendId, Pin, SessionKey},
+    tables::Store,
     time::Tick,
 };
+use tracing::warn;
 
+use super::core::Core;
 use crate::{
     clock,
-    dataplane::Kernel,
+    dataplane::SessionMaps,
     plan::{BackendState, State},
 };
 
-/// Clears sessions that are idle for too long or whose service is gone, flows that are long idle or
-/// whose backend is gone, and gives back the source ports of backends that are down or gone.
-///
-/// # Errors
-/// A system call failed.
-pub(super) fn sweep(kernel: &mut Kernel, state: &State) -> Result<()> {
-    let timeouts = Timeouts::of(state);
-    let mut dead = Vec::new();
-    let now = clock::now();
-    kernel.for_each_session(|session| {
-        if timeouts.is_dead(&session.key, &session.pin, now) {
-            dead.push((session.store, session.key));
+/// What was found of sessions.
+struct Found {
+    dead: Vec<(Store, SessionKey)>,
+    /// The others, by home.
+    live: HashMap<BackendId, u64>,
+    timeouts: Timeouts,
+}
+
+impl Core {
+    /// Clears sessions that are idle for too long or whose service is gone, flows that are long idle or whose backend is
+    /// gone, and gives back the source ports of backends that are down or gone.
+    pub(super) fn sweep(&mut self) {
+        let timeouts = Timeouts::of(&self.state);
+        self.aside(
+            move |maps| Found::of(maps, timeouts),
+            |core, found| {
+                if let Err(error) = found.and_then(|found| core.clear(&found)) {
+                    warn!("cannot clear away sessions that expired: {error:#}");
+                }
+            },
+        );
+        self.sweep_flows();
+        if let Err(error) = self.warn_of_drops() {
+            warn!("cannot read the counters: {error:#}");
         }
-    })?;
-    for (store, key) in dead {
-        // The client may have come back since.
-        if kernel.session(store, &key)?.is_some_and(|pin| timeouts.is_dead(&key, &pin, now)) {
-            kernel.remove_session(store, &key)?;
-        }
+        self.warn_of_sleep();
     }
-    let backends: HashMap<BackendId, &BackendState> =
-        state.backends.values().map(|backend| (backend.id, backend)).collect();
-    let now = clock::now();
-    kernel.sweep_flows(now, |id| !backends.contains_key(&id));
-    kernel.sweep_bindings(now, |id, generation| {
-        backends
-            .get(&id)
-            .is_some_and(|backend| backend.recipe.generation == generation && backend.health.serves())
-    });
-    Ok(())
+
+    fn clear(&mut self, found: &Found) -> Result<()> {
+        self.count_loads(&found.live);
+        let (kernel, now) = (&mut self.program.kernel, clock::now());
+        for (store, key) in &found.dead {
+            // The client may have come back since.
+            if kernel.session(*store, key)?.is_some_and(|pin| found.timeouts.is_dead(key, &pin, now)) {
+                kernel.remove_session(*store, key)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sweep_flows(&mut self) {
+        let backends: HashMap<BackendId, &BackendState> =
+            self.state.backends.values().map(|backend| (backend.id, backend)).collect();
+        let (kernel, now) = (&mut self.program.kernel, clock::now());
+        kernel.sweep_flows(now, |id| !backends.contains_key(&id));
+        kernel.sweep_bindings(now, |id, generation| {
+            backends
+                .get(&id)
+                .is_some_and(|backend| backend.recipe.generation == generation && backend.health.serves())
+        });
+    }
+}
+
+impl Found {
+    fn of(maps: &SessionMaps, timeouts: Timeouts) -> Result<Self> {
+        let (mut dead, mut live) = (Vec::new(), HashMap::new());
+        let now = clock::now();
+        maps.for_each(|session| {
+            if timeouts.is_dead(&session.key, &session.pin, now) {
+                dead.push((session.store, session.key));
+            } else {
+                *live.entry(session.pin.backend).or_default() += 1;
+            }
+        })?;
+        Ok(Self { dead, live, timeouts })
+    }
 }
 
 /// Idle timeouts in ticks, by scope.

@@ -25,8 +25,15 @@ impl SessionMaps {
     ///
     /// # Errors
     /// A system call failed.
-    pub fn for_each(&self, each: impl FnMut(&StoredSession)) -> Result<()> {
-        for_each([(self.affinity.as_fd(), Store::Affinity), (self.pins.as_fd(), Store::Pins)], each)
+    pub fn for_each(&self, mut each: impl FnMut(&StoredSession)) -> Result<()> {
+        for (map, store) in [(&self.affinity, Store::Affinity), (&self.pins, Store::Pins)] {
+            let zero = (SessionKey { scope: 0, client: Ip::default() }, [0u64; 3]);
+            batch::for_each(map.as_fd(), zero, |key, words| {
+                each(&StoredSession { key: *key, pin: Pin::from_words(*words), store });
+            })
+            .with_context(|| format!("cannot read {store:?}"))?;
+        }
+        Ok(())
     }
 }
 
@@ -39,15 +46,6 @@ impl Kernel {
         let [affinity, pins] = [self.affinity.map(), self.pins.map()];
         let clone = |map: BorrowedFd<'_>| map.try_clone_to_owned();
         Ok(SessionMaps { affinity: clone(affinity.fd().as_fd())?, pins: clone(pins.fd().as_fd())? })
-    }
-
-    /// Calls `each` for every stored session, see [`SessionMaps::for_each`].
-    ///
-    /// # Errors
-    /// A system call failed.
-    pub fn for_each_session(&self, each: impl FnMut(&StoredSession)) -> Result<()> {
-        let (affinity, pins) = (self.affinity.map().fd().as_fd(), self.pins.map().fd().as_fd());
-        for_each([(affinity, Store::Affinity), (pins, Store::Pins)], each)
     }
 
     /// Stores sessions, no more than the map has room for.
@@ -63,15 +61,4 @@ impl Kernel {
             sessions.iter().map(|&(key, pin)| (key, Session::from(pin))).unzip();
         batch::update(map.fd().as_fd(), &keys, &values).with_context(|| format!("cannot write {store:?}"))
     }
-}
-
-fn for_each(maps: [(BorrowedFd<'_>, Store); 2], mut each: impl FnMut(&StoredSession)) -> Result<()> {
-    for (map, store) in maps {
-        let zero = (SessionKey { scope: 0, client: Ip::default() }, [0u64; 3]);
-        batch::for_each(map, zero, |key, words| {
-            each(&StoredSession { key: *key, pin: Pin::from_words(*words), store });
-        })
-        .with_context(|| format!("cannot read {store:?}"))?;
-    }
-    Ok(())
 }

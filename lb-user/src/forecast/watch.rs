@@ -125,12 +125,12 @@ impl Watch {
         self.first.is_none()
     }
 
-    /// Takes a complete count.
+    /// Takes a complete count. One that was begun before the last one was compared tells how many there are, no more.
     pub fn take(&mut self, count: Count) {
         if self.is_new() {
             self.first = Some(count.total());
             self.compared = count.clone();
-        } else if count.at.since(self.compared.at) >= self.width {
+        } else if count.before == self.compared.at && count.at.since(self.compared.at) >= self.width {
             self.compare(&count);
             self.compared = count.clone();
         }

@@ -25,7 +25,7 @@ use lb_common::{
 };
 use lb_user::{
     access::{AccessList, Prefix, Rule},
-    dataplane::{Dataplane as _, Options, Program},
+    dataplane::{Dataplane as _, Options, Program, StoredSession},
     model::{Limits, Nat},
 };
 use nix::{
@@ -145,13 +145,21 @@ impl Kernel {
         self.sides
     }
 
+    /// Calls `each` for every stored session.
+    ///
+    /// # Panics
+    /// The kernel refuses to list them.
+    pub fn each_session(&self, each: impl FnMut(&StoredSession)) {
+        self.program.kernel.session_maps().and_then(|maps| maps.for_each(each)).expect("readable");
+    }
+
     /// Every stored session: where, whose, and its backend.
     pub fn sessions(&self) -> Vec<(Store, Ip, BackendId)> {
         let mut sessions = Vec::new();
-        let add = |session: &lb_user::dataplane::StoredSession| {
+        let add = |session: &StoredSession| {
             sessions.push((session.store, session.key.client, session.pin.backend));
         };
-        self.program.kernel.for_each_session(add).expect("readable");
+        self.each_session(add);
         sessions
     }
 
@@ -256,12 +264,9 @@ impl World for Kernel {
 
     fn evict(&mut self) {
         let mut evicted = Vec::new();
-        self.program
-            .kernel
-            .for_each_session(|session| {
-                evicted.extend((session.store == Store::Affinity).then_some(session.key));
-            })
-            .expect("readable");
+        self.each_session(|session| {
+            evicted.extend((session.store == Store::Affinity).then_some(session.key));
+        });
         for key in evicted {
             self.program.kernel.remove_session(Store::Affinity, &key).expect("writable");
         }

@@ -21,8 +21,8 @@ use crate::{
     clock,
     config::File,
     daemon::{
-        backend, claims::Claims, drain::Drains, events::Reports, moves::Mover, snapshot::Snapshots,
-        tunnels::tunnels, warmup::Warmups,
+        aside::Aside, backend, claims::Claims, drain::Drains, events::Reports, moves::Mover,
+        snapshot::Snapshots, tunnels::tunnels, warmup::Warmups,
     },
     dataplane::{self, Mode, Options, Program},
     health::{BackendKey, Monitor},
@@ -86,6 +86,7 @@ impl Core {
             shares: HashMap::new(),
             seed: plan::seed(&key),
         };
+        let aside = Aside::start(program.kernel.session_maps()?)?;
         let ring = program.kernel.take_events().context("somebody else listens for events")?;
 
         let (monitor, flips) = Monitor::new();
@@ -97,6 +98,7 @@ impl Core {
             model: Arc::new(model),
             file,
             changes,
+            aside,
             snapshots: Snapshots::new(state_dir.clone()),
             drains: Drains::default(),
             mover: Mover::load(&state_dir),
