@@ -52,7 +52,7 @@ async fn sessions_spread_more_evenly_than_by_hash() {
     let config = Config {
         // With a secret of their own the clients are always dealt out the same way.
         hash: Some(Hash { secret: "sessions that spread" }),
-        limits: Some(Limits { new_pins_per_second: 10_000 }),
+        limits: Some(Limits { new_pins_per_second: Some(10_000), ..Limits::default() }),
         ..Config::new(services())
     };
     let bed = Bed::in_lab(lab, servers.unwrap(), &config).await.unwrap();

@@ -58,8 +58,8 @@ pub fn standing<T: Tables>(tables: &T, service: &Service, pin: &Pin, now: Tick) 
     }
 }
 
-/// The backend of a packet without a flow, of the client behind `key`. A promise is kept, and counted as kept, with a
-/// packet that `opens` a connection; it is broken by whichever comes first.
+/// The backend of a packet without a flow, of the client behind `key`. Promises are about new connections: only a packet
+/// that `opens` one keeps or breaks them. What comes in mid-connection goes the same way and leaves the session as it is.
 ///
 /// # Errors
 /// The reason why it gets none.
@@ -74,8 +74,8 @@ pub fn choose<T: Tables>(tables: &T, service: &Service, key: &SessionKey, opens:
     let by_hash = || select::by_hash(tables, service, hash).ok_or(Reason::NoBackend);
     match standing(tables, service, &pin, now) {
         Standing::Holds(id) => {
-            stored.come_back(&pin);
             if opens {
+                stored.come_back(&pin);
                 stored.count();
                 tables.kept(service.number);
             }
@@ -84,17 +84,18 @@ pub fn choose<T: Tables>(tables: &T, service: &Service, key: &SessionKey, opens:
         Standing::Elsewhere => by_hash(),
         Standing::Lent => {
             let id = by_hash()?;
-            if stored.leave(&pin) {
+            if opens && stored.leave(&pin) {
                 broken(tables, service, key, Cause::Lent, [pin.backend, id]);
             }
             Ok(id)
         }
         Standing::Refused => {
-            if stored.leave(&pin) {
+            if opens && stored.leave(&pin) {
                 broken(tables, service, key, Cause::Refused, [pin.backend, BackendId::NONE]);
             }
             Err(Reason::HomeDown)
         }
+        Standing::Ended(_) if !opens => by_hash(),
         Standing::Ended(cause) => {
             let id = select::by_load(tables, service, hash).ok_or(Reason::NoBackend)?;
             replace(tables, service, key, &stored, (&pin, cause), id)
@@ -135,7 +136,7 @@ fn stranger<T: Tables>(
     hash: u64,
     opens: bool,
 ) -> Step<BackendId> {
-    match Packed(recall(tables, service, hash)).unpack() {
+    match Packed(recall(tables, service, hash, opens)).unpack() {
         Ok(0) => {}
         Ok(id) => {
             tables.count(Reason::SessionRecalled);
@@ -165,7 +166,7 @@ fn stranger<T: Tables>(
 /// the backend is not there any more.
 // Not inlined, as what it finds is kept by nobody.
 #[inline(never)]
-fn recall<T: Tables>(tables: &T, service: &Service, hash: u64) -> u64 {
+fn recall<T: Tables>(tables: &T, service: &Service, hash: u64, opens: bool) -> u64 {
     let index = Ghost::index(hash, tables.settings().ghost_mask.get());
     let Some(place) = tables.ghost(index) else { return 0 };
     let (ghost, now) = (Ghost(place.load()), tables.now());
@@ -181,7 +182,7 @@ fn recall<T: Tables>(tables: &T, service: &Service, hash: u64) -> u64 {
     {
         return u64::from(id.0);
     }
-    if place.claim(ghost.0, 0) { Packed::from(Reason::SessionEvicted).0 } else { 0 }
+    if opens && place.claim(ghost.0, 0) { Packed::from(Reason::SessionEvicted).0 } else { 0 }
 }
 
 /// Counts and reports a broken promise.

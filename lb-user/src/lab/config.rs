@@ -81,10 +81,14 @@ pub struct Sessions {
 }
 
 /// `[limits]`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Limits {
+    /// Sessions of proven clients.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pins: Option<u32>,
     /// Sessions that each CPU stores in a second for clients that have shown nothing yet.
-    pub new_pins_per_second: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new_pins_per_second: Option<u32>,
 }
 
 /// `[[service]]`.
@@ -157,6 +161,9 @@ pub struct Persistence {
     /// `keep` or `move`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_drain: Option<&'static str>,
+    /// `hash` or `refuse`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_full: Option<&'static str>,
     /// How long a drain lasts for which nobody says it, such as `2h`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drain_deadline: Option<&'static str>,
@@ -202,6 +209,7 @@ impl Persistence {
             on_down: None,
             hold: None,
             on_drain: None,
+            on_full: None,
             drain_deadline: None,
             mask: Vec::new(),
             quic: Vec::new(),

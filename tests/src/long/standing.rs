@@ -6,9 +6,8 @@
 //! * the answer of its home, or a refusal by its home that is dead and not known to be: the promise was kept;
 //! * the answer of another backend: the promise was broken, and its home's trouble is the cause. Where the policy lends,
 //!   once until it is served at home again;
-//! * an open connection to a backend that was disabled or removed: its next packet is one more decision, which moves the
-//!   session if no other connection has done so, counts for nothing else, and the client sees the connection break. To which backend the
-//!   session went shows with the client's next connection, which is then a promise kept.
+//! * an open connection to a backend that was disabled or removed: its next packet is decided anew, and the client sees
+//!   the connection break. That counts for nothing: the promise is about the next one.
 //!
 //! Its first connection of all counts as nothing: there was no promise.
 //!
@@ -108,8 +107,6 @@ pub struct Standing {
     pub home: Option<usize>,
     /// It is served elsewhere until its home is back.
     pub away: bool,
-    /// Its session has moved, and it has not seen yet where to.
-    pub has_moved: bool,
     /// The backend of its open connection.
     pub at: Option<usize>,
 }
@@ -126,7 +123,7 @@ impl Standing {
         rules: Rules,
         ledger: &mut Ledger,
     ) -> Result<(), String> {
-        if self.home == Some(server) && !self.has_moved {
+        if self.home == Some(server) {
             ledger.kept += 1;
             self.away = false;
             return Ok(());
@@ -138,12 +135,6 @@ impl Standing {
             self.home = Some(server);
             return Ok(());
         };
-        if self.has_moved {
-            self.has_moved = false;
-            self.home = Some(server);
-            ledger.kept += 1;
-            return Ok(());
-        }
         match seen.of(home).and_then(|trouble| rules.cause(trouble)) {
             None => return Err(format!("at home on {home}, but sent to {server}")),
             Some("lent") if self.away => {}
@@ -166,7 +157,7 @@ impl Standing {
     /// It should not have been.
     pub fn refused(&mut self, seen: &Seen, ledger: &mut Ledger) -> Result<(), String> {
         match self.home {
-            Some(home) if !self.has_moved && seen.of(home) == Some(Trouble::Down) => {
+            Some(home) if seen.of(home) == Some(Trouble::Down) => {
                 ledger.kept += 1;
                 self.away = false;
                 Ok(())
@@ -179,18 +170,11 @@ impl Standing {
     ///
     /// # Errors
     /// It should not have.
-    pub fn lost(&mut self, seen: &Seen, rules: Rules, ledger: &mut Ledger) -> Result<(), String> {
+    pub fn lost(&mut self, seen: &Seen, ledger: &mut Ledger) -> Result<(), String> {
         let at = self.at.take().ok_or("no connection was open")?;
         match seen.of(at) {
             Some(Trouble::Down) => ledger.died += 1,
-            Some(trouble @ (Trouble::Disabled | Trouble::Removed)) => {
-                ledger.cut += 1;
-                self.away = false;
-                if self.home == Some(at) && !self.has_moved {
-                    self.has_moved = true;
-                    ledger.broke(rules.cause(trouble).ok_or("the policy has no cause for that")?);
-                }
-            }
+            Some(Trouble::Disabled | Trouble::Removed) => ledger.cut += 1,
             trouble => return Err(format!("a connection to {at} broke, which is {trouble:?}")),
         }
         Ok(())

@@ -89,7 +89,7 @@ impl Visitor {
             }
             Ok(server) => Err(format!("a connection to {:?} was answered by {server}", standing.at)),
             Err(error) => standing
-                .lost(&seen, SERVICES[service], &mut self.world.ledger(service))
+                .lost(&seen, &mut self.world.ledger(service))
                 .map_err(|why| format!("{why}: {error:#}")),
         };
         drop(standing);

@@ -61,23 +61,26 @@ fn nanos() -> u64 {
     time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
 }
 
-/// Waits until at least `time` of the current tick is left.
+/// The packet program's clock may be behind ours by a jiffy (see [`Clock`](lb_common::time::Clock)), of 10 ms at most.
+const BEHIND: Duration = Duration::from_millis(20);
+
+/// Waits until the packet program, too, has come to the current tick, and at least `time` of that is left.
 pub fn settle(time: Duration) {
     let now = nanos();
     let next = (now >> Tick::SHIFT) + 1;
-    if u128::from((next << Tick::SHIFT) - now) < time.as_nanos() {
-        wait_for(Tick(next as u32));
-    }
+    let is_late = u128::from((next << Tick::SHIFT) - now) < time.as_nanos();
+    wait_for(if is_late { next } else { next - 1 });
 }
 
 /// Waits for the next tick: where tables are so large or full that to age them is no way.
 pub fn next_tick() {
-    wait_for(Tick(tick().0 + 1));
+    wait_for((nanos() >> Tick::SHIFT) + 1);
 }
 
-fn wait_for(tick: Tick) {
+fn wait_for(tick: u64) {
     let started = Instant::now();
-    while self::tick() < tick {
+    let begins = (tick << Tick::SHIFT) + BEHIND.as_nanos() as u64;
+    while nanos() < begins {
         assert!(started.elapsed() < Duration::from_secs(10), "the clock stands still");
         thread::sleep(Duration::from_millis(1));
     }

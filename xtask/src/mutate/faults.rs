@@ -60,6 +60,7 @@ pub(super) const FAULTS: &[Fault] = &[
         "let opens = packet.protocol != protocol::TCP || packet.tcp.opens();",
         "let opens = true;",
     ),
+    fault(PROMISE, "sessions move in mid-connection", "Standing::Ended(_) if !opens => by_hash(),", ""),
     fault(
         PROMISE,
         "a session that moves is young again",
@@ -150,7 +151,7 @@ pub(super) const FAULTS: &[Fault] = &[
     fault(
         FLOW,
         "the second packet stores no session",
-        "(old.idle(now) != 0 || new.phase() > old.phase());",
+        "old.idle(now) != 0 || new.phase() > old.phase();",
         "old.idle(now) != 0;",
     ),
     fault(

@@ -145,8 +145,8 @@ impl Oracle {
         self.made[2] += u64::from(self.sessions[&of].is_proven && !was_proven);
     }
 
-    /// Rules 2 to 5: a packet of no open connection goes to its client's session, or by hash; what is not as promised is
-    /// counted, and of what is only new connections.
+    /// Rules 2 to 5: a packet of no open connection goes to its client's session, or by hash. Only one that opens a
+    /// connection keeps or breaks a promise.
     fn decided(
         &mut self,
         tuple: Tuple,
@@ -158,10 +158,13 @@ impl Oracle {
         let session = self.sessions.get(&of).filter(|_| self.policy.by_client);
         let Some(session) = session else { return self.by_hash(tuple, to) };
         let standing = session.standing(&self.policy, &self.fleet, tuple.service, now);
+        let opens = flag == Flag::Syn;
         match standing {
             Standing::Holds(backend) if to == Some(backend.server) => {
-                self.audits[usize::from(tuple.service)].kept += u64::from(flag == Flag::Syn);
-                self.session(of).is_away = false;
+                if opens {
+                    self.audits[usize::from(tuple.service)].kept += 1;
+                    self.session(of).is_away = false;
+                }
                 Ok(Some(backend))
             }
             Standing::Holds(backend) => {
@@ -170,7 +173,7 @@ impl Oracle {
             Standing::Elsewhere => self.by_hash(tuple, to),
             Standing::Lent => {
                 let chosen = self.by_hash(tuple, to)?;
-                if chosen.is_some() {
+                if opens && chosen.is_some() {
                     self.leaves(tuple, Cause::Lent);
                 }
                 Ok(chosen)
@@ -179,12 +182,14 @@ impl Oracle {
                 Err(format!("a client whose backend is down was not refused: {to:?}"))
             }
             Standing::Refused => {
-                self.leaves(tuple, Cause::Refused);
+                if opens {
+                    self.leaves(tuple, Cause::Refused);
+                }
                 Ok(None)
             }
             Standing::Ended(cause) => {
                 let chosen = self.by_hash(tuple, to)?;
-                if let Some(backend) = chosen {
+                if let Some(backend) = chosen.filter(|_| opens) {
                     self.session(of).moved(cause, backend.home, now);
                     self.breaks(tuple.service, cause);
                 }

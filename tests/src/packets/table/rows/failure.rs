@@ -187,12 +187,14 @@ fn new_next_hop() -> Row {
 fn new_generation() -> Row {
     let site = Site::WEB;
     let conn = site.conn(0);
-    let again = Conn { taken: 1, ..conn };
+    let (again, next) = (Conn { taken: 1, ..conn }, Conn { taken: 2, ..site.conn(1) });
     known("a backend's index that is given to another inherits nothing", site)
         .proves("backend-removed")
         .slots(site, [B, B])
         .recipe(site, A, |recipe| recipe.generation += 1)
-        .opens(again, B, again.data(), &[TcpMidstream, SessionMovedDown])
+        .opens(again, B, again.data(), &[TcpMidstream])
+        // The session moves with the next connection.
+        .opens(next, B, next.first(), &[SessionMovedDown])
 }
 
 fn new_generation_replies() -> Row {
@@ -223,10 +225,11 @@ fn older_connection_takes_no_session() -> Row {
 
 fn absent() -> Row {
     let site = Site::WEB;
-    let conn = site.conn(0);
+    let (conn, next) = (site.conn(0), Conn { taken: 2, ..site.conn(1) });
     known("a backend that is removed loses its connections", site)
         .proves("backend-removed")
         .health(site, A, Health::Absent)
         .slots(site, [B, B])
-        .opens(Conn { taken: 1, ..conn }, B, conn.data(), &[FlowBackendDown, TcpMidstream, SessionMovedDown])
+        .opens(Conn { taken: 1, ..conn }, B, conn.data(), &[FlowBackendDown, TcpMidstream])
+        .opens(next, B, next.first(), &[SessionMovedDown])
 }

@@ -85,16 +85,13 @@ fn ports() -> Row {
 fn ports_come_back(ticks: u32, what: &str, end: fn(Row, Conn) -> Row) -> Row {
     let site = Site::WEB;
     let (first, second) = (nth(site, 0), Conn { taken: 0, ..nth(site, 1) });
-    // By then the session of a proven client, too, has been idle for too long.
-    let events: &[Reason] =
-        if ticks > 1_700 { &[TcpMidstream, Reason::SessionExpired] } else { &[TcpMidstream] };
     let row = Row::new(format!("a source port is free again {ticks} ticks after it was {what}"))
         .proves("source-port-free")
         .sized(ONE_PORT)
         .at(site);
     let row = end(proves(row, first), first).wait(ticks).ends(second.first(), NoSourcePort).wait(1);
     // Its former owner has lost it and gets none.
-    proves(row, second).ends_with(first.data(), Side::Outside, NoSourcePort, events)
+    proves(row, second).ends_with(first.data(), Side::Outside, NoSourcePort, &[TcpMidstream])
 }
 
 /// A stranger holds the only source port; `then` is how far he gets with it.
