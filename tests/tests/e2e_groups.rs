@@ -1,11 +1,15 @@
 //! Services that share their sessions, and clients that share one.
 
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use lb_user::lab::{
-    Family, Size, Way, backend_name,
+    Family, Lab, Size, Way, backend_name,
     client::get,
-    config::{Mask, Persistence, Ports, QUICK_HTTP, Service},
+    config::{Config, Mask, Persistence, Ports, QUICK_HTTP, Service, Sessions},
     plan,
 };
 use limpet_tests::{
@@ -42,13 +46,17 @@ async fn homes(bed: &Bed, when: &str) -> Vec<String> {
     homes
 }
 
-#[tokio::test]
-async fn a_client_has_one_backend_in_all_services_of_a_group() {
+/// Two services of a group, with three backends.
+fn group() -> Vec<Service> {
     let shop = Persistence { group: Some("shop"), ..Persistence::by("client-ip") };
     let [first, second] =
         WAYS.map(|way| Service { health: QUICK_HTTP, persistence: shop.clone(), ..way.service(3) });
-    let services = vec![Service { ports: Ports::Port(443), ..first }, second];
-    let mut bed = Bed::new(Size { clients: 1, backends: 3 }, services).await.unwrap();
+    vec![Service { ports: Ports::Port(443), ..first }, second]
+}
+
+#[tokio::test]
+async fn a_client_has_one_backend_in_all_services_of_a_group() {
+    let mut bed = Bed::new(Size { clients: 1, backends: 3 }, group()).await.unwrap();
     let victim = backend_name(VICTIM);
     let before = homes(&bed, "at first").await;
     assert_eq!(before.iter().collect::<BTreeSet<_>>().len(), 3, "{before:?}");
@@ -79,6 +87,38 @@ async fn a_client_has_one_backend_in_all_services_of_a_group() {
     bed.servers[usize::from(VICTIM)] = Some(bed.lab.start_server(&binary(), VICTIM).unwrap());
     bed.daemon.wait_for(PATIENCE, |status| status.all("up")).await.unwrap();
     assert_eq!(homes(&bed, "revived").await, after);
+}
+
+/// By order of one service's operator, and over a reboot.
+#[tokio::test]
+async fn sessions_of_a_group_move_and_come_back_as_one() {
+    let lab = Lab::new(Size { clients: 1, backends: 3 }).unwrap();
+    let servers = (0..3).map(|index| lab.start_server(&binary(), index).map(Some)).collect::<Result<_, _>>();
+    let config = Config { sessions: Some(Sessions { snapshot_interval: "1s" }), ..Config::new(group()) };
+    let mut bed = Bed::in_lab(lab, servers.unwrap(), &config).await.unwrap();
+    let before = homes(&bed, "at first").await;
+    let [from, to] = [0, 1].map(backend_name);
+    let there = before.iter().filter(|home| **home == from).count();
+
+    let order = ["sessions", "move", "--backend", &from, "--to", &to, "--service", WAYS[1].name(), "--json"];
+    let ordered: Value = bed.daemon.ask(&order).unwrap();
+    assert_eq!(ordered["total"], there, "one session a client, not one a service");
+    let begin = Instant::now();
+    while bed.daemon.ask::<Value>(&["sessions", "moves", "--json"]).unwrap()["moves"][0]["state"] != "done" {
+        assert!(begin.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let moved = homes(&bed, "moved").await;
+    for (home, was) in moved.iter().zip(&before) {
+        assert_eq!(home, if *was == from { &to } else { was });
+    }
+
+    // Without a secret each start hashes by another key: what keeps the clients is their sessions.
+    let written = bed.snapshot().unwrap()["written"].clone();
+    bed.snapshot_when(|snapshot| snapshot["written"] != written).await.unwrap();
+    bed.reboot(|_| ()).await.unwrap();
+    assert_eq!(bed.snapshot().unwrap()["restored"]["sessions"], CLIENTS);
+    assert_eq!(homes(&bed, "after a reboot").await, moved);
 }
 
 /// Clients of a provider whose customers' addresses change within a /24, and others.

@@ -5,7 +5,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use aya::maps::{HashMap, Map, MapData};
@@ -20,10 +20,7 @@ use lb_user::{
         plan,
     },
 };
-use limpet_tests::{
-    Bed,
-    bed::{PATIENCE, binary},
-};
+use limpet_tests::{Bed, bed::binary};
 use nix::net::if_::if_nametoindex;
 use serde_json::Value;
 
@@ -73,27 +70,6 @@ async fn all_at_home<'c>(bed: &Bed, clients: impl IntoIterator<Item = &'c Client
     }
 }
 
-fn snapshot(bed: &Bed) -> Value {
-    bed.daemon.ask::<Value>(&["status", "--json"]).unwrap()["snapshot"].clone()
-}
-
-async fn wait_for(bed: &Bed, wanted: impl Fn(&Value) -> bool) -> Value {
-    let start = Instant::now();
-    loop {
-        let snapshot = snapshot(bed);
-        if wanted(&snapshot) {
-            return snapshot;
-        }
-        assert!(start.elapsed() < PATIENCE, "{snapshot:#}\n{}", bed.daemon.log());
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// All these sessions are on disk.
-async fn until_written(bed: &Bed, sessions: usize) {
-    wait_for(bed, |snapshot| snapshot["sessions"] == sessions).await;
-}
-
 fn state(bed: &Bed) -> PathBuf {
     bed.lab.directory().join("state")
 }
@@ -102,17 +78,10 @@ fn file(bed: &Bed) -> PathBuf {
     state(bed).join("sessions.snapshot")
 }
 
-/// Nothing is left in the kernel when the daemon starts again; `meanwhile` is done while it is down.
-async fn reboot(bed: &mut Bed, meanwhile: impl FnOnce(&Bed)) {
-    bed.daemon.kill().unwrap();
-    fs::remove_dir_all(bed.lab.pins()).unwrap();
-    meanwhile(bed);
-    bed.daemon.start_again().unwrap();
-    bed.daemon.wait_for(PATIENCE, |status| status.all("up")).await.unwrap();
-}
-
 fn restored(bed: &Bed, what: &str) -> u64 {
-    snapshot(bed)["restored"][what].as_u64().unwrap_or_else(|| panic!("{what}\n{}", bed.daemon.log()))
+    bed.snapshot().unwrap()["restored"][what]
+        .as_u64()
+        .unwrap_or_else(|| panic!("{what}\n{}", bed.daemon.log()))
 }
 
 /// Without a secret each start after a reboot hashes by another key: what keeps the clients is their sessions.
@@ -120,8 +89,8 @@ fn restored(bed: &Bed, what: &str) -> u64 {
 async fn clients_come_back_after_a_reboot() {
     let mut bed = bed("1s").await;
     let clients = settle(&bed, 0).await;
-    until_written(&bed, clients.len()).await;
-    reboot(&mut bed, |_| ()).await;
+    bed.until_written(clients.len()).await.unwrap();
+    bed.reboot(|_| ()).await.unwrap();
     assert_eq!(restored(&bed, "sessions"), clients.len() as u64);
     all_at_home(&bed, &clients).await;
     // Over a mere crash the maps are there, and newer than any file.
@@ -129,7 +98,7 @@ async fn clients_come_back_after_a_reboot() {
     bed.daemon.kill().unwrap();
     fs::remove_file(file(&bed)).unwrap();
     bed.daemon.start_again().unwrap();
-    assert_eq!(snapshot(&bed)["restored"], Value::Null);
+    assert_eq!(bed.snapshot().unwrap()["restored"], Value::Null);
     all_at_home(&bed, clients.iter().chain(&more)).await;
 }
 
@@ -137,13 +106,15 @@ async fn clients_come_back_after_a_reboot() {
 async fn nobody_inherits_a_name_or_an_address() {
     let mut bed = bed("1s").await;
     let clients = settle(&bed, 0).await;
-    until_written(&bed, clients.len()).await;
+    bed.until_written(clients.len()).await.unwrap();
     let [gone, changed, stays] = [0, 1, 2].map(backend_name);
     let mut others = services();
     for (service, way) in others.iter_mut().zip(WAYS) {
         service.backend = vec![Backend { name: changed.clone(), ..way.backend(3) }, way.backend(2)];
     }
-    reboot(&mut bed, |bed| write_configuration(&bed.lab, &config(others, "1s").to_string()).unwrap()).await;
+    bed.reboot(|bed| write_configuration(&bed.lab, &config(others, "1s").to_string()).unwrap())
+        .await
+        .unwrap();
     let at = |home: &str| clients.iter().filter(|(.., it)| it == home).count() as u64;
     assert!([&gone, &changed, &stays].iter().all(|home| at(home) > 5));
     assert_eq!(restored(&bed, "gone"), at(&gone));
@@ -162,34 +133,34 @@ async fn nobody_inherits_a_name_or_an_address() {
 async fn a_damaged_snapshot_is_used_as_far_as_it_goes() {
     let mut bed = bed("1s").await;
     let clients = settle(&bed, 0).await;
-    until_written(&bed, clients.len()).await;
+    bed.until_written(clients.len()).await.unwrap();
     // The last block only says how many there are.
     let cut = |bed: &Bed| {
         let whole = fs::read(file(bed)).unwrap();
         fs::write(file(bed), &whole[..whole.len() - 1000]).unwrap();
     };
-    reboot(&mut bed, cut).await;
+    bed.reboot(cut).await.unwrap();
     assert_eq!(restored(&bed, "sessions"), clients.len() as u64);
-    assert_eq!(snapshot(&bed)["restored"]["cut_short"], true);
+    assert_eq!(bed.snapshot().unwrap()["restored"]["cut_short"], true);
     assert!(bed.daemon.log().contains("cut short"), "{}", bed.daemon.log());
     all_at_home(&bed, &clients).await;
 
-    until_written(&bed, clients.len()).await;
+    bed.until_written(clients.len()).await.unwrap();
     // The first block has all the names.
     let corrupt = |bed: &Bed| {
         let mut bytes = fs::read(file(bed)).unwrap();
         bytes[100] ^= 1;
         fs::write(file(bed), bytes).unwrap();
     };
-    reboot(&mut bed, corrupt).await;
+    bed.reboot(corrupt).await.unwrap();
     assert_eq!((restored(&bed, "sessions"), restored(&bed, "unknown")), (0, clients.len() as u64));
     assert_eq!(restored(&bed, "damaged_blocks"), 1);
 
-    reboot(&mut bed, |bed| fs::write(file(bed), "not a snapshot").unwrap()).await;
-    assert_eq!(snapshot(&bed)["restored"], Value::Null);
+    bed.reboot(|bed| fs::write(file(bed), "not a snapshot").unwrap()).await.unwrap();
+    assert_eq!(bed.snapshot().unwrap()["restored"], Value::Null);
     assert!(bed.daemon.log().contains("no sessions are restored"), "{}", bed.daemon.log());
     settle(&bed, 0).await;
-    wait_for(&bed, |snapshot| snapshot["sessions"].as_u64() >= Some(clients.len() as u64)).await;
+    bed.snapshot_when(|snapshot| snapshot["sessions"].as_u64() >= Some(clients.len() as u64)).await.unwrap();
 }
 
 /// A file system of its own; unmounted on drop.
@@ -219,11 +190,11 @@ async fn a_full_disk_costs_no_traffic() {
     let _disk = Disk::new(&path, "64k");
     let mut bed = in_lab(lab, "1s").await;
     let clients = settle(&bed, 0).await;
-    until_written(&bed, clients.len()).await;
+    bed.until_written(clients.len()).await.unwrap();
     let filler = path.join("filler");
     // As much as there is room for.
     assert!(fs::write(&filler, vec![1; 64 << 10]).is_err());
-    let failed = wait_for(&bed, |snapshot| snapshot["error"].is_string()).await;
+    let failed = bed.snapshot_when(|snapshot| snapshot["error"].is_string()).await.unwrap();
     assert!(failed["error"].as_str().unwrap().contains("No space left"), "{failed:#}");
     let before = fs::read(file(&bed)).unwrap();
     let late = settle(&bed, 100).await;
@@ -231,12 +202,12 @@ async fn a_full_disk_costs_no_traffic() {
     assert_eq!(bed.daemon.log().matches("no snapshot of sessions").count(), 1, "{}", bed.daemon.log());
     assert_eq!(fs::read(file(&bed)).unwrap(), before, "the old snapshot stays");
     all_at_home(&bed, clients.iter().chain(&late)).await;
-    reboot(&mut bed, |_| ()).await;
+    bed.reboot(|_| ()).await.unwrap();
     assert_eq!(restored(&bed, "sessions"), clients.len() as u64);
     all_at_home(&bed, &clients).await;
 
     fs::remove_file(filler).unwrap();
-    let good = wait_for(&bed, |snapshot| snapshot["written"].is_string()).await;
+    let good = bed.snapshot_when(|snapshot| snapshot["written"].is_string()).await.unwrap();
     assert_eq!(good["error"], Value::Null);
 }
 
@@ -244,7 +215,7 @@ async fn a_full_disk_costs_no_traffic() {
 async fn a_change_of_layout_keeps_sessions_and_addresses() {
     let mut bed = bed("1s").await;
     let clients = settle(&bed, 0).await;
-    until_written(&bed, clients.len()).await;
+    bed.until_written(clients.len()).await.unwrap();
     let before = bed.program_id().unwrap();
     // Nobody rewrites its ports, so it can go on where its session says.
     let (way, number, home) = clients.last().unwrap().clone();
@@ -339,7 +310,7 @@ async fn sessions_of_a_known_layout_are_read_from_its_maps() {
 async fn a_clean_stop_writes_what_there_is() {
     let mut bed = bed("1d").await;
     let clients = settle(&bed, 0).await;
-    assert_eq!(snapshot(&bed)["written"], Value::Null);
+    assert_eq!(bed.snapshot().unwrap()["written"], Value::Null);
     bed.daemon.stop().unwrap();
     assert_eq!(fs::read_dir(state(&bed)).unwrap().count(), 1, "nothing but the snapshot");
     bed.daemon.start_again().unwrap();
