@@ -215,6 +215,7 @@ impl<'a, B: Balancer> Scene<'a, B> {
 
     fn played(&self) -> Played {
         let mut played = Played {
+            histories: 1,
             events: self.events,
             segments: self.segments,
             late: self.oracle.late(),

@@ -7,6 +7,8 @@ use lb_common::state::{Audit, Cause};
 /// Figures of histories.
 #[derive(Clone, Default, Debug)]
 pub struct Played {
+    /// How many.
+    pub histories: u64,
     /// Events.
     pub events: u64,
     /// Segments of clients.
@@ -20,7 +22,8 @@ pub struct Played {
 impl Played {
     /// Those of both.
     pub fn add(&mut self, other: &Self) {
-        let Self { events, segments, audit, late: [came, lost] } = other;
+        let Self { histories, events, segments, audit, late: [came, lost] } = other;
+        self.histories += histories;
         self.events += events;
         self.segments += segments;
         self.audited(audit);
@@ -52,8 +55,12 @@ impl Played {
 
 impl fmt::Display for Played {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { events, segments, audit, late: [came, lost] } = self;
-        write!(f, "{events} events, {segments} segments; {} promises kept", audit.kept)?;
+        let Self { histories, events, segments, audit, late: [came, lost] } = self;
+        write!(
+            f,
+            "{histories} histories: {events} events, {segments} segments; {} promises kept",
+            audit.kept
+        )?;
         for &cause in Cause::ALL {
             write!(f, ", {} {}", audit.broken[cause as usize], cause.name())?;
         }
