@@ -22,12 +22,16 @@ pub(crate) fn now() -> Tick {
 }
 
 /// Sets the clock, for all programs of this object. Run once by the daemon, with a "packet" that begins with the
-/// nanoseconds of a jiffy in the machine's order.
+/// nanoseconds of a jiffy and the seconds that the machine was suspended, in its order.
 #[xdp]
 fn limpet_clock(ctx: XdpContext) -> u32 {
-    let Some(nanos) = XdpFrame::new(&ctx).read::<u32>(0) else { return xdp_action::XDP_ABORTED };
+    let frame = XdpFrame::new(&ctx);
+    let (Some(nanos), Some(asleep)) = (frame.read::<u32>(0), frame.read::<u32>(4)) else {
+        return xdp_action::XDP_ABORTED;
+    };
     // SAFETY: the helper takes nothing and returns a number.
-    CLOCK.set(nanos.into(), jiffies(), unsafe { bpf_ktime_get_coarse_ns() });
+    let awake = unsafe { bpf_ktime_get_coarse_ns() };
+    CLOCK.set(nanos.into(), jiffies(), awake + u64::from(asleep) * 1_000_000_000);
     xdp_action::XDP_PASS
 }
 

@@ -6,7 +6,7 @@
 pub mod access;
 pub mod api;
 pub mod cli;
-mod clock;
+pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod daemon;
