@@ -5,6 +5,7 @@
 //! Runs of the empty program and of the lines alternate, and a ratio is that of two neighbours, so
 //! that a machine that is slower for a while is so for both.
 
+mod against;
 mod bed;
 mod feed;
 mod frame;
@@ -25,7 +26,10 @@ use nix::{
 };
 use serde_json::json;
 
-use crate::report::{Grade, Row};
+use crate::{
+    against::Saved,
+    report::{Grade, Row},
+};
 
 /// Measures the packet program in the kernel.
 #[derive(clap::Parser)]
@@ -33,6 +37,9 @@ struct Args {
     /// Write the figures to this file, too
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Compare with a run that was saved in this file by --json
+    #[arg(long)]
+    against: Option<PathBuf>,
     /// Runs of each line
     #[arg(long, default_value_t = 25)]
     rounds: u32,
@@ -46,6 +53,7 @@ struct Args {
 
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
+    let saved = args.against.as_deref().map(Saved::read).transpose()?;
     stay_on_one_cpu().context("cannot bind to a CPU")?;
     let model = lb_user::config::parse("", "defaults")?;
 
@@ -72,6 +80,12 @@ fn main() -> Result<ExitCode> {
     }
     for line in &sizes.lines {
         println!("{line}");
+    }
+    if let Some(saved) = saved {
+        println!("\nratios, saved and now");
+        for row in &rows {
+            println!("{:34} {}", row.what, saved.compare(row));
+        }
     }
     if let Some(path) = args.json {
         let rows: Vec<_> = rows.iter().map(Row::json).collect();

@@ -37,11 +37,11 @@ impl Grade {
 
 /// A line's result.
 pub(crate) struct Row {
-    what: &'static str,
+    pub(crate) what: &'static str,
     ns: f64,
     /// Median of the runs' own ratios, and the middle half of them.
-    ratio: f64,
-    spread: (f64, f64),
+    pub(crate) ratio: f64,
+    pub(crate) spread: (f64, f64),
     budget: f64,
     pub(crate) grade: Grade,
 }
