@@ -1,4 +1,4 @@
-//! The packet path's clock: ticks of 2^30 ns (about 1.07 s) of `CLOCK_MONOTONIC_COARSE` and the time asleep. A shift is cheaper than
+//! The packet path's clock: ticks of 2^30 ns (about 1.07 s) of `CLOCK_MONOTONIC_COARSE`. A shift is cheaper than
 //! a division. The daemon reads the same clock, so ticks compare across both.
 
 use crate::shared::Word;

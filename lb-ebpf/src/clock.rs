@@ -22,16 +22,12 @@ pub(crate) fn now() -> Tick {
 }
 
 /// Sets the clock, for all programs of this object. Run once by the daemon, with a "packet" that begins with the
-/// nanoseconds of a jiffy and the seconds that the machine was suspended, in its order.
+/// nanoseconds of a jiffy in the machine's order.
 #[xdp]
 fn limpet_clock(ctx: XdpContext) -> u32 {
-    let frame = XdpFrame::new(&ctx);
-    let (Some(nanos), Some(asleep)) = (frame.read::<u32>(0), frame.read::<u32>(4)) else {
-        return xdp_action::XDP_ABORTED;
-    };
+    let Some(nanos) = XdpFrame::new(&ctx).read::<u32>(0) else { return xdp_action::XDP_ABORTED };
     // SAFETY: the helper takes nothing and returns a number.
-    let awake = unsafe { bpf_ktime_get_coarse_ns() };
-    CLOCK.set(nanos.into(), jiffies(), awake + u64::from(asleep) * 1_000_000_000);
+    CLOCK.set(nanos.into(), jiffies(), unsafe { bpf_ktime_get_coarse_ns() });
     xdp_action::XDP_PASS
 }
 

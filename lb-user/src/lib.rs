@@ -6,7 +6,7 @@
 pub mod access;
 pub mod api;
 pub mod cli;
-pub mod clock;
+mod clock;
 pub mod commands;
 pub mod config;
 pub mod daemon;

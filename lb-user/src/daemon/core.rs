@@ -4,7 +4,13 @@ mod reload;
 mod start;
 mod wants;
 
-use std::{collections::HashMap, net::IpAddr, path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 use lb_common::{reason::Reason, state::Health};
@@ -63,6 +69,8 @@ pub(super) struct Core {
     pub(super) next_hops: UnboundedReceiver<Change>,
     /// The counter of this name at the last sweep.
     no_source_port: u64,
+    /// How long the machine was suspended by then.
+    asleep: Duration,
     /// Where sessions are read.
     pub(super) aside: Aside,
     /// Sessions on disk.
@@ -187,18 +195,16 @@ impl Core {
         }
     }
 
-    /// Sets the packet program's clock where it has stood still.
-    pub(super) fn wake(&self) {
-        let slept = clock::wake();
-        if slept.is_zero() {
-            return;
-        }
-        info!(
-            "the machine was suspended for {}: sessions and connections are older by that",
-            humantime::format_duration(slept)
-        );
-        if let Err(error) = self.program.set_clock(clock::asleep()) {
-            warn!("sessions will last longer by that: {error:#}");
+    /// Says so where the packet program's clock has stood still.
+    pub(super) fn warn_of_sleep(&mut self) {
+        let asleep = clock::asleep();
+        let slept = asleep.saturating_sub(std::mem::replace(&mut self.asleep, asleep));
+        // Below, it is how the clocks are read.
+        if slept >= Duration::from_secs(1) {
+            warn!(
+                "the machine was suspended for {}: timeouts of sessions stood still, so they last that much longer",
+                humantime::format_duration(Duration::from_secs(slept.as_secs()))
+            );
         }
     }
 

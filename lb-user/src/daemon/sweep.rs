@@ -29,7 +29,6 @@ impl Core {
     /// Clears sessions that are idle for too long or whose service is gone, flows that are long idle or whose backend is
     /// gone, and gives back the source ports of backends that are down or gone.
     pub(super) fn sweep(&mut self) {
-        self.wake();
         let timeouts = Timeouts::of(&self.state);
         self.aside(
             move |maps| Found::of(maps, timeouts),
@@ -43,6 +42,7 @@ impl Core {
         if let Err(error) = self.warn_of_drops() {
             warn!("cannot read the counters: {error:#}");
         }
+        self.warn_of_sleep();
     }
 
     fn clear(&mut self, found: &Found) -> Result<()> {

@@ -24,10 +24,7 @@ use super::{
     raw::Raw,
     specs::{DAEMON_ONLY, Geometry, Spec, specs},
 };
-use crate::{
-    clock,
-    model::{Limits, Nat},
-};
+use crate::model::{Limits, Nat};
 
 /// The packet program's object file; empty in a build without it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/limpet.bpf.o"));
@@ -126,8 +123,7 @@ impl Program {
         for name in BESIDE {
             load_one(&mut ebpf, name)?;
         }
-        clock::wake();
-        set_clock(load_one(&mut ebpf, "limpet_clock")?, clock::asleep())?;
+        set_clock(load_one(&mut ebpf, "limpet_clock")?)?;
         let kernel = Kernel::take(&mut ebpf, [meta?, names?], &specs)?;
         Ok(Self { ebpf, pins, adopted: running.is_some(), settings, kernel })
     }
@@ -143,14 +139,6 @@ impl Program {
             self.kernel.programs.set(place, &program, 0).context("cannot fill PROGRAMS")?;
         }
         self.kernel.meta.set(0, Raw(self.settings), 0).context("cannot write META")
-    }
-
-    /// Sets the packet program's clock, on a machine that was suspended for so many seconds since its boot.
-    ///
-    /// # Errors
-    /// The kernel refuses it.
-    pub fn set_clock(&self, asleep: u32) -> Result<()> {
-        set_clock(one(&self.ebpf, "limpet_clock"), asleep)
     }
 
     /// Forgets what a client would be recognised by whose session was lost: its session was ended or moved by order.
@@ -214,15 +202,13 @@ fn one<'e>(ebpf: &'e Ebpf, name: &str) -> &'e Xdp {
     ebpf.program(name).and_then(|program| program.try_into().ok()).expect("seen at load")
 }
 
-/// Sets the programs' clock, on a machine that was suspended for so many seconds. The coarse clock's resolution is the length
-/// of a jiffy (`LOW_RES_NSEC`).
-fn set_clock(program: &Xdp, asleep: u32) -> Result<()> {
+/// Sets the programs' clock. The coarse clock's resolution is the length of a jiffy (`LOW_RES_NSEC`).
+fn set_clock(program: &Xdp) -> Result<()> {
     /// The shortest that a test run takes.
     const PACKET: usize = 14;
     let jiffy = clock_getres(ClockId::CLOCK_MONOTONIC_COARSE)?.num_nanoseconds() as u32;
     let mut packet = [0; PACKET];
-    packet[..4].copy_from_slice(&jiffy.to_ne_bytes());
-    packet[4..8].copy_from_slice(&asleep.to_ne_bytes());
+    packet[..size_of::<u32>()].copy_from_slice(&jiffy.to_ne_bytes());
     let result = program.test_run(TestRunOptions { data_in: Some(&packet), ..TestRunOptions::new() });
     ensure!(
         result.context("cannot set the packet program's clock")?.return_value == PASS,

@@ -23,16 +23,15 @@ use lb_common::{
     tables::Store,
     time::Tick,
 };
-pub use lb_user::clock::now as tick;
 use lb_user::{
     access::{AccessList, Prefix, Rule},
-    clock::nanos,
     dataplane::{Dataplane as _, Options, Program, StoredSession},
     model::{Limits, Nat},
 };
 use nix::{
     net::if_::if_nametoindex,
     sched::{CloneFlags, CpuSet, sched_setaffinity, unshare},
+    time::{ClockId, clock_gettime},
     unistd::Pid,
 };
 
@@ -50,6 +49,16 @@ pub fn pin_to(cpu: usize) {
     let mut set = CpuSet::new();
     set.set(cpu).expect("a small number");
     sched_setaffinity(Pid::from_raw(0), &set).expect("the CPU is there");
+}
+
+/// Now, as the packet program sees it.
+pub fn tick() -> Tick {
+    Tick::from_nanos(nanos())
+}
+
+fn nanos() -> u64 {
+    let time = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).expect("every Linux has it");
+    time.tv_sec() as u64 * 1_000_000_000 + time.tv_nsec() as u64
 }
 
 /// The packet program's clock may be behind ours by a jiffy (see [`Clock`](lb_common::time::Clock)), of 10 ms at most.

@@ -18,6 +18,7 @@ use super::{
     wants::{addresses, sources},
 };
 use crate::{
+    clock,
     config::File,
     daemon::{
         aside::Aside, backend, claims::Claims, drain::Drains, events::Reports, moves::Mover,
@@ -113,6 +114,7 @@ impl Core {
             flips,
             next_hops,
             no_source_port,
+            asleep: clock::asleep(),
             unreachable: HashMap::new(),
             resolver,
             links,
