@@ -218,7 +218,7 @@ fn the_clock_is_the_daemons() {
         sleep(Duration::from_millis(20));
         let frame = site.conn(0).first().build(&[]);
         assert_eq!(test_run(kernel.xdp(), &frame, ingress, frame.len()).action, Action::Tx);
-        let stored = kernel.program.kernel.session(Store::Affinity, &key).expect("can be read");
+        let stored = kernel.program.kernel.sessions.get(Store::Affinity, &key).expect("can be read");
         assert_eq!(stored.expect("is stored").seen, tick());
     }
 }

@@ -81,7 +81,7 @@ impl Balancer for Loaded {
     }
 
     fn evict(&mut self, key: &SessionKey) {
-        self.kernel.program.kernel.remove_session(Store::Affinity, key).expect("writable");
+        self.kernel.program.kernel.sessions.remove(Store::Affinity, key).expect("writable");
     }
 
     fn audit(&self, service: u32) -> Audit {

@@ -34,7 +34,7 @@ fn begin<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &
     if let Err(reason) = read::<A, F, T>(frame, tables, &mut packet).unpack() {
         return Err(reason).into();
     }
-    let hash = frame.forget(hash(&packet, tables));
+    let hash = frame.forget(hash_of(&packet, tables));
     let named = match packet.protocol {
         protocol::UDP => BackendId(frame.forget(quic::server(frame, &packet, tables).0.into()) as u32),
         _ => quic::UNASKED,
@@ -75,7 +75,7 @@ fn read<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, packet: &mut Pack
 }
 
 #[inline(never)]
-fn hash<A: Family, T: Tables>(packet: &Packet<A>, tables: &T) -> u64 {
+fn hash_of<A: Family, T: Tables>(packet: &Packet<A>, tables: &T) -> u64 {
     hash::of(packet, tables.settings())
 }
 

@@ -59,7 +59,8 @@ pub fn standing<T: Tables>(tables: &T, service: &Service, pin: &Pin, now: Tick) 
 }
 
 /// The backend of a packet without a flow, of the client behind `key`. Promises are about new connections: only a packet
-/// that `opens` one keeps or breaks them. What comes in mid-connection goes the same way and leaves the session as it is.
+/// that `opens` one keeps or breaks them. What comes in mid-connection goes to the session's home while that serves, and
+/// leaves the session as it is.
 ///
 /// # Errors
 /// The reason why it gets none.
@@ -95,7 +96,11 @@ pub fn choose<T: Tables>(tables: &T, service: &Service, key: &SessionKey, opens:
             }
             Err(Reason::HomeDown)
         }
-        Standing::Ended(_) if !opens => by_hash(),
+        // Whoever knows the connection is most likely there.
+        Standing::Ended(_) if !opens => match session::home(tables, service, &pin) {
+            Some(id) if tables.health(id).serves() => Ok(id),
+            _ => by_hash(),
+        },
         Standing::Ended(cause) => {
             let id = select::by_load(tables, service, hash).ok_or(Reason::NoBackend)?;
             replace(tables, service, key, &stored, (&pin, cause), id)
@@ -136,7 +141,7 @@ fn stranger<T: Tables>(
     hash: u64,
     opens: bool,
 ) -> Step<BackendId> {
-    match Packed(recall(tables, service, hash, opens)).unpack() {
+    match Packed(recall(tables, service, hash)).unpack() {
         Ok(0) => {}
         Ok(id) => {
             tables.count(Reason::SessionRecalled);
@@ -166,7 +171,7 @@ fn stranger<T: Tables>(
 /// the backend is not there any more.
 // Not inlined, as what it finds is kept by nobody.
 #[inline(never)]
-fn recall<T: Tables>(tables: &T, service: &Service, hash: u64, opens: bool) -> u64 {
+fn recall<T: Tables>(tables: &T, service: &Service, hash: u64) -> u64 {
     let index = Ghost::index(hash, tables.settings().ghost_mask.get());
     let Some(place) = tables.ghost(index) else { return 0 };
     let (ghost, now) = (Ghost(place.load()), tables.now());
@@ -182,7 +187,7 @@ fn recall<T: Tables>(tables: &T, service: &Service, hash: u64, opens: bool) -> u
     {
         return u64::from(id.0);
     }
-    if opens && place.claim(ghost.0, 0) { Packed::from(Reason::SessionEvicted).0 } else { 0 }
+    if place.claim(ghost.0, 0) { Packed::from(Reason::SessionEvicted).0 } else { 0 }
 }
 
 /// Counts and reports a broken promise.

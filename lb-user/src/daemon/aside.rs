@@ -6,14 +6,19 @@ use anyhow::{Context as _, Result, anyhow};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::core::Core;
-use crate::dataplane::SessionMaps;
+use crate::dataplane::Sessions;
 
 /// What is left to do where the daemon's knowledge is.
 pub(super) type Then = Box<dyn FnOnce(&mut Core) + Send>;
-type Work = Box<dyn FnOnce(&SessionMaps) -> Then + Send>;
+type Work = Box<dyn FnOnce(&mut Sessions) -> Then + Send>;
+
+/// Questions that may wait. One who asks more often than they are answered is told so.
+const MOST: usize = 64;
 
 /// A thread that reads sessions, one question after the other.
 pub(super) struct Aside {
+    /// Questions that were asked and whose answers were not fetched.
+    open: usize,
     work: mpsc::Sender<Work>,
     done: UnboundedReceiver<Then>,
 }
@@ -26,26 +31,25 @@ impl fmt::Debug for Aside {
 
 impl Aside {
     /// Starts the thread, which ends with this.
-    pub(super) fn start(maps: SessionMaps) -> Result<Self> {
+    pub(super) fn start(sessions: Sessions) -> Result<Self> {
         let (work, questions) = mpsc::channel();
         let (answers, done) = unbounded_channel();
         let thread = thread::Builder::new().name("sessions".to_owned());
-        thread.spawn(move || run(&maps, &questions, &answers)).context("cannot start a thread")?;
-        Ok(Self { work, done })
+        thread.spawn(move || run(sessions, &questions, &answers)).context("cannot start a thread")?;
+        Ok(Self { open: 0, work, done })
     }
 
     /// What is left to do of the work that is done. May be dropped and called again: nothing is lost.
     pub(super) async fn next(&mut self) -> Then {
-        match self.done.recv().await {
-            Some(then) => then,
-            None => std::future::pending().await,
-        }
+        let then = self.done.recv().await.expect("the thread that reads sessions does not panic");
+        self.open -= 1;
+        then
     }
 }
 
-fn run(maps: &SessionMaps, questions: &mpsc::Receiver<Work>, answers: &UnboundedSender<Then>) {
+fn run(mut sessions: Sessions, questions: &mpsc::Receiver<Work>, answers: &UnboundedSender<Then>) {
     while let Ok(work) = questions.recv() {
-        if answers.send(work(maps)).is_err() {
+        if answers.send(work(&mut sessions)).is_err() {
             return;
         }
     }
@@ -54,15 +58,24 @@ fn run(maps: &SessionMaps, questions: &mpsc::Receiver<Work>, answers: &Unbounded
 impl Core {
     /// Has the sessions read beside the daemon's task, after all that was asked before, and then goes on in it.
     pub(super) fn aside<R: Send + 'static>(
-        &self,
-        work: impl FnOnce(&SessionMaps) -> Result<R> + Send + 'static,
+        &mut self,
+        work: impl FnOnce(&mut Sessions) -> Result<R> + Send + 'static,
         then: impl FnOnce(&mut Self, Result<R>) + Send + 'static,
     ) {
-        let work = |maps: &SessionMaps| -> Then {
-            let outcome = work(maps);
+        if self.aside.open == MOST {
+            return then(
+                self,
+                Err(anyhow!("{MOST} questions about sessions wait already: ask again in a moment")),
+            );
+        }
+        let work = |sessions: &mut Sessions| -> Then {
+            let outcome = work(sessions);
             Box::new(|core| then(core, outcome))
         };
-        // The thread is there for as long as this is.
-        let _gone = self.aside.work.send(Box::new(work)).map_err(|_| anyhow!("no thread reads sessions"));
+        self.aside
+            .work
+            .send(Box::new(work))
+            .expect("the thread that reads sessions is there for as long as this");
+        self.aside.open += 1;
     }
 }

@@ -73,6 +73,8 @@ pub(super) struct Core {
     asleep: Duration,
     /// Where sessions are read.
     pub(super) aside: Aside,
+    /// Is somebody there clearing away what expired?
+    pub(super) is_sweeping: bool,
     /// Sessions on disk.
     pub(super) snapshots: Snapshots,
     /// Addresses without a next hop, and why.

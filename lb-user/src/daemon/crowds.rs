@@ -7,7 +7,7 @@ use crate::api::{Crowd, CrowdQuery, Crowds, Refusal, SessionFilter};
 
 impl Core {
     /// Clients with at least a given share of their service's connections.
-    pub(super) fn crowds(&self, query: &CrowdQuery, answer: Answer<Result<Crowds, Refusal>>) {
+    pub(super) fn crowds(&mut self, query: &CrowdQuery, answer: Answer<Result<Crowds, Refusal>>) {
         let least = query.share;
         if !(0.0..=100.0).contains(&least) {
             let refusal = Refusal::invalid(format!("a share is 0 to 100 per cent, not {least}"));
@@ -17,13 +17,13 @@ impl Core {
         self.answer_of(
             &filter,
             answer,
-            move |search, maps| {
+            move |search, sessions| {
                 let mut totals: HashMap<u64, u64> = HashMap::new();
-                search.each(maps, |found| {
+                search.each(sessions, |found| {
                     *totals.entry(found.key.scope).or_default() += found.pin.connections;
                 })?;
                 let mut crowds = Vec::new();
-                search.each(maps, |found| {
+                search.each(sessions, |found| {
                     // One that came since the totals were made has no part in them.
                     let Some(total) = totals.get(&found.key.scope) else { return };
                     let share = 100.0 * found.pin.connections as f64 / (*total).max(1) as f64;

@@ -16,7 +16,7 @@ use super::core::Core;
 use crate::{
     api::{self, Cut, DrainForecast},
     clock,
-    dataplane::{LIVE_TICKS, SessionMaps},
+    dataplane::{LIVE_TICKS, Sessions},
     forecast::{Count, Outlook, Watch},
     health::BackendKey,
     model::PersistBy,
@@ -155,9 +155,9 @@ struct Census {
 }
 
 impl Census {
-    fn read(mut self, maps: &SessionMaps) -> Result<Self> {
+    fn read(mut self, sessions: &Sessions) -> Result<Self> {
         let Self { now, counts } = &mut self;
-        maps.for_each(|session| {
+        sessions.for_each(|session| {
             let Pin { backend, generation, created, seen, .. } = session.pin;
             // A home is that of several backends, where services share sessions.
             for counting in counts.values_mut().filter(|it| (it.home, it.generation) == (backend, generation))
@@ -195,7 +195,7 @@ impl Core {
     /// Counts who is left on the backends that are being drained, beside the daemon's task.
     pub(super) fn look_at_drains(&mut self) {
         let Some(census) = self.census() else { return };
-        self.aside(|maps| census.read(maps), Self::take_census);
+        self.aside(|sessions| census.read(sessions), Self::take_census);
     }
 
     /// Who is to be counted: nobody, if nothing is drained.
@@ -231,7 +231,7 @@ impl Core {
     /// Notes what a deadline ends, before it does.
     pub(super) fn cut_drains(&mut self, due: &[BackendKey]) {
         if let Some(census) = self.census() {
-            let census = self.program.kernel.session_maps().and_then(|maps| census.read(&maps));
+            let census = census.read(&self.program.kernel.sessions);
             self.take_census(census);
         }
         for (key, drain) in self.drains.all.iter_mut().filter(|(key, _)| due.contains(key)) {
@@ -288,7 +288,8 @@ impl Core {
                 counting.flows.add(Tick(now.0.saturating_sub(idle)));
             }
         });
-        for (key, drain) in &mut self.drains.all {
+        // One that was cut meanwhile stays as it was then.
+        for (key, drain) in self.drains.all.iter_mut().filter(|(_, drain)| drain.cut.is_none()) {
             let counting = counts.remove(&drain.id).filter(|counting| counting.began == drain.began);
             let Some(counting) = counting else { continue };
             let Counting { terms, sessions, flows, youngest, .. } = counting;

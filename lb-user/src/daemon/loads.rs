@@ -1,10 +1,8 @@
 //! `LOADS`: how many sessions each backend has, for services that choose by that.
 
-use std::collections::HashMap;
-
 use lb_common::state::{BackendId, Health, Load};
 
-use super::core::Core;
+use super::{core::Core, sweep::ByHome};
 use crate::{
     health::BackendKey,
     model::{Model, Scheduler, Service},
@@ -13,7 +11,8 @@ use crate::{
 
 /// A backend, whose sessions they are, and its weight.
 struct Place<'c> {
-    home: BackendId,
+    /// And its generation.
+    home: (BackendId, u32),
     load: &'c Load,
     is_up: bool,
     weight: u32,
@@ -21,7 +20,7 @@ struct Place<'c> {
 
 impl Core {
     /// Says how many sessions there are of each home.
-    pub(super) fn count_loads(&self, sessions: &HashMap<BackendId, u64>) {
+    pub(super) fn count_loads(&self, sessions: &ByHome) {
         for place in by_load(&self.model).flat_map(|service| self.places(service)) {
             place.load.set_sessions(sessions.get(&place.home).copied().unwrap_or_default());
         }
@@ -47,8 +46,9 @@ impl Core {
         let place = |backend: &crate::model::Backend| {
             let key = BackendKey::new(&service.name, &backend.name);
             let own = self.state.backends.get(&key)?;
+            let home = self.state.backends.get(&plan::home_key(service, &backend.name))?;
             Some(Place {
-                home: self.state.backends.get(&plan::home_key(service, &backend.name))?.id,
+                home: (home.id, home.recipe.generation),
                 load: self.program.kernel.load(own.id)?,
                 is_up: own.health == Health::Up,
                 weight: self.inputs.weight(&key, backend.weight),

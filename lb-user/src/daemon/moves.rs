@@ -162,7 +162,7 @@ impl Core {
         job.done += batch.len() as u64;
         let mut failed = None;
         for (key, from, to) in batch {
-            match self.program.kernel.rehome(&key, &from, &to) {
+            match self.program.kernel.sessions.rehome(&key, &from, &to) {
                 Ok(outcome) => {
                     self.program.forget(&key);
                     self.account(&mut job, outcome, from.backend);

@@ -16,9 +16,9 @@ impl Core {
         };
         let (current, settings) = (self.state.clone(), self.program.settings);
         self.aside(
-            move |maps| {
+            move |sessions| {
                 let mut assessment = Assessment::new(&current, &next, &settings, clock::now());
-                maps.for_each(|session| assessment.session(&session.key, &session.pin))?;
+                sessions.for_each(|session| assessment.session(&session.key, &session.pin))?;
                 Ok(assessment.finish())
             },
             |_, impact| answer.give(impact.map(|impact| said(changes, impact)).map_err(Refusal::from)),

@@ -69,8 +69,8 @@ impl Core {
         let now = clock::moment();
         let snapshot::Restored { pins, affinity, tally } =
             snapshot::restore(snapshot, &self.state, now, room);
-        self.program.kernel.store_sessions(Store::Pins, &pins)?;
-        self.program.kernel.store_sessions(Store::Affinity, &affinity)?;
+        self.program.kernel.sessions.store(Store::Pins, &pins)?;
+        self.program.kernel.sessions.store(Store::Affinity, &affinity)?;
         let said = describe(snapshot, layout, &tally, now);
         if snapshot.damage == Damage::default() && tally.ahead_s == 0 {
             info!("{said}");

@@ -15,7 +15,7 @@ use lb_common::{
 use super::{core::Core, handle::Answer};
 use crate::{
     api::{Refusal, SessionFilter},
-    dataplane::SessionMaps,
+    dataplane::Sessions,
     model::Persistence,
 };
 
@@ -75,8 +75,8 @@ impl Eq for Found<'_> {}
 
 impl Search {
     /// Calls `each` for every stored session that is looked for.
-    pub(super) fn each<'s>(&'s self, maps: &SessionMaps, mut each: impl FnMut(Found<'s>)) -> Result<()> {
-        maps.for_each(|session| {
+    pub(super) fn each<'s>(&'s self, sessions: &Sessions, mut each: impl FnMut(Found<'s>)) -> Result<()> {
+        sessions.for_each(|session| {
             let Some(owner) = self.owners.get(&session.key.scope) else { return };
             let Some(client) = owner.persistence.known_as(session.key.client.into()) else { return };
             let overlaps = |wanted: &IpNet| wanted.contains(&client) || client.contains(wanted);
@@ -121,10 +121,10 @@ impl Core {
     /// Answers a question about the sessions that `filter` fits: `work` reads them beside the daemon's task, `then` makes
     /// the answer of it in the task.
     pub(super) fn answer_of<R: Send + 'static, A: Send + 'static>(
-        &self,
+        &mut self,
         filter: &SessionFilter,
         answer: Answer<Result<A, Refusal>>,
-        work: impl FnOnce(&Search, &SessionMaps) -> Result<R> + Send + 'static,
+        work: impl FnOnce(&Search, &mut Sessions) -> Result<R> + Send + 'static,
         then: impl FnOnce(&mut Self, &Search, R) -> Result<A, Refusal> + Send + 'static,
     ) {
         let search = match self.search(filter) {
@@ -132,7 +132,7 @@ impl Core {
             Err(refusal) => return answer.give(Err(refusal)),
         };
         self.aside(
-            move |maps| Ok((work(&search, maps)?, search)),
+            move |sessions| Ok((work(&search, sessions)?, search)),
             move |core, outcome| {
                 let outcome = outcome.map_err(Refusal::from);
                 answer.give(outcome.and_then(|(found, search)| then(core, &search, found)));

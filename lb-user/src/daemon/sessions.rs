@@ -36,7 +36,11 @@ struct Page {
 
 impl Core {
     /// Stored sessions that `filter` fits, one page of them.
-    pub(super) fn list_sessions(&self, filter: &SessionFilter, answer: Answer<Result<SessionList, Refusal>>) {
+    pub(super) fn list_sessions(
+        &mut self,
+        filter: &SessionFilter,
+        answer: Answer<Result<SessionList, Refusal>>,
+    ) {
         let (limit, after) = match bounds(filter) {
             Ok(bounds) => bounds,
             Err(refusal) => return answer.give(Err(refusal)),
@@ -44,11 +48,11 @@ impl Core {
         self.answer_of(
             filter,
             answer,
-            move |search, maps| {
+            move |search, sessions| {
                 // The first ones behind `after`: a heap of those, with the last one on top. Memory is for one page.
                 let mut page = BinaryHeap::new();
                 let (mut matching, mut behind) = (0, 0u64);
-                search.each(maps, |found| {
+                search.each(sessions, |found| {
                     matching += 1;
                     if after
                         .as_ref()
@@ -86,7 +90,7 @@ impl Core {
 
     /// Forgets the sessions that `filter` fits: their clients are chosen for anew. Open connections go on, and as
     /// long as one has traffic it makes a new session, where it is.
-    pub(super) fn drop_sessions(&self, filter: &SessionFilter, answer: Answer<Result<Dropped, Refusal>>) {
+    pub(super) fn drop_sessions(&mut self, filter: &SessionFilter, answer: Answer<Result<Dropped, Refusal>>) {
         let everything =
             SessionFilter { limit: None, after: None, ..filter.clone() } == SessionFilter::default();
         if everything {
@@ -95,22 +99,21 @@ impl Core {
         self.answer_of(
             filter,
             answer,
-            |search, maps| {
+            |search, sessions| {
                 let mut found = Vec::new();
-                search.each(maps, |session| found.push((session.store, session.key, session.pin)))?;
-                Ok(found)
-            },
-            |core, _, found| {
-                let mut sessions = 0;
-                for (store, key, pin) in &found {
+                search.each(sessions, |session| found.push((session.key, session.pin)))?;
+                let mut dropped = Vec::new();
+                for (key, was) in found {
                     // It may have moved since.
-                    if core.program.kernel.session(*store, key)?.is_some_and(|now| now.same_home(pin)) {
-                        core.program.kernel.remove_session(*store, key)?;
-                        core.program.forget(key);
-                        sessions += 1;
+                    if sessions.remove_if(&key, |pin| pin.same_home(&was))? {
+                        dropped.push(key);
                     }
                 }
-                Ok(Dropped { sessions })
+                Ok(dropped)
+            },
+            |core, _, dropped| {
+                dropped.iter().for_each(|key| core.program.forget(key));
+                Ok(Dropped { sessions: dropped.len() as u64 })
             },
         );
     }

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::core::Core;
 use crate::{
     api, clock,
-    dataplane::{SessionMaps, StoredSession},
+    dataplane::{Sessions, StoredSession},
     health::BackendKey,
     snapshot::{self, Entry, FILE, Home, Moment, Totals},
 };
@@ -124,14 +124,14 @@ impl Core {
     /// Has another thread read the maps and write the file: here it takes no longer than to list the backends.
     fn begin_snapshot(&mut self) {
         self.snapshots.begun = Instant::now();
-        let maps = match self.program.kernel.session_maps() {
-            Ok(maps) => maps,
+        let sessions = match self.program.kernel.sessions.try_clone() {
+            Ok(sessions) => sessions,
             Err(error) => return self.snapshots.note(Err(error)),
         };
         let backends = self.state.backends.iter();
         let homes = homes(backends.map(|(key, backend)| (key.clone(), backend.id, &backend.recipe)));
         let directory = self.snapshots.directory.clone();
-        let write = move || write(&directory, &maps, &homes);
+        let write = move || write(&directory, &sessions, &homes);
         self.snapshots.under_way = Some(tokio::task::spawn_blocking(write));
     }
 
@@ -173,11 +173,11 @@ pub(super) fn entry(session: &StoredSession, (_, places): &Homes, now: Moment) -
     Some(Entry { client: session.key.client, home, created, seen, connections })
 }
 
-fn write(directory: &Path, maps: &SessionMaps, homes: &Homes) -> Result<Written> {
+fn write(directory: &Path, sessions: &Sessions, homes: &Homes) -> Result<Written> {
     let began = Instant::now();
     let now = clock::moment();
     let totals = snapshot::save(directory, now.wall, &homes.0, |writer| {
-        maps.for_each(|session| {
+        sessions.for_each(|session| {
             if let Some(entry) = entry(session, homes, now) {
                 writer.add(session.store, entry);
             }

@@ -12,12 +12,12 @@ use lb_common::{
     tables::Store,
 };
 
-use super::{core::Core, handle::Answer};
+use super::{core::Core, handle::Answer, sweep::ByHome};
 use crate::{
     access::{AccessList, Admission, Prefix},
     api::{self, BackendState, Status, reasons},
     clock,
-    dataplane::{FlowCounts, Mode, SessionMaps},
+    dataplane::{FlowCounts, Mode, Sessions},
     health::{BackendKey, Report},
     model,
     plan::{self, BackendState as Installed},
@@ -30,24 +30,24 @@ const ACCESS_ENTRY: u64 = 128;
 /// What is counted by scanning the tables.
 struct Counts {
     flows: FlowCounts,
-    sessions: Sessions,
+    sessions: Census,
 }
 
 #[derive(Default)]
-struct Sessions {
-    by_home: HashMap<BackendId, u64>,
+struct Census {
+    by_home: ByHome,
     /// In `PINS` and `AFFINITY`.
     stored: [u64; 2],
 }
 
-impl Sessions {
-    fn count(maps: &SessionMaps) -> Result<Self> {
-        let mut sessions = Self::default();
-        maps.for_each(|session| {
-            *sessions.by_home.entry(session.pin.backend).or_default() += 1;
-            sessions.stored[usize::from(session.store == Store::Affinity)] += 1;
+impl Census {
+    fn count(sessions: &mut Sessions) -> Result<Self> {
+        let mut census = Self::default();
+        sessions.for_each(|session| {
+            *census.by_home.entry((session.pin.backend, session.pin.generation)).or_default() += 1;
+            census.stored[usize::from(session.store == Store::Affinity)] += 1;
         })?;
-        Ok(sessions)
+        Ok(census)
     }
 }
 
@@ -67,12 +67,12 @@ impl Core {
     /// Everything `status` shows, drains as they are now.
     pub(super) fn status(&mut self, answer: Answer<Result<Status>>) {
         self.look_at_drains();
-        self.aside(Sessions::count, |core, sessions| {
+        self.aside(Census::count, |core, sessions| {
             answer.give(sessions.and_then(|sessions| core.status_with(sessions)));
         });
     }
 
-    fn status_with(&self, sessions: Sessions) -> Result<Status> {
+    fn status_with(&self, sessions: Census) -> Result<Status> {
         let kernel = &self.program.kernel;
         let counts = Counts { flows: kernel.flows(clock::now()), sessions };
         let figures = kernel.figures()?;
@@ -194,7 +194,12 @@ impl Core {
             runtime: change,
             drain: self.drains.report(&key),
             share: slots.get(&id).copied().unwrap_or_default(),
-            sessions: counts.sessions.by_home.get(&home.id).copied().unwrap_or_default(),
+            sessions: counts
+                .sessions
+                .by_home
+                .get(&(home.id, home.recipe.generation))
+                .copied()
+                .unwrap_or_default(),
             flows: counts.flows.by_backend.get(&id).copied().unwrap_or_default(),
             packets,
             bytes,

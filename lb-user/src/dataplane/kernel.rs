@@ -14,12 +14,12 @@ use lb_common::{
     shared::Word,
     state::{
         Audit, Backend, BackendId, Binding, CidConfig, Load, MemberKey, ServerHome, ServerKey, Service,
-        ServiceKey, SessionKey, Traffic, Tunnel,
+        ServiceKey, Traffic, Tunnel,
     },
 };
 
 use super::{
-    Name,
+    Name, Sessions,
     mapped::{Mapped, Shared},
     raw::Raw,
     scan::FlowTable,
@@ -29,15 +29,12 @@ use super::{
 type Table<T> = Array<MapData, Raw<T>>;
 type Hash<K, V> = BpfHashMap<MapData, Raw<K>, Raw<V>>;
 
-/// A session's words, as a map value that can be copied.
-pub(super) type SessionWords = [u64; 3];
-
 /// The maps of a loaded program.
 pub struct Kernel {
     pub(super) flows: FlowTable,
     pub(super) bindings: Mapped<Binding>,
-    pub(super) affinity: Hash<SessionKey, SessionWords>,
-    pub(super) pins: Hash<SessionKey, SessionWords>,
+    /// Stored sessions.
+    pub sessions: Sessions,
     pub(super) services: Hash<ServiceKey, Service>,
     /// By what follows the length in an [`lb_common::state::AccessKey`].
     pub(super) access: LpmTrie<MapData, [u32; 5], u32>,
@@ -82,8 +79,7 @@ impl Kernel {
         Ok(Self {
             flows: FlowTable(flows),
             bindings,
-            affinity: map("AFFINITY")?.try_into()?,
-            pins: map("PINS")?.try_into()?,
+            sessions: Sessions::new(map("AFFINITY")?, map("PINS")?)?,
             services: map("SERVICES")?.try_into()?,
             access: map("ACCESS")?.try_into()?,
             masks: map("MASKS")?.try_into()?,

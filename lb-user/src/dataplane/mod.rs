@@ -18,7 +18,6 @@ mod pins;
 mod ports;
 mod raw;
 mod read;
-mod rehome;
 mod scan;
 mod sessions;
 mod specs;
@@ -32,9 +31,8 @@ pub use kernel::Kernel;
 pub use load::{LoadError, Options, Program};
 pub use name::Name;
 pub use read::{Figures, StoredSession, plain};
-pub use rehome::Rehomed;
 pub use scan::{FlowCounts, LIVE_TICKS};
-pub use sessions::SessionMaps;
+pub use sessions::{Rehomed, Sessions};
 pub use specs::{Geometry, MOST_MASKS};
 pub use view::View;
 

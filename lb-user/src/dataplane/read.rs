@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, os::fd::AsFd as _, sync::Arc};
 
 use anyhow::{Context as _, Result};
-use aya::maps::{IterableMap as _, MapData, MapError, RingBuf, lpm_trie::Key};
+use aya::maps::{IterableMap as _, MapData, RingBuf, lpm_trie::Key};
 use lb_common::{
     net::Ip,
     reason::Reason,
@@ -16,7 +16,7 @@ use lb_common::{
     time::Tick,
 };
 
-use super::{Kernel, Name, batch, ports, raw::Raw, scan::FlowCounts, write::removed};
+use super::{Kernel, Name, batch, ports, raw::Raw, scan::FlowCounts};
 use crate::access::{AccessList, Admission, Prefix, Rule};
 
 /// A session as stored.
@@ -259,34 +259,6 @@ impl Kernel {
     /// any more.
     pub fn sweep_bindings(&self, now: Tick, serves: impl Fn(BackendId, u32) -> bool) {
         ports::sweep(&self.bindings, now, serves);
-    }
-
-    /// A stored session as it is now.
-    ///
-    /// # Errors
-    /// The system call failed.
-    pub fn session(&self, store: Store, key: &SessionKey) -> Result<Option<Pin>> {
-        let map = match store {
-            Store::Pins => &self.pins,
-            Store::Affinity => &self.affinity,
-        };
-        match map.get(&Raw(*key), 0) {
-            Ok(words) => Ok(Some(Pin::from_words(words.0))),
-            Err(MapError::KeyNotFound) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Removes a session. One that is not there is no error.
-    ///
-    /// # Errors
-    /// The system call failed.
-    pub fn remove_session(&mut self, store: Store, key: &SessionKey) -> Result<()> {
-        let map = match store {
-            Store::Pins => &mut self.pins,
-            Store::Affinity => &mut self.affinity,
-        };
-        removed(map.remove(&Raw(*key)))
     }
 
     /// Name, capacity and bytes of every map; the bytes are those of keys and values, times the

@@ -1,64 +1,165 @@
-//! Many sessions at once: all of them, from any thread, and those that are put back.
+//! Stored sessions, for any thread: all of them, one of them, those that are put back and those that are moved.
 
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd};
 
 use anyhow::{Context as _, Result};
-use aya::maps::IterableMap as _;
+use aya::maps::{HashMap, IterableMap as _, Map, MapData, MapError};
 use lb_common::{
     net::Ip,
     state::{Pin, Session, SessionKey},
     tables::Store,
 };
 
-use super::{Kernel, StoredSession, batch};
+use super::{StoredSession, batch, raw::Raw, write::removed};
 
-/// Both maps of sessions, for a thread of its own: reading a million takes a while.
+/// A session's words, as a map value that can be copied.
+pub(super) type SessionWords = [u64; 3];
+type Table = HashMap<MapData, Raw<SessionKey>, Raw<SessionWords>>;
+
+/// `BPF_EXIST` (include/uapi/linux/bpf.h): only over an entry that is there.
+const BPF_EXIST: u64 = 2;
+
+/// Both maps of sessions.
 #[derive(Debug)]
-pub struct SessionMaps {
-    affinity: OwnedFd,
-    pins: OwnedFd,
+pub struct Sessions {
+    affinity: Table,
+    pins: Table,
 }
 
-impl SessionMaps {
+/// What became of a session that was to be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rehomed {
+    /// It is there now.
+    Moved,
+    /// It has ended.
+    Ended,
+    /// It is of another home than was thought.
+    Elsewhere,
+}
+
+impl Sessions {
+    pub(super) fn new(affinity: Map, pins: Map) -> Result<Self> {
+        Ok(Self { affinity: affinity.try_into()?, pins: pins.try_into()? })
+    }
+
+    /// The same maps, for another thread.
+    ///
+    /// # Errors
+    /// Too many files are open.
+    pub fn try_clone(&self) -> Result<Self> {
+        let data = |map: BorrowedFd<'_>| anyhow::Ok(MapData::from_fd(map.try_clone_to_owned()?)?);
+        Self::new(Map::LruHashMap(data(self.fd(Store::Affinity))?), Map::HashMap(data(self.fd(Store::Pins))?))
+    }
+
+    const fn of(&self, store: Store) -> &Table {
+        match store {
+            Store::Pins => &self.pins,
+            Store::Affinity => &self.affinity,
+        }
+    }
+
+    const fn of_mut(&mut self, store: Store) -> &mut Table {
+        match store {
+            Store::Pins => &mut self.pins,
+            Store::Affinity => &mut self.affinity,
+        }
+    }
+
+    fn fd(&self, store: Store) -> BorrowedFd<'_> {
+        self.of(store).map().fd().as_fd()
+    }
+
     /// Calls `each` for every stored session, those of strangers first: one that is moved meanwhile is seen twice
     /// rather than missed.
     ///
     /// # Errors
     /// A system call failed.
     pub fn for_each(&self, mut each: impl FnMut(&StoredSession)) -> Result<()> {
-        for (map, store) in [(&self.affinity, Store::Affinity), (&self.pins, Store::Pins)] {
-            let zero = (SessionKey { scope: 0, client: Ip::default() }, [0u64; 3]);
-            batch::for_each(map.as_fd(), zero, |key, words| {
+        for store in [Store::Affinity, Store::Pins] {
+            let zero = (SessionKey { scope: 0, client: Ip::default() }, SessionWords::default());
+            batch::for_each(self.fd(store), zero, |key, words| {
                 each(&StoredSession { key: *key, pin: Pin::from_words(*words), store });
             })
             .with_context(|| format!("cannot read {store:?}"))?;
         }
         Ok(())
     }
-}
 
-impl Kernel {
-    /// Handles of their own to the maps of sessions.
+    /// A stored session as it is now.
     ///
     /// # Errors
-    /// Too many files are open.
-    pub fn session_maps(&self) -> Result<SessionMaps> {
-        let [affinity, pins] = [self.affinity.map(), self.pins.map()];
-        let clone = |map: BorrowedFd<'_>| map.try_clone_to_owned();
-        Ok(SessionMaps { affinity: clone(affinity.fd().as_fd())?, pins: clone(pins.fd().as_fd())? })
+    /// The system call failed.
+    pub fn get(&self, store: Store, key: &SessionKey) -> Result<Option<Pin>> {
+        match self.of(store).get(&Raw(*key), 0) {
+            Ok(words) => Ok(Some(Pin::from_words(words.0))),
+            Err(MapError::KeyNotFound) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes a session. One that is not there is no error.
+    ///
+    /// # Errors
+    /// The system call failed.
+    pub fn remove(&mut self, store: Store, key: &SessionKey) -> Result<()> {
+        removed(self.of_mut(store).remove(&Raw(*key)))
+    }
+
+    /// Removes a session, in whichever map it is, if it is still one that is `meant`. True if so.
+    ///
+    /// # Errors
+    /// A system call failed.
+    pub fn remove_if(&mut self, key: &SessionKey, meant: impl Fn(&Pin) -> bool) -> Result<bool> {
+        // A client that proves itself meanwhile goes from one to the other, in this order.
+        for store in [Store::Affinity, Store::Pins] {
+            if self.get(store, key)?.is_some_and(|pin| meant(&pin)) {
+                self.remove(store, key)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Stores sessions, no more than the map has room for.
     ///
     /// # Errors
     /// A system call failed; some are stored then.
-    pub fn store_sessions(&mut self, store: Store, sessions: &[(SessionKey, Pin)]) -> Result<()> {
-        let map = match store {
-            Store::Pins => self.pins.map(),
-            Store::Affinity => self.affinity.map(),
-        };
+    pub fn store(&mut self, store: Store, sessions: &[(SessionKey, Pin)]) -> Result<()> {
         let (keys, values): (Vec<_>, Vec<_>) =
             sessions.iter().map(|&(key, pin)| (key, Session::from(pin))).unzip();
-        batch::update(map.fd().as_fd(), &keys, &values).with_context(|| format!("cannot write {store:?}"))
+        batch::update(self.fd(store), &keys, &values).with_context(|| format!("cannot write {store:?}"))
+    }
+
+    /// Gives a session that is at home at `from` the home of `to`; what else it holds stays as it is.
+    ///
+    /// An update replaces the whole entry. So one that was removed since it was read is not made again, and what the
+    /// packet program writes in the two microseconds between is lost: the time of a packet, which the client's next one
+    /// brings anew.
+    ///
+    /// # Errors
+    /// A system call failed.
+    pub fn rehome(&mut self, key: &SessionKey, from: &Pin, to: &Pin) -> Result<Rehomed> {
+        let key = Raw(*key);
+        for store in [Store::Pins, Store::Affinity] {
+            let map = self.of_mut(store);
+            let mut words = match map.get(&key, 0) {
+                Ok(words) => words.0,
+                Err(MapError::KeyNotFound) => continue,
+                Err(error) => return Err(error.into()),
+            };
+            if !Pin::from_words(words).same_home(from) {
+                return Ok(Rehomed::Elsewhere);
+            }
+            // The first word is the home; its client is no longer away from it.
+            words[0] = u64::from(to.backend.0) | u64::from(to.generation) << 32;
+            return match map.insert(key, Raw(words), BPF_EXIST) {
+                Ok(()) => Ok(Rehomed::Moved),
+                Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::ENOENT) => {
+                    Ok(Rehomed::Ended)
+                }
+                Err(error) => Err(error.into()),
+            };
+        }
+        Ok(Rehomed::Ended)
     }
 }

@@ -131,7 +131,7 @@ impl Tables for View<'_> {
     }
 
     fn session(&self, store: Store, key: &SessionKey) -> Option<HostRef<'_, Session>> {
-        self.kernel.session(store, key).ok().flatten().map(|pin| owned(pin.into()))
+        self.kernel.sessions.get(store, key).ok().flatten().map(|pin| owned(pin.into()))
     }
 
     fn insert_session(&self, _store: Store, _key: &SessionKey, _pin: &Pin) -> bool {

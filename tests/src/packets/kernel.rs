@@ -153,7 +153,7 @@ impl Kernel {
     /// # Panics
     /// The kernel refuses to list them.
     pub fn each_session(&self, each: impl FnMut(&StoredSession)) {
-        self.program.kernel.session_maps().and_then(|maps| maps.for_each(each)).expect("readable");
+        self.program.kernel.sessions.for_each(each).expect("readable");
     }
 
     /// Every stored session: where, whose, and its backend.
@@ -271,7 +271,7 @@ impl World for Kernel {
             evicted.extend((session.store == Store::Affinity).then_some(session.key));
         });
         for key in evicted {
-            self.program.kernel.remove_session(Store::Affinity, &key).expect("writable");
+            self.program.kernel.sessions.remove(Store::Affinity, &key).expect("writable");
         }
     }
 

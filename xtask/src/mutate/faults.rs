@@ -60,7 +60,12 @@ pub(super) const FAULTS: &[Fault] = &[
         "let opens = packet.protocol != protocol::TCP || packet.tcp.opens();",
         "let opens = true;",
     ),
-    fault(PROMISE, "sessions move in mid-connection", "Standing::Ended(_) if !opens => by_hash(),", ""),
+    fault(
+        PROMISE,
+        "sessions move in mid-connection",
+        "Standing::Ended(_) if !opens => match",
+        "Standing::Ended(_) if false => match",
+    ),
     fault(
         PROMISE,
         "a session that moves is young again",

@@ -60,6 +60,8 @@ impl Core {
         self.model = Arc::clone(&model);
         (self.file, self.changes) = (file, changes);
         self.look_at_drains();
+        // A service that chooses by load from now on must know it.
+        self.sweep_sessions();
         said.extend(forgets);
         if is_other && let Err(error) = runtime::save(&self.state_dir, &self.changes) {
             warn!("cannot forget run-time changes that the file leaves no room for: {error}");

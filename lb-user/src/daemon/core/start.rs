@@ -86,7 +86,7 @@ impl Core {
             shares: HashMap::new(),
             seed: plan::seed(&key),
         };
-        let aside = Aside::start(program.kernel.session_maps()?)?;
+        let aside = Aside::start(program.kernel.sessions.try_clone()?)?;
         let ring = program.kernel.take_events().context("somebody else listens for events")?;
 
         let (monitor, flips) = Monitor::new();
@@ -99,6 +99,7 @@ impl Core {
             file,
             changes,
             aside,
+            is_sweeping: false,
             snapshots: Snapshots::new(state_dir.clone()),
             drains: Drains::default(),
             mover: Mover::load(&state_dir),

@@ -35,7 +35,7 @@ struct Chosen {
 
 impl Core {
     /// Begins a move, or says what it would be about.
-    pub(in crate::daemon) fn begin_move(&self, order: MoveOrder, answer: Answer<Result<Move, Refusal>>) {
+    pub(in crate::daemon) fn begin_move(&mut self, order: MoveOrder, answer: Answer<Result<Move, Refusal>>) {
         let (service, percent, to) = match self.checked(&order) {
             Ok(checked) => checked,
             Err(refusal) => return answer.give(Err(refusal)),
@@ -52,10 +52,10 @@ impl Core {
         self.answer_of(
             &filter,
             answer,
-            move |search, maps| {
+            move |search, sessions| {
                 let mut chosen = Chosen::default();
                 let mut numbers: HashMap<BackendId, u32> = HashMap::new();
-                search.each(maps, |found| {
+                search.each(sessions, |found| {
                     let (key, pin) = (found.key, found.pin);
                     let Some((place, home)) =
                         homes.get(&pin.backend).filter(|(_, home)| home.same_home(&pin))
@@ -77,7 +77,7 @@ impl Core {
                 })?;
                 Ok(chosen)
             },
-            move |core, _, chosen| core.begin_with(&order, &service, chosen),
+            move |core, _, chosen| core.begin_with(&order, &service, &to, chosen),
         );
     }
 
@@ -102,10 +102,13 @@ impl Core {
         &mut self,
         order: &MoveOrder,
         service: &model::Service,
+        to: &Pin,
         Chosen { places, listed, sessions }: Chosen,
     ) -> Result<Move, Refusal> {
-        // It may have gone while the sessions were read.
-        let (target, _) = self.takes_sessions(service, &order.to)?;
+        let (target, now) = self.takes_sessions(service, &order.to)?;
+        if !now.same_home(to) {
+            return Err(Refusal::invalid(format!("{} became another server meanwhile", order.to)));
+        }
         let last = self.mover.entries.last().map_or(0, |entry| entry.of.id);
         let of = Move {
             id: if order.dry_run { 0 } else { last + 1 },

@@ -187,6 +187,15 @@ impl Oracle {
                 }
                 Ok(None)
             }
+            Standing::Ended(_) if !opens => {
+                let home = session.home;
+                let serving = self.fleet.of(tuple.service).values().find(|it| it.home == home && it.serves());
+                match serving.copied() {
+                    Some(backend) if to == Some(backend.server) => Ok(Some(backend)),
+                    Some(backend) => Err(format!("in mid-connection to {to:?}, not {:?}", backend.server)),
+                    None => self.by_hash(tuple, to),
+                }
+            }
             Standing::Ended(cause) => {
                 let chosen = self.by_hash(tuple, to)?;
                 if let Some(backend) = chosen.filter(|_| opens) {
