@@ -22,9 +22,9 @@ pub(crate) fn moment() -> Moment {
 
 /// How long the machine was suspended since its boot.
 pub(crate) fn asleep() -> Duration {
-    // In this order, so that a pause in between does not count.
-    let awake = read(ClockId::CLOCK_MONOTONIC);
-    read(ClockId::CLOCK_BOOTTIME).saturating_sub(awake)
+    // In this order a pause in between makes it less, not more.
+    let since_boot = read(ClockId::CLOCK_BOOTTIME);
+    since_boot.saturating_sub(read(ClockId::CLOCK_MONOTONIC))
 }
 
 fn read(clock: ClockId) -> Duration {

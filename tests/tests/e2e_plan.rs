@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
 use lb_user::lab::{Size, Status, Way, backend_name, client::get, config::Config, plan};
 use limpet_tests::{Bed, bed::PATIENCE};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const CLIENTS: u32 = 150;
 const WAYS: [Way; 2] = [Way::PLAIN[0], Way::PLAIN[3]];
@@ -26,9 +27,15 @@ async fn the_forecast_comes_true() {
     let services: Vec<_> = WAYS.iter().map(|way| way.service(4)).collect();
     let bed = Bed::new(Size { clients: 1, backends: 5 }, services.clone()).await.unwrap();
     let before = answers(&bed).await;
+    let gone = backend_name(1);
+    // One of those who will have to go comes more often than others.
+    let (busy, _) = before.iter().find(|((way, _), home)| *way == WAYS[0].name() && **home == gone).unwrap();
+    let busy = plan::crowd(WAYS[0].family, busy.1);
+    for _ in 0..5 {
+        bed.clients.spawn(get(busy, WAYS[0].target())).await.unwrap().unwrap();
+    }
 
     let mut wanted = services;
-    let gone = backend_name(1);
     for (service, way) in wanted.iter_mut().zip(WAYS) {
         service.backend.retain(|backend| backend.name != gone);
         service.backend[0].weight = 10;
@@ -58,7 +65,22 @@ async fn the_forecast_comes_true() {
     let sessions = &forecast["sessions"];
     assert_eq!(sessions["total"], 2 * CLIENTS);
     assert_eq!(sessions["moved"], moved);
-    assert_eq!(sessions["by_reason"], serde_json::json!({ "backend_removed": moved }));
+    let biggest = sessions["biggest"].as_array().unwrap();
+    assert_eq!(biggest.len(), 10, "{biggest:?}");
+    assert_eq!(biggest[0]["client"], format!("{busy}/32"), "{biggest:?}");
+    for client in biggest {
+        let network: IpNet = client["client"].as_str().unwrap().parse().unwrap();
+        let ((_, number), _) = after
+            .iter()
+            .find(|((way, number), _)| {
+                let family = WAYS.iter().find(|it| it.name() == *way).unwrap().family;
+                client["service"] == *way && network.contains(&plan::crowd(family, *number))
+            })
+            .unwrap();
+        let place = (WAYS.iter().find(|it| client["service"] == it.name()).unwrap().name(), *number);
+        assert_eq!((&client["from"], &client["to"]), (&json!(before[&place]), &json!(after[&place])));
+    }
+    assert_eq!(sessions["by_reason"], json!({ "backend_removed": moved }));
     let status = bed.daemon.status().unwrap();
     for foretold in forecast["backends"].as_array().unwrap() {
         let service = status.service(foretold["service"].as_str().unwrap()).unwrap();

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 /// What to compare what runs with.
@@ -31,6 +32,26 @@ pub struct SessionForecast {
     pub moved: u64,
     /// The same by cause: `backend_removed`, `backend_replaced`, `service_removed`, `persistence`, `timeout`.
     pub by_reason: BTreeMap<String, u64>,
+    /// Of these clients the ones that made most connections, 10 at most, the largest first.
+    #[serde(default)]
+    pub biggest: Vec<MovedClient>,
+}
+
+/// A client that would get another backend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MovedClient {
+    /// The service; of a group, its first.
+    pub service: String,
+    /// The client: its address, or the prefix that it is known by.
+    pub client: IpNet,
+    /// Connections made under its session.
+    pub connections: u64,
+    /// Its backend.
+    pub from: String,
+    /// The one that it would get; `None` where the file tells clients by something else.
+    pub to: Option<String>,
+    /// Why, as in [`by_reason`](SessionForecast::by_reason).
+    pub reason: String,
 }
 
 /// Sessions of a backend.

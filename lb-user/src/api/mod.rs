@@ -32,7 +32,7 @@ pub use self::{
     crowds::{Crowd, CrowdQuery, Crowds},
     events::{Broken, EventQuery, Events},
     explanation::{ExplainQuery, Explanation, Session, Why},
-    forecast::{BackendForecast, Forecast, PlanQuery, SessionForecast},
+    forecast::{BackendForecast, Forecast, MovedClient, PlanQuery, SessionForecast},
     moves::{Move, MoveOrder, MoveState, Moves, UndoOrder, Undone},
     refusal::{Refusal, RefusalKind},
     server::serve,

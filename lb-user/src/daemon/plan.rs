@@ -1,10 +1,10 @@
 //! `plan`: a reload that stops before anything is applied, and what it would do to live sessions.
 
-use super::{core::Core, handle::Answer};
+use super::{core::Core, handle::Answer, search::Search};
 use crate::{
-    api::{BackendForecast, Forecast, PlanQuery, Refusal, SessionForecast},
+    api::{BackendForecast, Forecast, MovedClient, PlanQuery, Refusal, SessionFilter, SessionForecast},
     clock, config,
-    plan::{self, Assessment, Impact, Plan},
+    plan::{self, Assessment, Hit, Impact, Plan},
 };
 
 impl Core {
@@ -15,13 +15,15 @@ impl Core {
             Err(refusal) => return answer.give(Err(refusal)),
         };
         let (current, settings) = (self.state.clone(), self.program.settings);
-        self.aside(
-            move |sessions| {
+        self.answer_of(
+            &SessionFilter::default(),
+            answer,
+            move |_, sessions| {
                 let mut assessment = Assessment::new(&current, &next, &settings, clock::now());
                 sessions.for_each(|session| assessment.session(&session.key, &session.pin))?;
                 Ok(assessment.finish())
             },
-            |_, impact| answer.give(impact.map(|impact| said(changes, impact)).map_err(Refusal::from)),
+            |_, search, impact| Ok(said(changes, impact, search)),
         );
     }
 
@@ -37,13 +39,15 @@ impl Core {
     }
 }
 
-fn said(changes: Vec<String>, Impact { total, moved, loads }: Impact) -> Forecast {
+fn said(changes: Vec<String>, impact: Impact, search: &Search) -> Forecast {
+    let Impact { total, moved, loads, biggest } = impact;
     Forecast {
         changes,
         sessions: SessionForecast {
             total,
             moved: moved.values().sum(),
             by_reason: moved.iter().map(|(cause, count)| (cause.name().to_owned(), *count)).collect(),
+            biggest: biggest.into_iter().filter_map(|hit| moved_client(hit, search)).collect(),
         },
         backends: loads
             .into_iter()
@@ -55,4 +59,17 @@ fn said(changes: Vec<String>, Impact { total, moved, loads }: Impact) -> Forecas
             })
             .collect(),
     }
+}
+
+/// In words; `None` if its service is not in the file that is in force.
+fn moved_client(hit: Hit, search: &Search) -> Option<MovedClient> {
+    let owner = search.owners.get(&hit.key.scope)?;
+    Some(MovedClient {
+        service: owner.name.clone(),
+        client: owner.persistence.known_as(hit.key.client.into())?,
+        connections: hit.connections,
+        from: hit.from.backend,
+        to: hit.to.map(|to| to.backend),
+        reason: hit.cause.name().to_owned(),
+    })
 }

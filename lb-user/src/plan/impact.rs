@@ -50,6 +50,21 @@ pub struct Load {
     pub after: u64,
 }
 
+/// A client that gets another backend at its next connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// Its session's key.
+    pub key: SessionKey,
+    /// Connections that it made under that.
+    pub connections: u64,
+    /// Its backend.
+    pub from: BackendKey,
+    /// The backend that it gets; `None` where that can't be known.
+    pub to: Option<BackendKey>,
+    /// Why.
+    pub cause: Cause,
+}
+
 /// What becomes of all sessions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Impact {
@@ -59,6 +74,22 @@ pub struct Impact {
     pub moved: BTreeMap<Cause, u64>,
     /// Sessions of each backend that is there now or will be.
     pub loads: BTreeMap<BackendKey, Load>,
+    /// Of the clients that move those with most connections, [`Impact::NAMED`] at most, the largest first.
+    pub biggest: Vec<Hit>,
+}
+
+impl Impact {
+    /// Clients that are named.
+    pub const NAMED: usize = 10;
+
+    /// Names a client, if it is one of the biggest.
+    fn name(&mut self, connections: u64, hit: impl FnOnce() -> Hit) {
+        let at = self.biggest.partition_point(|other| other.connections >= connections);
+        if at < Self::NAMED {
+            self.biggest.truncate(Self::NAMED - 1);
+            self.biggest.insert(at, hit());
+        }
+    }
 }
 
 /// Where two states differ for sessions. Fed with one session after the other.
@@ -148,6 +179,13 @@ impl<'a> Assessment<'a> {
         }
         if by_hash.is_none_or(|(id, _)| id != pin.backend) {
             *self.impact.moved.entry(cause).or_default() += 1;
+            self.impact.name(pin.connections, || Hit {
+                key: *key,
+                connections: pin.connections,
+                from: name.clone(),
+                to: by_hash.map(|(_, name)| name.clone()),
+                cause,
+            });
         }
     }
 

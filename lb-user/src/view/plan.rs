@@ -20,10 +20,26 @@ pub fn render(forecast: &Forecast, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "nothing would change: what runs is what the file says")?;
     }
     changes.iter().try_for_each(|change| writeln!(out, "{change}"))?;
-    let SessionForecast { total, moved, by_reason } = sessions;
+    let SessionForecast { total, moved, by_reason, biggest } = sessions;
     let share = percent(*moved as f64 / (*total).max(1) as f64);
     writeln!(out, "\n{} of {} would move ({share})", count(*moved), plural(*total, "live session"))?;
     by_reason.iter().try_for_each(|(reason, moved)| writeln!(out, "  {}: {}", reason, count(*moved)))?;
+    if !biggest.is_empty() {
+        let mut table = table();
+        let texts = ["biggest clients", "of", "from", "to"].map(Cell::new);
+        table.set_header(texts.into_iter().chain([figure("conns"), Cell::new("why")]));
+        for client in biggest {
+            table.add_row([
+                Cell::new(client.client),
+                Cell::new(&client.service),
+                Cell::new(&client.from),
+                Cell::new(client.to.as_deref().unwrap_or("-")),
+                figure(count(client.connections)),
+                Cell::new(&client.reason),
+            ]);
+        }
+        writeln!(out, "\n{}", table.trim_fmt())?;
+    }
     if backends.iter().all(|backend| backend.before == backend.after) {
         return Ok(());
     }

@@ -162,9 +162,13 @@ async fn a_plan_can_be_too_much() {
     let (code, stdout, _) = typed(&["--max-moved", "0", "--json"]).await;
     let answer: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(code, Some(3));
+    let biggest = json!([{
+        "service": "web", "client": "198.51.100.7/32", "connections": 1_234, "from": "web-2", "to": "web-3",
+        "reason": "backend_removed",
+    }]);
     assert_eq!(
         answer["sessions"],
-        json!({ "total": 30, "moved": 15, "by_reason": { "backend_removed": 15 } })
+        json!({ "total": 30, "moved": 15, "by_reason": { "backend_removed": 15 }, "biggest": biggest })
     );
     let (code, _, stderr) = against(daemon(), "plan --config /none --max-moved 0").await;
     assert_eq!((code, &*stderr), (Some(1), "error: cannot read /none\n"));

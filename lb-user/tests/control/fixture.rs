@@ -12,9 +12,9 @@ use lb_user::{
     api::{
         self, Access, Backend, BackendForecast, BackendOrder, BackendState, Broken, Control, Crowd,
         CrowdQuery, Crowds, Dropped, EventQuery, Events, ExplainQuery, Explanation, Forecast, Forwarding,
-        Interface, ListedSession, Mode, Move, MoveOrder, MoveState, Moves, NextHop, Persistence, PlanQuery,
-        Promises, Refusal, Reloaded, RuntimeChange, Service, Session, SessionFilter, SessionForecast,
-        SessionList, Snapshot, Socket, Status, Table, UndoOrder, Undone, Why, reasons,
+        Interface, ListedSession, Mode, Move, MoveOrder, MoveState, MovedClient, Moves, NextHop, Persistence,
+        PlanQuery, Promises, Refusal, Reloaded, RuntimeChange, Service, Session, SessionFilter,
+        SessionForecast, SessionList, Snapshot, Socket, Status, Table, UndoOrder, Undone, Why, reasons,
     },
     config,
     model::Protocol,
@@ -359,6 +359,14 @@ pub(crate) fn forecast() -> Forecast {
             total: 30,
             moved: 15,
             by_reason: [("backend_removed".to_owned(), 15)].into(),
+            biggest: vec![MovedClient {
+                service: "web".into(),
+                client: "198.51.100.7/32".parse().unwrap(),
+                connections: 1_234,
+                from: "web-2".into(),
+                to: Some("web-3".into()),
+                reason: "backend_removed".into(),
+            }],
         },
         backends: vec![backend("web-1", 15, 22), backend("web-2", 15, 0), backend("web-3", 0, 8)],
     }

@@ -183,6 +183,9 @@ service web: remove backend web-2
 15 of 30 live sessions would move (50.0%)
   backend_removed: 15
 
+ biggest clients  of   from   to     conns  why
+ 198.51.100.7/32  web  web-2  web-3   1234  backend_removed
+
  service  backend  sessions now  then
  web      web-1              15    22
  web      web-2              15     0
@@ -195,7 +198,8 @@ fn a_plan() {
     let mut nothing = forecast();
     nothing.changes.clear();
     nothing.backends.clear();
-    nothing.sessions = SessionForecast { total: 1, moved: 0, by_reason: BTreeMap::new() };
+    nothing.sessions =
+        SessionForecast { total: 1, moved: 0, by_reason: BTreeMap::new(), biggest: Vec::new() };
     let text =
         "nothing would change: what runs is what the file says\n\n0 of 1 live session would move (0.0%)\n";
     assert_eq!(written(|out| view::plan(&nothing, out)), text);

@@ -74,7 +74,9 @@ proptest! {
             if let Some(&(id, generation)) = ids.get(home) {
                 let seen = Tick(NOW.0 - Tick::covering(idle * 60_000_000_000));
                 let key = SessionKey { scope: entry.scope, client: client(number).masked(entry.client_mask) };
-                stored.insert(key.client.bytes(), (number, key, Pin { seen, ..Pin::new(id, generation, seen) }));
+                let connections = idle + 1;
+                let pin = Pin { seen, connections, ..Pin::new(id, generation, seen) };
+                stored.insert(key.client.bytes(), (number, key, pin));
             }
         }
         let live = |pin: &Pin| !pin.expired(NOW, entry.idle_ticks, entry.lifetime_ticks);
@@ -86,7 +88,7 @@ proptest! {
         let next = plan(&state, &wanted, &inputs()).unwrap().next;
         let mut assessment = Assessment::new(&state, &next, &tables.settings, NOW);
         stored.values().for_each(|(_, key, pin)| assessment.session(key, pin));
-        let Impact { total, moved, loads } = assessment.finish();
+        let Impact { total, moved, loads, biggest } = assessment.finish();
 
         let (state, ..) = carry_out(&mut tables, &state, &wanted, &inputs());
         let names: BTreeMap<_, _> = state.backends.iter().map(|(key, backend)| (backend.id, key)).collect();
@@ -105,6 +107,8 @@ proptest! {
         }
         prop_assert_eq!(total, stored.values().filter(|(.., pin)| live(pin)).count() as u64);
         prop_assert_eq!(moved.values().sum::<u64>(), moves, "{:?}", moved);
+        prop_assert_eq!(biggest.len() as u64, moves.min(Impact::NAMED as u64));
+        prop_assert!(biggest.is_sorted_by_key(|hit| std::cmp::Reverse(hit.connections)));
         for (name, Load { after, .. }) in &loads {
             prop_assert_eq!(*after, expected.get(name).copied().unwrap_or_default(), "{:?}", name);
         }
