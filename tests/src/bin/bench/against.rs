@@ -7,6 +7,9 @@ use serde::Deserialize;
 
 use crate::report::Row;
 
+/// How far apart two runs of the same program may be: up to 10 % was seen, for new connections.
+const APART: f64 = 1.1;
+
 /// What a saved file says. Ratios to the empty program are compared, not nanoseconds: the machine may have been slower.
 #[derive(Deserialize)]
 pub(crate) struct Saved {
@@ -31,15 +34,16 @@ impl Saved {
         Ok(saved)
     }
 
-    /// How a line stands to the saved one; it is said to differ where the middle halves of both have nothing in common.
+    /// How a line stands to the saved one; it is said to differ where the middle halves of both have nothing in common,
+    /// and the medians are further apart than in two runs of the same program.
     pub(crate) fn compare(&self, row: &Row) -> String {
         let Some(saved) = self.rows.iter().find(|saved| saved.what == row.what) else {
             return "not in the saved run".to_owned();
         };
         let (low, high) = saved.ratio_quartiles;
         let verdict = match row.spread {
-            (now, _) if now > high => "slower",
-            (_, now) if now < low => "faster",
+            (now, _) if now > high && row.ratio > saved.ratio * APART => "slower",
+            (_, now) if now < low && row.ratio * APART < saved.ratio => "faster",
             _ => "the same",
         };
         format!(

@@ -42,8 +42,8 @@ pub(crate) fn groups(limits: &Limits, feeder: &Path) -> Result<Vec<Group>> {
     Ok(vec![
         one_flow(limits)?,
         tunnels(limits, feeder)?,
-        many_flows(["64k flows", "their floor: not ours, same table"], 65_536, feeder, limits)?,
-        many_flows(["512k flows", "their floor: not ours, same table"], 524_288, feeder, limits)?,
+        many_flows(["64k flows", "floor of 64k: strangers"], 65_536, feeder, limits)?,
+        many_flows(["512k flows", "floor of 512k: strangers"], 524_288, feeder, limits)?,
         new_connections("new connection, dsr, table free", Forwarding::Dsr, Table::Free, feeder, limits)?,
         new_connections("new connection, dsr, table full", Forwarding::Dsr, Table::Full, feeder, limits)?,
         new_connections("new connection, nat, table free", Forwarding::Nat, Table::Free, feeder, limits)?,
