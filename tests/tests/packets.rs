@@ -1,10 +1,6 @@
 //! The packet table in the kernel. The same rows run on the host engine: `lb-common/tests/packets`.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    thread::sleep,
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use lb_common::{
@@ -214,8 +210,6 @@ fn the_clock_is_the_daemons() {
     let key = SessionKey { scope: site.scope, client: site.conn(0).client.into() };
     for _ in 0..2 {
         next_tick();
-        // Further from a tick's end than a jiffy of the slowest kernel.
-        sleep(Duration::from_millis(20));
         let frame = site.conn(0).first().build(&[]);
         assert_eq!(test_run(kernel.xdp(), &frame, ingress, frame.len()).action, Action::Tx);
         let stored = kernel.program.kernel.sessions.get(Store::Affinity, &key).expect("can be read");

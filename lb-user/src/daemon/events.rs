@@ -19,6 +19,7 @@ use crate::{
     api::{Broken, Events},
     clock, dataplane,
     model::Service,
+    plan,
 };
 
 /// Events that are kept for those who ask later.
@@ -76,8 +77,9 @@ impl Reports {
 impl Core {
     /// Puts a report into words.
     pub(super) fn note_broken(&mut self, event: &Event) {
-        let is_its =
-            |service: &&Service| self.state.entry(service).is_some_and(|it| it.number == event.service());
+        // By number in one pass, as a mass failure sends hundreds a second, among thousands of services.
+        let entry = self.state.services.values().map(|it| it.entry).find(|it| it.number == event.service());
+        let is_its = |it: &&Service| entry.is_some_and(|entry| plan::scope(&it.name) == entry.name);
         // A service that left meanwhile has nobody to tell.
         let Some(service) = self.model.services.iter().find(is_its) else { return };
         let client = service.persistence.known_as(event.key.client.into());

@@ -32,7 +32,7 @@ impl Core {
             )));
         }
         let now = clock::now();
-        let view = View { kernel: &self.program.kernel, settings: &self.program.settings, now };
+        let view = self.view(now);
         let called = called(service, query)?;
         let (key, port) = (plan::service_key(service, called), query.port.map(Be16::new));
         let owner = self.owner(service, called);
