@@ -79,13 +79,14 @@ pub fn follow<'t, A: Address, T: Tables>(
 pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry) -> Option<Phase> {
     let now = tables.now();
     let backend = &*tables.backend(entry.target().backend())?;
-    if packet.tcp.opens() && entry.phase() == Phase::Closing
-        || packet.protocol == protocol::UDP && entry.idle(now) > UDP_IDLE
-    {
+    if packet.protocol == protocol::UDP && entry.idle(now) > UDP_IDLE {
         return None;
     }
     let target = entry.target();
     let (is_proven, is_over) = if backend.is_direct() {
+        if packet.tcp.opens() && entry.phase() == Phase::Closing {
+            return None;
+        }
         // Replies don't pass here. Traffic in a later tick than the first is the best sign there is.
         (entry.idle(now) != 0 && !packet.tcp.opens(), packet.tcp.closes() || entry.phase() == Phase::Closing)
     } else {
@@ -111,7 +112,7 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
     let phase = match entry.phase() {
         _ if is_over => Phase::Closing,
         // A SYN again is a retransmission, not a sign of life.
-        Phase::New if packet.tcp.opens() => Phase::New,
+        Phase::Closing | Phase::New if packet.tcp.opens() => Phase::New,
         Phase::Proven => Phase::Proven,
         _ if is_proven => Phase::Proven,
         _ => Phase::Seen,
@@ -129,7 +130,7 @@ pub fn renew<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, old: Entry, 
     if backend.forwarding() == Forwarding::NatPreserve {
         nat::insert_reply(packet, tables, &backend, Entry::new(target.reply(), new.phase(), now));
     }
-    let is_due = old.idle(now) != 0 || new.phase() > old.phase();
+    let is_due = old.idle(now) != 0 || new.phase() > old.phase().max(Phase::New);
     let proof = match new.phase() {
         Phase::Proven => Proof::of(&backend),
         Phase::Closing => Proof::Over,

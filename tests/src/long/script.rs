@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use super::{
-    stage::{More, Stage},
+    stage::Stage,
     standing::{BACKENDS, Rules, Trouble},
     world::SERVICES,
 };
@@ -65,7 +65,7 @@ pub fn config(weights: [u32; REGULAR]) -> Config {
 
 impl Stage {
     /// Plays one scene, waits until all whom it concerns have come, and compares the books; see [`Stage::compare`].
-    pub async fn play(&mut self, scene: Scene, limpet: &Path) -> Result<More> {
+    pub async fn play(&mut self, scene: Scene, limpet: &Path) -> Result<u64> {
         let backend = self.rng.random_range(0..REGULAR);
         match scene {
             Scene::Kill => {

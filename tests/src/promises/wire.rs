@@ -87,8 +87,8 @@ fn ends(frame: &[u8]) -> (End, End) {
 
 fn frame(macs: ([u8; 6], [u8; 6]), from: End, to: End, flag: Flag) -> Vec<u8> {
     let mut header = etherparse::TcpHeader::new(from.1, to.1, 1, 500);
-    header.acknowledgment_number = 5;
-    (header.syn, header.ack) = (flag == Flag::Syn, flag != Flag::Syn);
+    (header.syn, header.ack) = (flag == Flag::Syn, !matches!(flag, Flag::Syn | Flag::Rst));
+    header.acknowledgment_number = if header.ack { 5 } else { 0 };
     (header.fin, header.rst) = (flag == Flag::Fin, flag == Flag::Rst);
     // A FIN counts for a byte, and each segment is acknowledged by 5.
     let payload: &[u8] = if flag == Flag::Fin { b"end" } else { b"data" };

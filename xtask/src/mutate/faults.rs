@@ -22,6 +22,7 @@ const SELECT: &str = "lb-common/src/stage/select.rs";
 const CONNECT: &str = "lb-common/src/stage/connect.rs";
 const FLOW: &str = "lb-common/src/stage/flow.rs";
 const STORED: &str = "lb-common/src/state/session.rs";
+const STAMP: &str = "lb-common/src/state/binding/stamp.rs";
 const BACKEND: &str = "lb-common/src/state/backend.rs";
 const STATE: &str = "lb-user/src/plan/state.rs";
 
@@ -156,8 +157,14 @@ pub(super) const FAULTS: &[Fault] = &[
     fault(
         FLOW,
         "the second packet stores no session",
-        "old.idle(now) != 0 || new.phase() > old.phase();",
+        "old.idle(now) != 0 || new.phase() > old.phase().max(Phase::New);",
         "old.idle(now) != 0;",
+    ),
+    fault(
+        STAMP,
+        "a SYN after a reset to a wrong answer counts as another connection",
+        "&& !self.is_asked_again()",
+        "",
     ),
     fault(
         FLOW,
@@ -168,7 +175,7 @@ pub(super) const FAULTS: &[Fault] = &[
     fault(
         FLOW,
         "a SYN that is sent again stores a session",
-        "Phase::New if packet.tcp.opens() => Phase::New,",
+        "Phase::Closing | Phase::New if packet.tcp.opens() => Phase::New,",
         "",
     ),
     fault(

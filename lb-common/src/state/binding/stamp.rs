@@ -75,7 +75,9 @@ impl Stamp {
     pub const fn next(self, now: Tick, tcp: TcpFlags, from: Side, number: u32) -> Self {
         let number = (number as u64) << Self::NUMBER;
         let mut bits = self.0;
-        if tcp.rst() {
+        if tcp.opens() && self.is_asked_again() {
+            bits &= !(Self::RESET | Self::DOUBT | Self::ANSWERED | Self::NUMBERS);
+        } else if tcp.rst() {
             bits |= Self::RESET;
         } else if self.0 & Self::RESET != 0 {
             bits |= Self::DOUBT;
@@ -88,12 +90,12 @@ impl Stamp {
             {
                 bits |= Self::RETURNED;
             }
-            // A backend that refuses has not answered: whoever forges addresses gets that far. And once the
-            // client has returned, the number has done its work: the word changes no more than it must.
-            Side::Backend if !tcp.rst() && self.0 & Self::RETURNED == 0 => {
-                bits = bits & !Self::NUMBERS | number | Self::ANSWERED;
-            }
-            Side::Client | Side::Backend => {}
+            // Once the client has returned, the number has done its work: the word changes no more than it must.
+            Side::Backend if self.0 & Self::RETURNED != 0 => {}
+            Side::Client => {}
+            // A backend that refuses has not answered: whoever forges addresses gets that far.
+            Side::Backend if tcp.rst() => bits &= !Self::ANSWERED,
+            Side::Backend => bits = bits & !Self::NUMBERS | number | Self::ANSWERED,
         }
         if tcp.fin() {
             bits |= if let Side::Client = from { Self::CLIENT_FIN } else { Self::BACKEND_FIN };
@@ -165,7 +167,14 @@ impl Stamp {
     /// Does a SYN of the client begin another connection? It does after its own FIN, too.
     #[inline(always)]
     pub const fn is_left(self) -> bool {
-        self.is_over() || self.0 & Self::CLIENT_FIN != 0
+        (self.is_over() || self.0 & Self::CLIENT_FIN != 0) && !self.is_asked_again()
+    }
+
+    /// Did the client refuse the first answer, so that a SYN asks once more for the same connection? The backend may
+    /// have answered for an older one from the same port, which that reset has ended (RFC 9293, 3.10.7.3).
+    #[inline(always)]
+    const fn is_asked_again(self) -> bool {
+        self.0 & (Self::ANSWERED | Self::RESET | Self::RETURNED | Self::FINS) == Self::ANSWERED | Self::RESET
     }
 
     /// Is the connection over: reset, or finished by both sides?
@@ -248,6 +257,11 @@ mod tests {
         );
         assert!(open.is_proven() && !answered.is_proven());
         assert!(!open.next(at, rst, Side::Backend, NUMBER).is_proven(), "refused");
+        let refused = answered.next(at, rst, Side::Client, 0);
+        assert!(refused.is_over() && !refused.is_left(), "its SYN comes again");
+        assert_eq!(refused.next(at, flags(0x02), Side::Client, 0), asked);
+        assert!(asked.next(at, rst, Side::Backend, NUMBER).is_left(), "it was the backend that refused");
+        assert!(open.next(at, rst, Side::Client, NUMBER).is_left(), "it was open");
         let guessed = asked.next(at, rst, Side::Backend, NUMBER).next(at, none, Side::Client, NUMBER);
         assert!(!guessed.is_proven() && free_after(guessed) == 113);
         assert!(

@@ -69,7 +69,14 @@ impl Connection {
     /// Does a client's segment begin another in its place?
     pub fn ends_with(&self, flag: Flag) -> bool {
         flag == Flag::Syn
+            && !self.asks_again()
             && (self.known == Known::Over || !self.is_direct && (self.client_ended || self.is_over()))
+    }
+
+    /// Did the client refuse the backend's first answer? Then its SYN comes again.
+    const fn asks_again(&self) -> bool {
+        let has_ended = self.client_ended || self.backend_ended;
+        !self.is_direct && self.is_answered && self.is_reset && !self.has_returned && !has_ended
     }
 
     /// Has one side broken it off? Then nobody speaks any more.
@@ -89,7 +96,7 @@ impl Connection {
     /// The backend answers.
     pub fn answered(&mut self, flag: Flag) {
         match flag {
-            Flag::Rst => self.is_reset = true,
+            Flag::Rst => (self.is_reset, self.is_answered) = (true, false),
             _ => self.is_answered = true,
         }
         self.backend_ended |= flag == Flag::Fin;
@@ -99,10 +106,13 @@ impl Connection {
     /// otherwise once in a tick; of its end, and of what comes after that, nothing.
     pub fn passed(&mut self, flag: Flag, now: Tick) -> News {
         let (before, is_later) = (self.known, now != self.last);
+        if flag == Flag::Syn && self.asks_again() {
+            (self.is_reset, self.is_answered) = (false, false);
+        }
         self.client_ended |= flag == Flag::Fin;
         self.is_reset |= flag == Flag::Rst;
-        // A SYN again is no sign of life.
-        self.has_returned |= self.is_answered && flag != Flag::Syn;
+        // A SYN again is no sign of life, and a RST acknowledges nothing.
+        self.has_returned |= self.is_answered && !matches!(flag, Flag::Syn | Flag::Rst);
         let (is_over, is_proven) = if self.is_direct {
             (before == Known::Over || self.client_ended || self.is_reset, is_later && flag != Flag::Syn)
         } else {
@@ -110,11 +120,11 @@ impl Connection {
         };
         self.known = match before {
             _ if is_over => Known::Over,
-            Known::Once if flag == Flag::Syn => Known::Once,
+            Known::Over | Known::Once if flag == Flag::Syn => Known::Once,
             before => before.max(if is_proven { Known::Proven } else { Known::Again }),
         };
         self.last = now;
-        if self.known == Known::Over || !is_later && self.known <= before {
+        if self.known == Known::Over || !is_later && self.known <= before.max(Known::Once) {
             News::None
         } else if self.known == Known::Proven {
             News::Proof

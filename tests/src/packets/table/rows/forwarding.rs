@@ -3,7 +3,7 @@
 use lb_common::{reason::Reason, state::Forwarding};
 
 use super::{
-    super::{A, ACK, B, Conn, Family, RST, Row, Side, Site},
+    super::{A, ACK, B, Conn, Datagram, Family, RST, Row, Side, Site},
     on_first, on_proof, on_second, sites,
 };
 
@@ -19,6 +19,7 @@ pub(super) fn rows() -> Vec<Row> {
             rows.push(closed_at_first(site));
             if !site.forwarding.is_direct() {
                 rows.push(refused(site));
+                rows.push(asked_again(site));
             }
         }
     }
@@ -129,6 +130,21 @@ fn refused(site: Site) -> Row {
         .opens(again, A, again.first(), &[])
         .returns(again, A, again.answer(A), &[])
         .goes(again, A, again.data(), &[Reason::SessionNew, Reason::SessionProven])
+}
+
+/// The backend answers for an older connection from the same port, and the client's reset ends that: its SYN comes again,
+/// and is no connection of its own.
+fn asked_again(site: Site) -> Row {
+    let conn = site.conn(0);
+    let reset = Datagram { acknowledged: 0, ..conn.says(RST, b"") };
+    row(site, "a SYN after the client's RST to the first answer asks again")
+        .proves("syn-again")
+        .opens(conn, A, conn.first(), &[])
+        .returns(conn, A, conn.answers(A, ACK, b""), &[])
+        .goes(conn, A, reset, &[])
+        .goes(conn, A, conn.first(), &[])
+        .returns(conn, A, conn.answer(A), &[])
+        .goes(conn, A, conn.data(), &[Reason::SessionNew, Reason::SessionProven])
 }
 
 /// Headers with more in them than the shortest, and shortest frames.
