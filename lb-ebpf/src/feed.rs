@@ -8,6 +8,8 @@
 #![expect(clippy::needless_pass_by_value, reason = "the attribute `xdp` hands the context over by value")]
 
 mod flood;
+mod floor;
+mod frame;
 
 use aya_ebpf::{
     Global,

@@ -8,6 +8,7 @@ use lb_common::reason::Reason;
 use crate::{
     bed::Bed,
     feed::Feed,
+    floor::Floor,
     run::{Action, Clock, Counts},
 };
 
@@ -16,14 +17,14 @@ const CHEAP: u32 = 1_000_000;
 
 /// A kind of packet to measure.
 pub(crate) struct Line {
-    pub(crate) what: &'static str,
-    /// The most it may cost, as a multiple of the empty program.
-    pub(crate) budget: f64,
+    pub(crate) what: String,
+    /// The most it may cost, as a multiple of the empty program; `None` for floors.
+    pub(crate) budget: Option<f64>,
     frame: Vec<u8>,
     /// Packets in one run.
     times: u32,
-    /// What each packet must be counted under.
-    fate: Reason,
+    /// What each packet must be counted under; `None`: it does not meet the packet program.
+    fate: Option<Reason>,
     /// Share of the packets that may open a connection.
     new: RangeInclusive<f64>,
     /// Where packets differ: feeders of the packet program and of the empty one.
@@ -52,13 +53,13 @@ impl Sample {
 
 impl Line {
     /// The same packet again and again.
-    pub(crate) fn same(what: &'static str, budget: f64, frame: Vec<u8>, fate: Reason) -> Self {
+    pub(crate) fn same(what: impl Into<String>, budget: f64, frame: Vec<u8>, fate: Reason) -> Self {
         Self {
-            what,
-            budget,
+            what: what.into(),
+            budget: Some(budget),
             frame,
             times: 300_000,
-            fate,
+            fate: Some(fate),
             new: 0.0..=0.0,
             feeds: None,
             fresh: false,
@@ -69,7 +70,7 @@ impl Line {
 
     /// Packets from `sources` sources in turn, `times` in a run; a share of `new` open a connection.
     pub(crate) fn fed(
-        (what, budget): (&'static str, f64),
+        (what, budget): (impl Into<String>, f64),
         frame: Vec<u8>,
         (sources, times): (u32, u32),
         new: RangeInclusive<f64>,
@@ -85,7 +86,7 @@ impl Line {
 
     /// The same packet again and again, of which the program makes a larger one.
     pub(crate) fn wrapped(
-        (what, budget): (&'static str, f64),
+        (what, budget): (impl Into<String>, f64),
         frame: Vec<u8>,
         (bed, feeder): (&mut Bed, &Path),
     ) -> Result<Self> {
@@ -96,9 +97,23 @@ impl Line {
         Ok(Self { feeds: Some(feeds), ..Self::same(what, budget, frame, Reason::ToBackend) })
     }
 
+    /// One thing of what the packet program does, for packets from `sources` sources in turn.
+    pub(crate) fn floor(
+        what: impl Into<String>,
+        frame: Vec<u8>,
+        (sources, times): (u32, u32),
+        floor: &Floor,
+        (bed, feeder): (&mut Bed, &Path),
+    ) -> Result<Self> {
+        let feeds =
+            (Feed::load(feeder, floor.xdp()?, sources)?, Feed::load(feeder, bed.program.pass(), sources)?);
+        let same = Self::same(what, 0.0, frame, Reason::NotOurs);
+        Ok(Self { times, feeds: Some(feeds), fate: None, budget: None, ..same })
+    }
+
     /// The same line, of packets that no service is there for.
     pub(crate) fn not_ours(self) -> Self {
-        Self { fate: Reason::NotOurs, ..self }
+        Self { fate: Some(Reason::NotOurs), budget: None, ..self }
     }
 
     /// The same line, with an empty flow table at the start of each run.
@@ -119,7 +134,7 @@ impl Line {
         if self.takes_ports {
             bed.free_ports()?;
         }
-        let forwards = matches!(self.fate, Reason::ToBackend | Reason::ToClient);
+        let forwards = matches!(self.fate, Some(Reason::ToBackend | Reason::ToClient));
         let action = if forwards { Action::Tx } else { Action::Pass };
         let clock = Clock::new(bed.program.pass(), &self.frame)?;
         let empty = clock.run(bed.program.pass(), &self.frame, CHEAP, Action::Pass)?;
@@ -133,19 +148,19 @@ impl Line {
             Some((feed, _)) => feed.xdp()?,
         };
         let whole = clock.run(program, &self.frame, self.times, action)?;
-        let after = Counts::read(&bed.program.kernel)?;
-
-        let met = after.since(&before, self.fate);
-        ensure!(
-            met == u64::from(self.times),
-            "{}: {met} of {} were {}",
-            self.what,
-            self.times,
-            self.fate.name()
-        );
-        let new = after.since(&before, Reason::FlowNew) as f64 / f64::from(self.times);
-        ensure!(self.new.contains(&new), "{}: a share of {new} was new, not {:?}", self.what, self.new);
+        self.check(&before, &Counts::read(&bed.program.kernel)?)?;
         self.samples.push(Sample { empty, ns: whole - feeding });
+        Ok(())
+    }
+
+    /// Makes sure that the packets met the fate they should.
+    fn check(&self, before: &Counts, after: &Counts) -> Result<()> {
+        let Self { what, times, fate, new, .. } = self;
+        let Some(fate) = *fate else { return Ok(()) };
+        let met = after.since(before, fate);
+        ensure!(met == u64::from(*times), "{what}: {met} of {times} were {}", fate.name());
+        let opened = after.since(before, Reason::FlowNew) as f64 / f64::from(*times);
+        ensure!(new.contains(&opened), "{what}: a share of {opened} was new, not {new:?}");
         Ok(())
     }
 }

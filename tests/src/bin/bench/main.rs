@@ -8,6 +8,7 @@
 mod against;
 mod bed;
 mod feed;
+mod floor;
 mod frame;
 mod line;
 mod plan;
@@ -43,7 +44,7 @@ struct Args {
     /// Runs of each line
     #[arg(long, default_value_t = 25)]
     rounds: u32,
-    /// Only the lines whose name contains this
+    /// Only the groups, or else the lines, whose name contains this; "sizes" are another
     #[arg(long, default_value = "", hide_default_value = true)]
     only: String,
     /// Object file of the feeder, which varies packets
@@ -59,40 +60,48 @@ fn main() -> Result<ExitCode> {
 
     // What it costs to store a connection is measured on more of them than a CPU stores in a second.
     let limits = Limits { new_flows_per_second: u32::MAX, new_pins_per_second: u32::MAX, ..model.limits };
-    let mut groups = plan::groups(&limits, &args.feeder)?;
-    for plan::Group { bed, lines } in &mut groups {
-        lines.retain(|line| line.what.contains(&args.only));
+    let mut plans = plan::all(&limits, &args.feeder);
+    // By the name of a group, or else of lines, for which all have to be made.
+    if plans.iter().any(|plan| plan.name.contains(&args.only)) {
+        plans.retain(|plan| plan.name.contains(&args.only));
+    }
+    let mut lines = Vec::new();
+    for plan in plans {
+        let is_meant = plan.name.contains(&args.only);
+        let mut group = plan.prepare()?;
+        group.lines.retain(|line| is_meant || line.what.contains(&args.only));
         for _ in 0..args.rounds {
-            for line in &mut *lines {
-                line.measure(bed)?;
+            for line in &mut group.lines {
+                line.measure(&mut group.bed)?;
             }
         }
+        lines.append(&mut group.lines);
     }
-    let sizes = size::measure(&limits, model.nat.ports, &args.feeder)?;
+    let sizes = "sizes".contains(&args.only).then(|| size::measure(&limits, model.nat.ports, &args.feeder));
+    let sizes = sizes.transpose()?;
 
-    let lines = || groups.iter().flat_map(|group| &group.lines);
-    let empty = report::empty(lines());
-    let rows: Vec<_> = lines().map(Row::of).collect();
+    let empty = report::empty(&lines);
+    let rows: Vec<_> = lines.iter().map(Row::of).collect();
     println!("{}", Row::HEADING);
-    println!("{:34} {empty:6.1} {:7.2}", "empty program", 1.0);
+    println!("{:38} {empty:6.1} {:7.2}", "empty program", 1.0);
     for row in &rows {
         println!("{row}");
     }
-    for line in &sizes.lines {
+    for line in sizes.iter().flat_map(|sizes| &sizes.lines) {
         println!("{line}");
     }
     if let Some(saved) = saved {
         println!("\nratios, saved and now");
         for row in &rows {
-            println!("{:34} {}", row.what, saved.compare(row));
+            println!("{:38} {}", row.what, saved.compare(row));
         }
     }
     if let Some(path) = args.json {
         let rows: Vec<_> = rows.iter().map(Row::json).collect();
-        let all = json!({ "version": 1, "empty_ns": empty, "rows": rows, "sizes": sizes.json });
+        let all = json!({ "version": 1, "empty_ns": empty, "rows": rows, "sizes": sizes.as_ref().map(|sizes| &sizes.json) });
         fs::write(&path, format!("{all:#}\n")).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    let good = sizes.good && rows.iter().all(|row| row.grade != Grade::Over);
+    let good = sizes.is_none_or(|sizes| sizes.good) && rows.iter().all(|row| row.grade != Some(Grade::Over));
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

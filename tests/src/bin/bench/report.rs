@@ -37,13 +37,13 @@ impl Grade {
 
 /// A line's result.
 pub(crate) struct Row {
-    pub(crate) what: &'static str,
+    pub(crate) what: String,
     ns: f64,
     /// Median of the runs' own ratios, and the middle half of them.
     pub(crate) ratio: f64,
     pub(crate) spread: (f64, f64),
-    budget: f64,
-    pub(crate) grade: Grade,
+    budget: Option<f64>,
+    pub(crate) grade: Option<Grade>,
 }
 
 impl Row {
@@ -51,12 +51,12 @@ impl Row {
         let ratios = sorted(&line.samples, Sample::ratio);
         let ratio = quantile(&ratios, 0.5);
         Self {
-            what: line.what,
+            what: line.what.clone(),
             ns: quantile(&sorted(&line.samples, |sample| sample.ns), 0.5),
             ratio,
             spread: (quantile(&ratios, 0.25), quantile(&ratios, 0.75)),
             budget: line.budget,
-            grade: Grade::of(ratio, line.budget),
+            grade: line.budget.map(|budget| Grade::of(ratio, budget)),
         }
     }
 
@@ -64,26 +64,29 @@ impl Row {
         let Self { what, ns, ratio, spread, budget, grade } = self;
         json!({
             "what": what, "ns": ns, "ratio": ratio, "ratio_quartiles": [spread.0, spread.1],
-            "budget": budget, "grade": grade.name(),
+            "budget": budget, "grade": grade.map(Grade::name),
         })
     }
 
     /// What stands above the columns.
     pub(crate) const HEADING: &str =
-        "what                                   ns   ratio   (middle half)  budget";
+        "what                                       ns   ratio   (middle half)  budget";
 }
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { what, ns, ratio, spread: (low, high), budget, grade } = self;
-        let grade = grade.name();
-        write!(f, "{what:34} {ns:6.1} {ratio:7.2} {low:7.2}..{high:<6.2} {budget:7.1}  {grade}")
+        write!(f, "{what:38} {ns:6.1} {ratio:7.2} {low:7.2}..{high:<6.2}")?;
+        match (budget, grade) {
+            (Some(budget), Some(grade)) => write!(f, " {budget:7.1}  {}", grade.name()),
+            _ => write!(f, " {:>7}  floor", "-"),
+        }
     }
 }
 
 /// ns of the empty program, over all runs of all lines.
-pub(crate) fn empty<'a>(lines: impl Iterator<Item = &'a Line>) -> f64 {
-    let all: Vec<_> = lines.flat_map(|line| &line.samples).copied().collect();
+pub(crate) fn empty(lines: &[Line]) -> f64 {
+    let all: Vec<_> = lines.iter().flat_map(|line| &line.samples).copied().collect();
     quantile(&sorted(&all, |sample| sample.empty), 0.5)
 }
 

@@ -1,0 +1,54 @@
+//! Many connections in turn: what memory costs.
+
+use std::{path::Path, thread::sleep};
+
+use anyhow::Result;
+use lb_common::state::Forwarding;
+use lb_user::model::Limits;
+
+use super::{Group, PORTS, address};
+use crate::{
+    bed::{Bed, TICK},
+    feed::Feed,
+    floor::{Floor, Part},
+    frame::{self, Segment},
+    line::Line,
+    run::{Action, run},
+};
+
+/// Budget of 512k flows, in multiples of the empty program.
+const MANY: f64 = 12.0;
+/// Packets in one run.
+const TIMES: u32 = 524_288;
+/// Connections in a line of the flow table.
+const TO_A_LINE: u32 = 2;
+
+/// Packets of `count` connections in turn, with what each asks for once a tick, in a table made for so many; and what a
+/// line of an array of that size costs. `dsr`, v4.
+pub(super) fn flows(name: &str, count: u32, limits: &Limits, feeder: &Path) -> Result<Group> {
+    let limits = Limits { flows: count, ..limits.clone() };
+    let service = address("192.0.2.1:80");
+    let mut bed = Bed::load(&limits, PORTS, &[])?;
+    bed.serve(service, Forwarding::Dsr, (0, 0))?;
+    let packet = |segment| frame::tcp(address("10.0.0.0:1024"), service, segment);
+    let mut prime = Feed::load(feeder, bed.program.xdp(), count)?;
+    run(prime.xdp()?, &packet(Segment::Syn)?, count, Action::Tx)?;
+    sleep(TICK);
+    prime.rewind()?;
+    run(prime.xdp()?, &packet(Segment::Ack)?, count, Action::Tx)?;
+    let turns = (count, TIMES);
+    // A few have found no place, and displace each other for as long as they have traffic.
+    let known = (format!("{name} flows"), MANY);
+    let known = Line::fed(known, packet(Segment::Ack)?, turns, 0.0..=0.01, (&mut bed, feeder))?;
+    // What no design with a table in memory gets below: strangers' packets touch a line of it or two, and no more.
+    let elsewhere = || frame::tcp(address("10.0.0.0:1024"), address("192.0.2.9:80"), Segment::Ack);
+    let strangers = (format!("  {name}: strangers"), MANY);
+    let strangers = Line::fed(strangers, elsewhere()?, turns, 0.0..=0.0, (&mut bed, feeder))?.not_ours();
+    let mut lines = vec![known, strangers];
+    for (what, part) in [("one line read", Part::Read), ("one line written", Part::Write)] {
+        let floor = Floor::load(feeder, part, count / TO_A_LINE)?;
+        let what = format!("  {name}: {what}");
+        lines.push(Line::floor(what, elsewhere()?, turns, &floor, (&mut bed, feeder))?);
+    }
+    Ok(Group { bed, lines })
+}

@@ -1,0 +1,64 @@
+//! What is measured: the tables, and the lines that run on them.
+
+mod known;
+mod many;
+mod new;
+
+use std::{net::SocketAddr, path::Path};
+
+use anyhow::{Context as _, Result};
+use lb_common::state::Forwarding;
+use lb_user::model::Limits;
+
+use crate::{bed::Bed, line::Line};
+use new::{Table, new_connections};
+
+/// The default range.
+const PORTS: (u16, u16) = (1024, 32_767);
+
+/// Tables and the lines that run on them.
+pub(crate) struct Group {
+    pub(crate) bed: Bed,
+    pub(crate) lines: Vec<Line>,
+}
+
+/// A group that is still to be made ready, and what it is called.
+pub(crate) struct Plan<'a> {
+    pub(crate) name: String,
+    prepare: Box<dyn FnOnce() -> Result<Group> + 'a>,
+}
+
+impl<'a> Plan<'a> {
+    fn new(name: impl Into<String>, prepare: impl FnOnce() -> Result<Group> + 'a) -> Self {
+        Self { name: name.into(), prepare: Box::new(prepare) }
+    }
+
+    /// Loads programs, fills tables, opens connections.
+    pub(crate) fn prepare(self) -> Result<Group> {
+        let Self { name, prepare } = self;
+        prepare().with_context(|| format!("cannot prepare {name:?}"))
+    }
+}
+
+/// Everything.
+pub(crate) fn all<'a>(limits: &'a Limits, feeder: &'a Path) -> Vec<Plan<'a>> {
+    let mut plans = vec![
+        Plan::new("one connection", || known::one_flow(limits, feeder)),
+        Plan::new("tunnels", || known::tunnels(limits, feeder)),
+    ];
+    for (name, count) in [("4k", 1 << 12), ("64k", 1 << 16), ("512k", 1 << 19), ("4M", 1 << 22)] {
+        plans.push(Plan::new(format!("{name} flows"), move || many::flows(name, count, limits, feeder)));
+    }
+    for (forwarding, name) in [(Forwarding::Dsr, "dsr"), (Forwarding::Nat, "nat")] {
+        for (table, state) in [(Table::Free, "free"), (Table::Full, "full")] {
+            let name = format!("new connection, {name}, table {state}");
+            let what = name.clone();
+            plans.push(Plan::new(name, move || new_connections(&what, forwarding, table, feeder, limits)));
+        }
+    }
+    plans
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().expect("written here")
+}

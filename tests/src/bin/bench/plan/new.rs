@@ -1,0 +1,63 @@
+//! Packets that open connections.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+};
+
+use anyhow::Result;
+use lb_common::state::Forwarding;
+use lb_user::model::Limits;
+
+use super::{Group, PORTS, address};
+use crate::{
+    bed::Bed,
+    feed::Feed,
+    frame::{self, Segment},
+    line::Line,
+    run::{Action, run},
+};
+
+/// Budget, in multiples of the empty program.
+const NEW: f64 = 15.0;
+/// Sources that never come again within a bench.
+const ENDLESS: u32 = 1 << 30;
+
+/// SYNs of new clients, which in `nat` take a source port each. v4.
+pub(super) fn new_connections(
+    what: &str,
+    forwarding: Forwarding,
+    table: Table,
+    feeder: &Path,
+    limits: &Limits,
+) -> Result<Group> {
+    // With a single backend (see `Bed::serve`) it takes many source addresses to use all port ranges.
+    let addresses: Vec<_> = (0..=254).map(|last| IpAddr::V4(Ipv4Addr::new(198, 18, 0, last))).collect();
+    let mut bed = Bed::load(limits, PORTS, &addresses)?;
+    let (service, filler) = (address("192.0.2.1:80"), address("192.0.2.2:80"));
+    // Long runs, as caches are cold at first; but each must not use up the ports.
+    let (sources, times) = if forwarding == Forwarding::Nat { ((0, 255), 40_000) } else { ((0, 0), 300_000) };
+    bed.serve(service, forwarding, sources)?;
+    let syn = |to| frame::tcp(address("10.0.0.0:1024"), to, Segment::Syn);
+    let line = Line::fed((what, NEW), syn(service)?, (ENDLESS, times), 1.0..=1.0, (&mut bed, feeder))?;
+    let line = if forwarding == Forwarding::Nat { line.with_free_ports() } else { line };
+    let line = match table {
+        Table::Free => line.with_free_table(),
+        Table::Full => {
+            bed.serve(filler, Forwarding::Dsr, (0, 0))?;
+            let feed = Feed::load(feeder, bed.program.xdp(), ENDLESS)?;
+            run(feed.xdp()?, &syn(filler)?, 4 * limits.flows, Action::Tx)?;
+            line
+        }
+    };
+    Ok(Group { bed, lines: vec![line] })
+}
+
+/// State of the flow table.
+#[derive(Clone, Copy)]
+pub(super) enum Table {
+    /// Every way holds a live connection.
+    Full,
+    /// Most ways are free.
+    Free,
+}
