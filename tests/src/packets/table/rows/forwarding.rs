@@ -138,7 +138,7 @@ fn asked_again(site: Site) -> Row {
     let conn = site.conn(0);
     let reset = Datagram { acknowledged: 0, ..conn.says(RST, b"") };
     row(site, "a SYN after the client's RST to the first answer asks again")
-        .proves("syn-again")
+        .proves("syn-after-refusal")
         .opens(conn, A, conn.first(), &[])
         .returns(conn, A, conn.answers(A, ACK, b""), &[])
         .goes(conn, A, reset, &[])
