@@ -32,6 +32,12 @@ pub const fn second_index(hash: u64, mask: u32) -> u32 {
     ((hash >> 32) as u32 ^ (hash as u32).wrapping_mul(0x9e37_79b1) >> 7) & mask
 }
 
+/// The way that a tuple has if it is free, or worth no more than any other.
+#[inline(always)]
+const fn home(hash: u64) -> usize {
+    hash as usize >> 8 & (WAYS - 1)
+}
+
 /// What an insertion displaced.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Displaced {
@@ -48,6 +54,11 @@ impl Bucket {
     /// the backend's generation is known.
     #[inline(always)]
     pub fn position(&self, hash: u64) -> Option<usize> {
+        // At home first: most are there, and the processor need not guess which way it will be.
+        let home = home(hash);
+        if self.ways[home].has_tag(hash) {
+            return Some(home);
+        }
         self.ways.iter().position(|way| way.has_tag(hash))
     }
 
@@ -86,9 +97,9 @@ impl Bucket {
             return Displaced::Nothing;
         }
         let now = entry.refreshed();
-        let mut victim = &self.ways[0];
+        let mut victim = &self.ways[home(hash)];
         let mut least = victim.entry().rank(now);
-        for way in &self.ways[1..] {
+        for way in &self.ways {
             let rank = way.entry().rank(now);
             if rank < least {
                 (victim, least) = (way, rank);
