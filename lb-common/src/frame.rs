@@ -9,7 +9,10 @@
 //! nothing about the next one: lengths can't change in between, but the check is made again, as the
 //! kernel's verifier demands to see it beside the access.
 
-use crate::net::{Be16, Mac, V4, V6};
+use crate::{
+    net::{Address, Be16, Mac, V4, V6},
+    packet::Packet,
+};
 
 /// Types that may be copied out of and into a packet.
 ///
@@ -122,6 +125,11 @@ pub trait Frame {
     #[inline(always)]
     fn forget(&self, number: u64) -> u64 {
         number
+    }
+
+    /// The same for what was read of a packet.
+    fn forget_packet<A: Address>(&self, packet: &mut Packet<A>) {
+        let _same = packet;
     }
 
     /// Index of the interface it came in by.

@@ -6,7 +6,8 @@ use aya_ebpf::{
 };
 use lb_common::{
     frame::{Frame, Pair, TAG, Wire, WireMac},
-    net::Mac,
+    net::{Address, Mac, V4, V6},
+    packet::Packet,
 };
 
 /// Offset of the first tag, or of the type where there is none.
@@ -187,6 +188,16 @@ impl Frame for XdpFrame<'_> {
     }
 
     #[inline(always)]
+    fn forget_packet<A: Address>(&self, packet: &mut Packet<A>) {
+        let packet = core::ptr::from_mut(packet);
+        if A::WORDS == V4::WORDS {
+            limpet_forget_v4(packet.cast());
+        } else {
+            limpet_forget_v6(packet.cast());
+        }
+    }
+
+    #[inline(always)]
     fn ingress(&self) -> u32 {
         self.ctx.ingress_ifindex() as u32
     }
@@ -199,4 +210,18 @@ extern "C" fn limpet_forget(number: u64) -> u64 {
     // Volatile, or the compiler would see that the call gives nothing new and leave it out.
     // SAFETY: the pointer is a live local's.
     unsafe { (&raw const number).read_volatile() }
+}
+
+/// [`Frame::forget_packet`]: a global function may have written whatever it was given.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn limpet_forget_v4(packet: *mut Packet<V4>) -> u64 {
+    limpet_forget(u64::from(packet.is_null()))
+}
+
+/// The same for IPv6.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn limpet_forget_v6(packet: *mut Packet<V6>) -> u64 {
+    limpet_forget(u64::from(packet.is_null()))
 }

@@ -44,12 +44,19 @@ fn limpet_new(ctx: XdpContext) -> u32 {
 fn conclude(ctx: &XdpContext, mut fate: Fate) -> u32 {
     // Most are sent, and asked nothing else.
     if !fate.is_sent() {
-        if fate == Fate::RARE || fate == Fate::NEW {
-            let next = if fate == Fate::RARE { RARE } else { NEW };
+        // A call each, and not one with a variable: to a place that it knows the kernel jumps directly, which is
+        // some 10 ns less where indirect jumps are guarded.
+        if fate == Fate::NEW {
             // SAFETY: the context is the one that the kernel called us with.
-            unsafe { PROGRAMS.tail_call(ctx, next) };
+            unsafe { PROGRAMS.tail_call(ctx, NEW) };
             // The daemon fills the places before it attaches.
             return xdp_action::XDP_ABORTED;
+        }
+        if fate == Fate::RARE {
+            // SAFETY: as above.
+            unsafe { PROGRAMS.tail_call(ctx, RARE) };
+            // Or the compiler would make one call of both.
+            return core::hint::black_box(xdp_action::XDP_ABORTED);
         }
         if fate.wants_answer() {
             fate = fate.answered(&mut XdpFrame::new(ctx), &BpfTables);
