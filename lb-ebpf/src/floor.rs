@@ -43,7 +43,7 @@ fn limpet_floor_hash(ctx: XdpContext) -> u32 {
     let Some(packet) = packet(&ctx) else { return xdp_action::XDP_ABORTED };
     let key = [place(&packet).into(), 0, 1];
     // SAFETY: what is found is compared with nothing and not kept.
-    if unsafe { KEYS.get(&key) }.is_some() { xdp_action::XDP_PASS } else { xdp_action::XDP_DROP }
+    if unsafe { KEYS.get(key) }.is_some() { xdp_action::XDP_PASS } else { xdp_action::XDP_DROP }
 }
 
 /// Reads one line.
