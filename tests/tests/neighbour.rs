@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lb_user::neighbour::{Change, Claim, LinkError, Links, Mac, NextHop, Resolver, Unresolved, announce};
+use lb_user::neighbour::{Announcer, Change, Claim, LinkError, Links, Mac, NextHop, Resolver, Unresolved};
 use nix::{
     sched::{CloneFlags, unshare},
     unistd::{Pid, gettid},
@@ -243,7 +243,7 @@ fn an_announcement_moves_an_address_at_once() {
         for address in ["10.9.0.2", "fd09::2"] {
             peer.run(move || {
                 let ifindex = nix::net::if_::if_nametoindex("eth0").unwrap();
-                announce(ifindex, address.parse().unwrap()).unwrap();
+                Announcer::new(ifindex).unwrap().announce(address.parse().unwrap()).unwrap();
             });
             let moved = timeout(Duration::from_secs(1), next(&mut changes)).await.expect("at once");
             assert_eq!(moved, (address.to_owned(), via_eth0(OTHER)));
@@ -257,7 +257,7 @@ fn an_announcement_needs_an_ethernet_interface() {
         ip("tuntap add tun0 mode tun");
         for (ifindex, what) in [(nix::net::if_::if_nametoindex("tun0").unwrap(), "tun0"), (4_000, "nothing")]
         {
-            let error = announce(ifindex, address("10.9.0.1")).unwrap_err();
+            let error = Announcer::new(ifindex).unwrap_err();
             assert_eq!(
                 error.to_string(),
                 format!("interface {ifindex} is not Ethernet, or is gone"),

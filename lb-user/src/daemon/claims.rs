@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use crate::{
     model::Model,
-    neighbour::{Claim, Interface, Links, announce},
+    neighbour::{Announcer, Claim, Interface, Links},
 };
 
 /// Addresses that this daemon holds.
@@ -38,14 +38,32 @@ impl Claims {
             true => model.services.iter().map(|service| (ifindex, service.address)).collect(),
             false => BTreeSet::new(),
         };
-        for &(ifindex, address) in wanted.difference(&self.held.clone()) {
+        let new: Vec<_> = wanted.difference(&self.held).map(|(_, address)| *address).collect();
+        if !new.is_empty() {
+            self.take(links, ifindex, new).await?;
+        }
+        for (ifindex, address) in self.held.difference(&wanted).copied().collect::<Vec<_>>() {
+            links.release(ifindex, address).await?;
+            self.held.remove(&(ifindex, address));
+        }
+        Ok(())
+    }
+
+    /// Adds addresses to an interface, and tells its segment.
+    async fn take(&mut self, links: &mut Links, ifindex: u32, new: Vec<IpAddr>) -> Result<()> {
+        let announcer = Announcer::new(ifindex);
+        for address in new {
             match links.claim(ifindex, address).await? {
                 Claim::Foreign => {
                     info!("{address} is on the interface already; it stays there at the end");
                     continue;
                 }
                 Claim::Added => {
-                    if let Err(error) = announce(ifindex, address) {
+                    let announced = match &announcer {
+                        Ok(announcer) => announcer.announce(address).map_err(|error| error.to_string()),
+                        Err(error) => Err(error.to_string()),
+                    };
+                    if let Err(error) = announced {
                         warn!(
                             "cannot announce {address}: {error}; neighbours learn of it when they next ask"
                         );
@@ -54,10 +72,6 @@ impl Claims {
                 Claim::Held => {}
             }
             self.held.insert((ifindex, address));
-        }
-        for (ifindex, address) in self.held.difference(&wanted).copied().collect::<Vec<_>>() {
-            links.release(ifindex, address).await?;
-            self.held.remove(&(ifindex, address));
         }
         Ok(())
     }

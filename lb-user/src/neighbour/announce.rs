@@ -1,6 +1,10 @@
 //! Tells a segment that an address is here now, so that nobody waits for an old entry to age.
 
-use std::{io, net::IpAddr, os::fd::AsRawFd};
+use std::{
+    io,
+    net::IpAddr,
+    os::fd::{AsRawFd, OwnedFd},
+};
 
 use etherparse::{
     ArpHardwareId, ArpOperation, ArpPacket, EtherType, Icmpv6Type, PacketBuilder,
@@ -16,17 +20,35 @@ use super::Mac;
 /// Neighbour advertisements count only from their own link: nobody may have forwarded them.
 const HOP_LIMIT: u8 = 255;
 
-/// Sends a gratuitous ARP request, or an unsolicited neighbour advertisement, once.
-///
-/// # Errors
-/// The interface is gone or is not Ethernet, or `CAP_NET_RAW` is missing.
-pub fn announce(ifindex: u32, address: IpAddr) -> io::Result<()> {
-    let (interface, mac) = ethernet(ifindex)?;
-    // Without a protocol the socket receives nothing: it is for sending only.
-    let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)?;
-    bind(socket.as_raw_fd(), &interface)?;
-    send(socket.as_raw_fd(), &frame(mac, address)?, MsgFlags::empty())?;
-    Ok(())
+/// Speaks on the segment of one interface. To be kept for as many addresses as there are to be announced: to find the
+/// interface, all addresses of the host are listed.
+#[derive(Debug)]
+pub struct Announcer {
+    socket: OwnedFd,
+    mac: Mac,
+}
+
+impl Announcer {
+    /// On this interface.
+    ///
+    /// # Errors
+    /// The interface is gone or is not Ethernet, or `CAP_NET_RAW` is missing.
+    pub fn new(ifindex: u32) -> io::Result<Self> {
+        let (interface, mac) = ethernet(ifindex)?;
+        // Without a protocol the socket receives nothing: it is for sending only.
+        let socket = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None)?;
+        bind(socket.as_raw_fd(), &interface)?;
+        Ok(Self { socket, mac })
+    }
+
+    /// Sends a gratuitous ARP request, or an unsolicited neighbour advertisement, once.
+    ///
+    /// # Errors
+    /// The interface is gone or down.
+    pub fn announce(&self, address: IpAddr) -> io::Result<()> {
+        send(self.socket.as_raw_fd(), &frame(self.mac, address)?, MsgFlags::empty())?;
+        Ok(())
+    }
 }
 
 /// The socket address of an interface, as the kernel lists it, and the MAC address in it.

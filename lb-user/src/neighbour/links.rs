@@ -139,7 +139,7 @@ impl Links {
     ///
     /// An IPv6 address skips duplicate detection, which would leave it silent for a second, and is deprecated from
     /// birth: it answers, but the kernel does not choose it as a source for packets of its own, such as health
-    /// checks, as it otherwise may for the longest prefix. Say so to the segment with [`announce`](super::announce).
+    /// checks, as it otherwise may for the longest prefix. Say so to the segment with an [`Announcer`](super::Announcer).
     ///
     /// # Errors
     /// The kernel refused; without `CAP_NET_ADMIN` it does.

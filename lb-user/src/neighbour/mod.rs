@@ -30,7 +30,7 @@ use std::{
     time::Duration,
 };
 
-pub use announce::announce;
+pub use announce::Announcer;
 pub use changes::Changes;
 pub use links::{Address, Claim, Interface, LinkError, Links};
 use rtnetlink::MulticastGroup;
