@@ -332,6 +332,7 @@ fn the_set_is_followed() {
         resolver.reconcile([address("10.9.0.2"), address("fd09::2")]);
         assert_eq!(next(&mut changes).await.0, "fd09::2");
         resolver.reconcile([address("fd09::2")]);
+        assert_eq!(["10.9.0.2", "fd09::2"].map(|it| resolver.wants(address(it))), [false, true]);
         // Removed: its fate is no longer ours.
         no_change(&mut changes, Duration::from_millis(200)).await;
         ip("neighbour replace 10.9.0.2 lladdr 02:00:00:00:00:03 dev eth0 nud permanent");

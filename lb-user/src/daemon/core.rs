@@ -115,7 +115,7 @@ impl Core {
             targets(model).map(|target| Target { initially_up: up(&target.key), ..target }).collect();
         self.monitor.reconcile(wanted);
         self.resolver.reconcile(addresses(model));
-        self.unreachable.retain(|address, _| addresses(model).any(|wanted| wanted == *address));
+        self.unreachable.retain(|address, _| self.resolver.wants(*address));
         if let Some(first) = self.attachments.first() {
             self.claims.follow(&mut self.links, model, first.ifindex).await?;
         }
@@ -181,7 +181,7 @@ impl Core {
 
     fn note_next_hop(&mut self, Change { address, next_hop }: Change) {
         // It was under way while its backend was removed.
-        if !addresses(&self.model).any(|wanted| wanted == address) {
+        if !self.resolver.wants(address) {
             return;
         }
         match next_hop {

@@ -144,6 +144,11 @@ impl Resolver {
     pub fn reconcile(&self, addresses: impl IntoIterator<Item = IpAddr>) {
         self.wanted.send_replace(addresses.into_iter().collect());
     }
+
+    /// Whether an address is one of those. A change that was under way while its address was taken away is stale.
+    pub fn wants(&self, address: IpAddr) -> bool {
+        self.wanted.borrow().contains(&address)
+    }
 }
 
 /// The bits in an address, which is the length of a prefix that holds just this one.
