@@ -98,11 +98,9 @@ impl Actor {
     /// Makes `addresses` the ones that are kept.
     async fn follow(&mut self, addresses: BTreeSet<IpAddr>) {
         self.entries.retain(|address, _| addresses.contains(address));
-        for address in addresses {
-            if !self.entries.contains_key(&address) {
-                let path = route::look_up(&self.handle, address).await;
-                self.entries.insert(address, Entry { path, told: None });
-            }
+        let new = addresses.into_iter().filter(|address| !self.entries.contains_key(address)).collect();
+        for (address, path) in route::look_up_all(&self.handle, new).await {
+            self.entries.insert(address, Entry { path, told: None });
         }
         self.tell_and_confirm().await;
     }
@@ -147,8 +145,11 @@ impl Actor {
     /// Looks up every route anew.
     async fn reroute(&mut self) {
         self.reroute = false;
-        for (address, entry) in &mut self.entries {
-            entry.path = route::look_up(&self.handle, *address).await;
+        let known = self.entries.keys().copied().collect();
+        for (address, path) in route::look_up_all(&self.handle, known).await {
+            if let Some(entry) = self.entries.get_mut(&address) {
+                entry.path = path;
+            }
         }
         self.tell_and_confirm().await;
     }

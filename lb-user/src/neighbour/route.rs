@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use netlink_packet_route::{
     AddressFamily,
     route::{RouteAddress, RouteAttribute, RouteMessage, RouteType, RouteVia},
@@ -12,8 +12,21 @@ use rtnetlink::Handle;
 
 use super::{Unresolved, full_prefix, table::Path};
 
+/// Lookups under way at once: one by one each waits for two changes of threads. An answer that finds the socket's buffer
+/// full is lost, so there must be room for as many.
+const AT_ONCE: usize = 32;
+
+/// Where packets to each of these addresses go, in any order.
+pub(super) async fn look_up_all(
+    handle: &Handle,
+    addresses: Vec<IpAddr>,
+) -> Vec<(IpAddr, Result<Path, Unresolved>)> {
+    let look_up = |address| async move { (address, look_up(handle, address).await) };
+    stream::iter(addresses).map(look_up).buffer_unordered(AT_ONCE).collect().await
+}
+
 /// Where a packet to `address` goes.
-pub(super) async fn look_up(handle: &Handle, address: IpAddr) -> Result<Path, Unresolved> {
+async fn look_up(handle: &Handle, address: IpAddr) -> Result<Path, Unresolved> {
     let mut message = RouteMessage::default();
     message.header.address_family = match address {
         IpAddr::V4(_) => AddressFamily::Inet,
