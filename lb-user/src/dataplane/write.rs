@@ -60,10 +60,9 @@ impl Dataplane for Kernel {
     }
 
     fn set_slots(&mut self, base: u32, slots: &[u32]) -> Result<()> {
-        for (at, &id) in (base..).zip(slots) {
-            self.slots.set(at, Raw(id), 0).with_context(|| format!("cannot write slot {at}"))?;
-        }
-        Ok(())
+        let keys: Vec<u32> = (base..).take(slots.len()).collect();
+        batch::update(self.slots.map().fd().as_fd(), &keys, slots)
+            .with_context(|| format!("cannot write {} slots from {base} on", slots.len()))
     }
 
     fn set_service(&mut self, key: &ServiceKey, service: &Service) -> Result<()> {
