@@ -25,10 +25,12 @@
 //! above (about 5 % with 2,048 slots for each backend, more with fewer). Give a service at least 100 slots for each
 //! backend; with a handful for each, chance decides, and a backend may own none.
 
+mod firsts;
 mod score;
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
+pub use firsts::Firsts;
 use score::{Scorer, SlotKey};
 
 /// The owner of every slot of a service without backends.
@@ -45,6 +47,15 @@ pub struct Member<'a> {
     pub id: u32,
 }
 
+/// A slot table, and what helps to make the next one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// The id of the owner of each slot.
+    pub slots: Vec<u32>,
+    /// What each slot wants first; `None` where that is soon found anew.
+    pub firsts: Option<Firsts>,
+}
+
 /// The id of the owner of each of `slots` slots.
 ///
 /// Depends on names, weights and seed only: neither on the order of the members nor on their ids. With no
@@ -53,24 +64,30 @@ pub struct Member<'a> {
 /// No backend gets more than its share and 2 %, or its share rounded up to a whole slot where that is
 /// more: below 50 slots for each backend the rounding is what bounds the balance.
 pub fn fill(members: &[Member], slots: u32, seed: [u8; 16]) -> Vec<u32> {
+    fill_after(None, members, slots, seed).slots
+}
+
+/// The same table as by [`fill`], sooner where there was one of nearly the same members before.
+///
+/// `before` is of a table of the same seed.
+pub fn fill_after(before: Option<&Firsts>, members: &[Member], slots: u32, seed: [u8; 16]) -> Table {
     let mut table = vec![NO_BACKEND; slots as usize];
     let mut candidates = candidates(members, slots, seed);
     if candidates.is_empty() {
-        return table;
+        return Table { slots: table, firsts: None };
     }
     let keys: Vec<SlotKey> = (0..slots).map(|slot| SlotKey::new(slot, seed)).collect();
-    let mut open: Vec<Open> =
-        candidates.iter().enumerate().map(|(c, candidate)| (c as u32, candidate.scorer)).collect();
-    let proposal = |slot: u32, open: &[Open]| {
-        best(keys[slot as usize], open).map(|(score, c)| Reverse((score, slot, c)))
-    };
-
-    let mut proposals: BinaryHeap<_> = (0..slots).filter_map(|slot| proposal(slot, &open)).collect();
+    let scorers: Vec<Scorer> = candidates.iter().map(|candidate| candidate.scorer).collect();
+    let firsts = Firsts::find(before, &keys, scorers);
+    let mut open = firsts.open();
+    let mut proposals: BinaryHeap<_> =
+        (0..).zip(firsts.choices()).map(|(slot, &(score, c))| Reverse((score, slot, c))).collect();
     while let Some(Reverse((_, slot, c))) = proposals.pop() {
         let candidate = &mut candidates[c as usize];
         if candidate.room == 0 {
             // The rooms add up to all slots or more, so a free slot always finds another.
-            proposals.extend(proposal(slot, &open));
+            let next = best(keys[slot as usize], &open);
+            proposals.extend(next.map(|(score, c)| Reverse((score, slot, c))));
             continue;
         }
         table[slot as usize] = candidate.id;
@@ -79,7 +96,7 @@ pub fn fill(members: &[Member], slots: u32, seed: [u8; 16]) -> Vec<u32> {
             open.retain(|&(other, _)| other != c);
         }
     }
-    table
+    Table { slots: table, firsts: firsts.worth_keeping() }
 }
 
 /// A candidate with room left, by its index.

@@ -34,7 +34,7 @@ impl SlotKey {
 }
 
 /// A backend's half of every score.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Scorer {
     name: u64,
     /// 2^64 / weight: a product in place of a division for each pair.
