@@ -75,8 +75,9 @@ pub fn plan(current: &State, model: &Model, inputs: &Inputs) -> Result<Plan> {
     plan.homes(current, model)?;
     plan.members(current, model, &numbers);
     let by_id = plan.quic(current, model);
-    for service in &model.services {
-        plan.service(current, inputs, service, &places, (&numbers, &by_id))?;
+    let slot_tables = plan.slot_tables(current, model, inputs, &numbers);
+    for (service, table) in model.services.iter().zip(slot_tables) {
+        plan.service(current, (service, table), &places, (&numbers, &by_id))?;
     }
     plan.beside(current, model, inputs);
     plan.leave(current, model, &numbers);

@@ -1,6 +1,6 @@
 //! Services: their entries, and their slot tables.
 
-use std::sync::Arc;
+use std::{sync::Arc, thread};
 
 use anyhow::Result;
 use lb_common::{
@@ -14,16 +14,52 @@ use super::{
 use crate::{
     health::BackendKey,
     model::{self, Model},
-    slots::{self, Member},
+    slots::{self, Member, Table},
 };
 
+/// So many services are worth a thread of their own, which takes as long to start as some of their tables to fill.
+const WORTH_A_THREAD: usize = 64;
+
+/// What is installed of a service, with its slot table.
+fn before<'s>(current: &'s State, service: &model::Service, numbers: &Numbers) -> Option<&'s ServiceState> {
+    let known = recipe::service_keys(service).filter_map(|key| current.services.get(&key));
+    known.filter(|known| numbers.is_own(service, &known.entry)).find(|known| known.table.is_some())
+}
+
 impl Plan {
+    /// The slot table of each service, in order: by several threads where there are many.
+    pub(super) fn slot_tables(
+        &self,
+        current: &State,
+        model: &Model,
+        inputs: &Inputs,
+        numbers: &Numbers,
+    ) -> Vec<SlotTable> {
+        let table = |service: &model::Service| {
+            let before = before(current, service, numbers).and_then(|known| known.table.as_ref());
+            self.slot_table(inputs, service, before)
+        };
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let each = model.services.len().div_ceil(threads).max(WORTH_A_THREAD);
+        thread::scope(|scope| {
+            let mut parts = model.services.chunks(each);
+            // The first part is this thread's.
+            let first = parts.next().unwrap_or_default();
+            let others: Vec<_> =
+                parts.map(|part| scope.spawn(move || part.iter().map(table).collect::<Vec<_>>())).collect();
+            let mut tables: Vec<_> = first.iter().map(table).collect();
+            for other in others {
+                tables.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            tables
+        })
+    }
+
     /// Writes a service's entries, and its slot table where that is another.
     pub(super) fn service(
         &mut self,
         current: &State,
-        inputs: &Inputs,
-        service: &model::Service,
+        (service, table): (&model::Service, SlotTable),
         places: &Places,
         (numbers, by_id): (&Numbers, &quic::Numbers),
     ) -> Result<()> {
@@ -37,8 +73,7 @@ impl Plan {
             number,
             ..recipe::service_entry(service)
         };
-        let before = keys.iter().filter_map(own).find(|known| known.table.is_some());
-        let table = self.slot_table(inputs, service, before.and_then(|known| known.table.as_ref()));
+        let before = before(current, service, numbers);
         let kept = before.filter(|known| known.table.as_ref().is_some_and(|it| it.slots == table.slots));
         let (slots_base, mut fresh) = match kept {
             Some(known) => (known.entry.slots_base, None),
@@ -123,8 +158,9 @@ impl Plan {
         }
         let list: Vec<_> =
             members.iter().map(|(name, weight, id)| Member { name, weight: *weight, id: id.0 }).collect();
-        let slots = slots::fill(&list, service.slots, inputs.seed).into();
-        SlotTable { members, slots }
+        let firsts = before.and_then(|before| before.firsts.as_deref());
+        let Table { slots, firsts } = slots::fill_after(firsts, &list, service.slots, inputs.seed);
+        SlotTable { members, slots: slots.into(), firsts: firsts.map(Arc::new) }
     }
 
     /// Entries beside the services' own: marks of their addresses, and where fragments without ports go.

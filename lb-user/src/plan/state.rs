@@ -20,6 +20,7 @@ use crate::{
     model::{Check, Model, Service},
     neighbour::NextHop,
     runtime::Admin,
+    slots::Firsts,
 };
 
 /// What is installed.
@@ -82,6 +83,8 @@ pub struct SlotTable {
     pub members: Vec<(String, u32, BackendId)>,
     /// The owner of each slot.
     pub slots: Arc<[u32]>,
+    /// What makes the next table cheap, where this one was dear.
+    pub firsts: Option<Arc<Firsts>>,
 }
 
 /// What a plan needs besides the model.
