@@ -60,6 +60,9 @@ impl Core {
             key: model.secret.as_deref().map(plan::settings_key),
             pins: Some(pins),
         };
+        // Ways are found while the kernel verifies the programs, which keeps this thread busy for longer.
+        let (resolver, next_hops) = Resolver::start().context("cannot open a netlink socket")?;
+        resolver.reconcile(addresses(&model));
         let mut program = Program::load(&options)?;
         program.forward_log()?;
         let state = match program.adopted {
@@ -90,7 +93,6 @@ impl Core {
         let ring = program.kernel.take_events().context("somebody else listens for events")?;
 
         let (monitor, flips) = Monitor::new();
-        let (resolver, next_hops) = Resolver::start().context("cannot open a netlink socket")?;
         let no_source_port = program.kernel.count(Reason::NoSourcePort)?;
         let replaces_another = program.replaces_another()?;
         let mut core = Self {
@@ -129,7 +131,6 @@ impl Core {
         if core.program.adopted {
             info!("adopted {} backends and their connections from an earlier run", core.state.backends.len());
         }
-        core.resolver.reconcile(addresses(&core.model));
         core.await_next_hops().await;
         if let Err(error) = core.go_live(&interfaces).await {
             if let Err(error) = core.give_up(replaces_another).await {
