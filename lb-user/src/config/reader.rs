@@ -56,6 +56,15 @@ impl<T> Field<T> {
     }
 }
 
+/// How the file writes a key. Put into words only where it is missing: of a large file most time would go into that.
+#[derive(Clone, Copy)]
+enum Form {
+    /// `key = ...`.
+    Value,
+    /// A table with this head.
+    Table(&'static str),
+}
+
 /// Reads one table.
 pub(super) struct Reader<'a> {
     /// How the file writes the table's head, such as `[[service]]`.
@@ -65,7 +74,7 @@ pub(super) struct Reader<'a> {
     place: Place,
     report: &'a Report<'a>,
     /// Keys that were asked for, and how the file writes them.
-    known: Vec<(&'static str, String)>,
+    known: Vec<(&'static str, Form)>,
     missing: Vec<&'static str>,
     /// Missing keys, and others that would do as well.
     alternatives: Vec<(&'static str, &'static str)>,
@@ -133,7 +142,7 @@ impl<'a> Reader<'a> {
         expected: &str,
         convert: impl FnOnce(&DeValue<'a>) -> Result<T, String>,
     ) -> Field<T> {
-        self.known.push((key, format!("`{key} = ...` to {}", self.head)));
+        self.known.push((key, Form::Value));
         let Some(entry) = self.entry(key) else {
             return Field::Absent(self.place.child(key, self.place.span.clone()));
         };
@@ -283,7 +292,7 @@ impl<'a> Reader<'a> {
 
     /// The table under `key`; a reader of nothing when there is none.
     pub(super) fn table(&mut self, key: &'static str, head: &'static str) -> Reader<'a> {
-        self.known.push((key, head.to_owned()));
+        self.known.push((key, Form::Table(head)));
         let Some(entry) = self.entry(key) else {
             let place = self.place.child(key, self.place.span.clone());
             return Reader::new(head, None, place, self.report);
@@ -299,7 +308,7 @@ impl<'a> Reader<'a> {
 
     /// The tables under `key`, named in errors by their `name`, else by their number.
     pub(super) fn tables(&mut self, key: &'static str, head: &'static str) -> Field<Vec<Reader<'a>>> {
-        self.known.push((key, head.to_owned()));
+        self.known.push((key, Form::Table(head)));
         let Some(entry) = self.entry(key) else {
             return Field::Absent(self.place.child(key, self.place.span.clone()));
         };
@@ -343,7 +352,11 @@ impl<'a> Reader<'a> {
             if self.missing.contains(key) && !meant.iter().any(would_do) {
                 let place = self.place.child(key, self.place.span.clone());
                 let message = format!("`{key}` is missing in {}", self.head);
-                self.report.error(&place, message, format!("add {form}"));
+                let help = match form {
+                    Form::Value => format!("add `{key} = ...` to {}", self.head),
+                    Form::Table(head) => format!("add {head}"),
+                };
+                self.report.error(&place, message, help);
             }
         }
     }
