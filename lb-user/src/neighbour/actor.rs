@@ -127,7 +127,9 @@ impl Actor {
                 self.tell(|entry| entry.path == Ok(path));
                 false
             }
-            Effect::Routes => {
+            // Thousands of addresses that the daemon claims must not have all ways looked up again and again.
+            Effect::RouteTo(address) if !self.entries.contains_key(&address) => false,
+            Effect::RouteTo(_) | Effect::Routes => {
                 self.reroute = true;
                 true
             }

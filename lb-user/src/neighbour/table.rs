@@ -6,9 +6,10 @@ use netlink_packet_route::{
     RouteNetlinkMessage,
     link::{LinkAttribute, LinkLayerType, LinkMessage},
     neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState},
+    route::{RouteAddress, RouteAttribute, RouteMessage},
 };
 
-use super::{Mac, NextHop, Unresolved};
+use super::{Mac, NextHop, Unresolved, full_prefix};
 
 /// The neighbour that packets go to: an interface, and an address on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,6 +48,8 @@ enum Neighbour {
 pub(super) enum Effect {
     Nothing,
     Neighbour(Path),
+    /// The way to this address, and to no other.
+    RouteTo(IpAddr),
     Routes,
 }
 
@@ -77,8 +80,10 @@ impl Table {
                 None => Effect::Nothing,
             },
             // The kernel does not say which of the IPv4 routes go with a link, hence links above, too.
-            RouteNetlinkMessage::NewRoute(_)
-            | RouteNetlinkMessage::DelRoute(_)
+            RouteNetlinkMessage::NewRoute(route) => {
+                only_destination(route).map_or(Effect::Routes, Effect::RouteTo)
+            }
+            RouteNetlinkMessage::DelRoute(_)
             | RouteNetlinkMessage::NewRule(_)
             | RouteNetlinkMessage::DelRule(_) => Effect::Routes,
             _ => Effect::Nothing,
@@ -106,6 +111,16 @@ impl Table {
             Neighbour::Failed => Some(Err(Unresolved::Unanswered { via, interface })),
         }
     }
+}
+
+/// The one address that a route leads to, if it is but one. Each address that is added to the host is such a route.
+fn only_destination(route: &RouteMessage) -> Option<IpAddr> {
+    let address = route.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Destination(RouteAddress::Inet(v4)) => Some(IpAddr::V4(*v4)),
+        RouteAttribute::Destination(RouteAddress::Inet6(v6)) => Some(IpAddr::V6(*v6)),
+        _ => None,
+    })?;
+    (route.header.destination_prefix_length == full_prefix(address)).then_some(address)
 }
 
 fn parse_link(message: &LinkMessage) -> Link {
@@ -227,6 +242,23 @@ mod tests {
         };
         assert_eq!(table.apply(&RouteNetlinkMessage::DelLink(gone)), Effect::Routes);
         assert_eq!(table.next_hop(via()), None);
+    }
+
+    #[test]
+    fn a_new_route_to_one_address_concerns_no_other() {
+        let route = |length| {
+            let mut route = RouteMessage::default();
+            route.header.destination_prefix_length = length;
+            let destination = RouteAddress::Inet([10, 0, 0, 11].into());
+            route.attributes.push(RouteAttribute::Destination(destination));
+            route
+        };
+        let effect = |message| Table::default().apply(&message);
+        assert_eq!(effect(RouteNetlinkMessage::NewRoute(route(32))), Effect::RouteTo(via().via));
+        assert_eq!(effect(RouteNetlinkMessage::NewRoute(route(24))), Effect::Routes);
+        // A default route names no destination; with a route that goes, others may go unsaid.
+        assert_eq!(effect(RouteNetlinkMessage::NewRoute(RouteMessage::default())), Effect::Routes);
+        assert_eq!(effect(RouteNetlinkMessage::DelRoute(route(32))), Effect::Routes);
     }
 
     #[test]
