@@ -7,6 +7,7 @@ pub mod bereaved;
 pub mod decap;
 pub mod flood;
 pub mod long;
+pub mod many;
 pub mod packets;
 pub mod promises;
 pub mod quic;

@@ -42,6 +42,8 @@ enum Command {
     Test(test::Args),
     /// Measure the packet program in the kernel, as ratios to an empty one
     Bench(tester::Args),
+    /// Measure the daemon: starts, changes, failovers, health checks and memory
+    BenchControl(tester::Args),
     /// Play millions of generated packets through the packet program and the host engine
     Fuzz(tester::Args),
     /// Flood the packet program from invented addresses, and see who is lost
@@ -74,6 +76,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Run(args) => run::run(&workspace, &args),
         Command::Test(args) => test::run(&workspace, &args),
         Command::Bench(args) => Tester::Bench.run(&workspace, &args),
+        Command::BenchControl(args) => Tester::BenchControl.run(&workspace, &args),
         Command::Fuzz(args) => Tester::Fuzz.run(&workspace, &args),
         Command::Flood(args) => Tester::Flood.run(&workspace, &args),
         Command::Million(args) => Tester::Million.run(&workspace, &args),

@@ -22,6 +22,7 @@ pub(crate) struct Args {
 #[derive(Clone, Copy)]
 pub(crate) enum Tester {
     Bench,
+    BenchControl,
     Flood,
     Fuzz,
     LongRun,
@@ -32,6 +33,7 @@ impl Tester {
     const fn name(self) -> &'static str {
         match self {
             Self::Bench => "bench",
+            Self::BenchControl => "bench_control",
             Self::Flood => "flood",
             Self::Fuzz => "fuzz",
             Self::LongRun => "long_run",
@@ -43,7 +45,7 @@ impl Tester {
     pub(crate) fn run(self, workspace: &Workspace, args: &Args) -> Result<()> {
         let mut words = match self {
             Self::Bench | Self::Flood => vec!["--feeder".into(), bpf::feeder(workspace).into_os_string()],
-            Self::LongRun | Self::Million => {
+            Self::BenchControl | Self::LongRun | Self::Million => {
                 let limpet = build::limpet(workspace, &build::Args::default())?;
                 vec!["--limpet".into(), limpet.into_os_string()]
             }

@@ -83,9 +83,27 @@ pub struct Sessions {
 /// `[limits]`.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Limits {
+    /// Connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flows: Option<u32>,
+    /// Sessions of clients that have shown nothing yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub affinity: Option<u32>,
     /// Sessions of proven clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pins: Option<u32>,
+    /// Services.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub services: Option<u32>,
+    /// Backends of all services.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backends: Option<u32>,
+    /// Slots of all services, twice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slots: Option<u32>,
+    /// Connections with a rewritten source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nat_connections: Option<u32>,
     /// Sessions that each CPU stores in a second for clients that have shown nothing yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new_pins_per_second: Option<u32>,
@@ -117,6 +135,9 @@ pub struct Service {
     /// How long a backend that came up has less than its share.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slow_start: Option<&'static str>,
+    /// Size of its hash table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slots: Option<u32>,
     /// `[service.persistence]`.
     pub persistence: Persistence,
     /// `[service.access]`.
@@ -233,11 +254,25 @@ pub struct Access {
 }
 
 /// `[service.health]`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Health {
     /// Always up.
     None,
+    /// A handshake.
+    Tcp {
+        /// Where it knocks; `None`: where the backend listens.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        port: Option<u16>,
+        /// Between probes.
+        interval: &'static str,
+        /// For each probe.
+        timeout: &'static str,
+        /// Passes that bring a backend up.
+        rise: u32,
+        /// Failures that take it down.
+        fall: u32,
+    },
     /// `GET path`.
     Http {
         /// Absolute path.
@@ -299,6 +334,7 @@ impl Service {
             scheduler: None,
             max_load: None,
             slow_start: None,
+            slots: None,
             persistence: Persistence::by("client-ip"),
             access: None,
             health: Health::None,

@@ -13,9 +13,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use aya::maps::{HashMap, Map, MapData};
 use clap::Parser as _;
 use lb_user::lab::{Daemon, Lab, Size, Way, client::Tasks, client::get, config::Config, plan};
+use limpet_tests::many;
 use packets::Packets;
 
 /// A question may take so long.
@@ -38,9 +38,6 @@ struct Args {
     limpet: PathBuf,
 }
 
-/// A session's key and value as words: scope and client; home, times and connections.
-type Sessions = HashMap<MapData, [u64; 3], [u64; 3]>;
-
 fn main() -> Result<ExitCode> {
     let Args { sessions, limpet } = Args::parse();
     let (way, direct) = (Way::PLAIN[0], Way::PLAIN[2]);
@@ -57,7 +54,7 @@ fn main() -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(asks())?;
     let maps = fs::read_dir(lab.pins())?.next().context("no maps are pinned")??.path();
-    let filled = fill(&maps, sessions)?;
+    let filled = many::fill(&maps, sessions)?;
     println!("{sessions} sessions, made in {:.1} s", filled.as_secs_f64());
 
     let (client, file) = (source.to_string(), lab.directory().join("limpet.toml"));
@@ -123,30 +120,6 @@ fn main() -> Result<ExitCode> {
     }
     drop((daemon, servers));
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Makes sessions like the one that is there, for other clients.
-fn fill(directory: &Path, sessions: u32) -> Result<Duration> {
-    let begin = Instant::now();
-    let open = |name: &str| -> Result<Sessions> {
-        Ok(Map::HashMap(MapData::from_pin(directory.join(name))?).try_into()?)
-    };
-    let mut map = open("PINS")?;
-    let mut found = map.iter().next();
-    if found.is_none() {
-        let affinity: HashMap<MapData, [u64; 3], [u64; 3]> =
-            Map::LruHashMap(MapData::from_pin(directory.join("AFFINITY"))?).try_into()?;
-        found = affinity.iter().next();
-    }
-    let (key, value) = found.context("the client has no session")??;
-    // An IPv4 address is the last four bytes; the clients are those of 198.18.0.0/12.
-    for number in 0..sessions {
-        let mut client = key;
-        let bytes = (0xC612_0000u32 + number).to_be_bytes();
-        client[2] = (client[2] & 0xFFFF_FFFF) | u64::from(u32::from_ne_bytes(bytes)) << 32;
-        map.insert(client, value, 0)?;
-    }
-    Ok(begin.elapsed())
 }
 
 fn median(costs: &mut [u32]) -> u32 {
