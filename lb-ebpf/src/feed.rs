@@ -1,4 +1,4 @@
-//! For `cargo xtask bench` and the flood test only: changes the packet between two repeats of a test run, then jumps into the
+//! For `cargo xtask bench`, `bench-path` and the flood test only: changes the packet between two repeats of a test run, then jumps into the
 //! program under test. What that costs is measured with the pass-all program behind it, and taken off.
 //!
 //! The kernel hands the same packet to every repeat, as the last one left it. So to meet many connections,
@@ -10,6 +10,7 @@
 mod flood;
 mod floor;
 mod frame;
+mod path;
 
 use aya_ebpf::{
     Global,

@@ -44,6 +44,8 @@ enum Command {
     Bench(tester::Args),
     /// Measure the daemon: starts, changes, failovers, health checks and memory
     BenchControl(tester::Args),
+    /// Measure whole paths, beside the kernel, nftables and HAProxy in the same topology
+    BenchPath(tester::Args),
     /// Play millions of generated packets through the packet program and the host engine
     Fuzz(tester::Args),
     /// Flood the packet program from invented addresses, and see who is lost
@@ -77,6 +79,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Test(args) => test::run(&workspace, &args),
         Command::Bench(args) => Tester::Bench.run(&workspace, &args),
         Command::BenchControl(args) => Tester::BenchControl.run(&workspace, &args),
+        Command::BenchPath(args) => Tester::BenchPath.run(&workspace, &args),
         Command::Fuzz(args) => Tester::Fuzz.run(&workspace, &args),
         Command::Flood(args) => Tester::Flood.run(&workspace, &args),
         Command::Million(args) => Tester::Million.run(&workspace, &args),

@@ -31,6 +31,9 @@ pub(crate) const TEST: &[Package] = &[
     package("bpftool", "bpftool"),
 ];
 
+/// What `bench-path` uses besides.
+pub(crate) const PATHS: &[Package] = &[package("wrk", "wrk")];
+
 /// The ones whose program is not there.
 pub(crate) fn missing<'a>(wanted: &[&'a [Package]]) -> Vec<&'a Package> {
     wanted

@@ -84,6 +84,12 @@ pub(crate) fn for_test(tell: Tell) -> Result<()> {
     bpffs(tell)
 }
 
+/// What whole paths are measured with, besides the packet program: servers, other balancers, and a load.
+pub(crate) fn for_paths(tell: Tell) -> Result<()> {
+    programs(&[packages::RUN, packages::TEST, packages::PATHS], tell)?;
+    bpffs(tell)
+}
+
 /// A toolchain for the packet program and its linker: what is there, else what can be installed.
 pub(crate) fn bpf_tools(workspace: &Workspace, tell: Tell) -> Result<BpfTools> {
     let (toolchain, probe) = bpf_toolchain(tell)?;

@@ -23,6 +23,7 @@ pub(crate) struct Args {
 pub(crate) enum Tester {
     Bench,
     BenchControl,
+    BenchPath,
     Flood,
     Fuzz,
     LongRun,
@@ -34,6 +35,7 @@ impl Tester {
         match self {
             Self::Bench => "bench",
             Self::BenchControl => "bench_control",
+            Self::BenchPath => "bench_path",
             Self::Flood => "flood",
             Self::Fuzz => "fuzz",
             Self::LongRun => "long_run",
@@ -43,21 +45,24 @@ impl Tester {
 
     /// Builds what it needs, then becomes it. Returns only if something failed.
     pub(crate) fn run(self, workspace: &Workspace, args: &Args) -> Result<()> {
-        let mut words = match self {
-            Self::Bench | Self::Flood => vec!["--feeder".into(), bpf::feeder(workspace).into_os_string()],
-            Self::BenchControl | Self::LongRun | Self::Million => {
-                let limpet = build::limpet(workspace, &build::Args::default())?;
-                vec!["--limpet".into(), limpet.into_os_string()]
-            }
-            Self::Fuzz => Vec::new(),
-        };
+        let mut words: Vec<OsString> = Vec::new();
+        if matches!(self, Self::Bench | Self::BenchPath | Self::Flood) {
+            words.extend(["--feeder".into(), bpf::feeder(workspace).into_os_string()]);
+        }
+        if matches!(self, Self::BenchControl | Self::BenchPath | Self::LongRun | Self::Million) {
+            let limpet = build::limpet(workspace, &build::Args::default())?;
+            words.extend(["--limpet".into(), limpet.into_os_string()]);
+        }
         words.extend_from_slice(&args.args);
         let tools = setup::bpf_tools(workspace, Tell::Changes)?;
         build::packet_program(workspace, &tools, false)?;
         let mut cargo = workspace.cargo();
         cargo.args(["build", "--release", "--package=limpet-tests", "--bin", self.name()]);
         let program = workspace::executable(&mut cargo, self.name())?;
-        setup::for_run(Tell::Changes)?;
+        match self {
+            Self::BenchPath => setup::for_paths(Tell::Changes)?,
+            _ => setup::for_run(Tell::Changes)?,
+        }
         Err(rights::exec_as_root(&program, &words))
     }
 }

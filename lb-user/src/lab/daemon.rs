@@ -67,6 +67,12 @@ impl Daemon {
         Ok(())
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Where `--socket` points.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
