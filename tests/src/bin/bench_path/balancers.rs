@@ -16,7 +16,6 @@ use lb_user::lab::{
 use crate::{
     network::Network,
     plan::{BACKENDS, End, MTU, PORT},
-    programs::FLOWS,
     system::System,
 };
 
@@ -51,13 +50,20 @@ impl Balancers {
             network.join(system.path(), network.lab.balancer(), system == System::Nat)?;
         }
         // Sessions of this many clients are to be settled when the measurement begins.
-        let config = format!("{}\n[limits]\nnew_pins_per_second = {FLOWS}\n", configuration());
+        let config = format!("{}\n[limits]\nnew_pins_per_second = 1000000\n", configuration());
         let limpet = Daemon::start(binary, &network.lab, &config)?;
         let status = limpet.status()?;
         for interface in &status.interfaces {
             ensure!(interface.mode == "driver", "Limpet is on {} in {} mode", interface.name, interface.mode);
         }
         Ok(Self { limpet, kernel, redirect, haproxy })
+    }
+
+    /// Those that take connections, and where they are.
+    pub(crate) fn of_connections<'a>(&'a self, network: &'a Network) -> Vec<(System, &'a Netns)> {
+        let limpet = [System::Nat, System::Dsr].map(|system| (system, network.lab.balancer()));
+        let kernel = self.kernel.iter().map(|(system, namespace)| (*system, namespace));
+        limpet.into_iter().chain(kernel).chain([(System::Haproxy, &self.haproxy)]).collect()
     }
 }
 

@@ -20,11 +20,6 @@ impl Series {
     fn rate(&self) -> Middle {
         Middle::of(self.samples.iter().map(|sample| sample.connections as f64 / sample.seconds))
     }
-
-    /// CPU time of a connection beyond that of `direct`, round by round.
-    fn shares(&self, direct: &Self) -> Vec<f64> {
-        self.samples.iter().zip(&direct.samples).map(|(own, direct)| own.us() - direct.us()).collect()
-    }
 }
 
 /// All series, and how to find one.
@@ -35,42 +30,33 @@ impl Table {
         self.0.iter().find(|series| series.system == system && series.cpus == cpus)
     }
 
-    /// What the balancer of this series takes for a connection, and how many times HAProxy takes as much.
-    fn compare(&self, series: &Series) -> Option<(Vec<f64>, Vec<f64>)> {
-        let direct = self.find(System::Direct, series.cpus)?;
-        let haproxy = self.find(System::Haproxy, series.cpus)?.shares(direct);
-        let own = series.shares(direct);
-        let times = haproxy.iter().zip(&own).map(|(haproxy, own)| haproxy / own).collect();
-        Some((own, times))
+    /// How many times as much HAProxy takes for a connection.
+    fn beside_haproxy(&self, series: &Series) -> Option<Middle> {
+        let haproxy = self.find(System::Haproxy, series.cpus)?;
+        Some(Middle::of_ratios(&haproxy.samples, &series.samples, Sample::balancer_us))
     }
 
     /// One block for each number of CPUs.
     pub(crate) fn print(&self) {
         let mut last = None;
         for series in &self.0 {
-            if last.replace(series.cpus) != Some(series.cpus) {
-                let title = format!("TCP, {}", count(series.cpus));
+            let Series { system, cpus, samples } = series;
+            if last.replace(*cpus) != Some(*cpus) {
+                let title = format!("TCP, {}", count(*cpus));
                 println!(
-                    "\n{title:22} connections/s   us each   us of the balancer (middle half)   process   HAProxy takes x"
+                    "\n{title:22} connections/s   us in all   us of the balancer (middle half)   HAProxy takes x"
                 );
             }
-            let us = Middle::of(series.samples.iter().map(Sample::us));
-            let process = Middle::of(series.samples.iter().map(Sample::process_us));
-            let show = |figures: Vec<f64>| {
-                let Middle { median, low, high } = Middle::of(figures);
-                format!("{median:7.2} ({low:.2}..{high:.2})")
+            let us = Middle::of(samples.iter().map(Sample::us)).median;
+            let rate = series.rate().median;
+            let [balancer, times] = if *system == System::Direct {
+                Default::default()
+            } else {
+                let balancer = Middle::of(samples.iter().map(Sample::balancer_us));
+                let times = self.beside_haproxy(series);
+                [balancer.to_string(), times.map_or(String::new(), |times| times.to_string())]
             };
-            let (own, times) = match self.compare(series) {
-                Some((own, times)) if series.system != System::Direct => (show(own), show(times)),
-                _ => Default::default(),
-            };
-            println!(
-                "{:22} {:13.0} {:9.2}   {own:32} {:9.2}   {times}",
-                series.system.name(),
-                series.rate().median,
-                us.median,
-                process.median,
-            );
+            println!("{:22} {rate:13.0} {us:11.2}   {balancer:32}   {times}", system.name());
         }
     }
 
@@ -82,7 +68,7 @@ impl Table {
                 series.system.name(),
                 count(series.cpus)
             );
-            Some(Budget::new(what, 10.0, Middle::of(self.compare(series)?.1)))
+            Some(Budget::new(what, 10.0, self.beside_haproxy(series)?))
         };
         limpet.filter_map(budget).collect()
     }
@@ -94,7 +80,7 @@ impl Table {
             json!({
                 "system": series.system.name(), "cpus": series.cpus,
                 "connections_per_s": samples(&|sample| sample.connections as f64 / sample.seconds),
-                "cpu_us": samples(&Sample::us), "process_us": samples(&Sample::process_us),
+                "cpu_us": samples(&Sample::us), "balancer_us": samples(&Sample::balancer_us),
             })
         };
         self.0.iter().map(series).collect()

@@ -1,7 +1,8 @@
 //! Connections a second: a request and an answer on each, by the kernel's own TCP at both ends.
 //!
-//! What a balancer costs is the CPU time of everything that took part, less that without a balancer in the same round:
-//! client, server and both ends' TCP are the same in both.
+//! The balancer is charged with its process, and with the kernel's threads for its two interfaces; that of HAProxy has
+//! its half of TCP in them. Not charged is what clients and backends spend on their interfaces, where most of what veth
+//! pairs cost is.
 
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ use nix::{
 use crate::{
     balancers::Balancers,
     cpu::{self, Workers},
-    network::{Network, pass},
+    interfaces::{Threads, pass, set_features},
+    network::Network,
     plan::End,
     servers::{Server, wrk},
     system::System,
@@ -25,6 +27,9 @@ use crate::{
 pub(crate) struct Stage<'a> {
     network: &'a Network,
     limpet: u32,
+    /// The balancers' interfaces, by system, and those of clients and backends.
+    interfaces: Vec<(System, Threads)>,
+    ends: Threads,
     nginx: Server,
     haproxy: Server,
     workers: Workers,
@@ -39,8 +44,8 @@ pub(crate) struct Sample {
     pub(crate) seconds: f64,
     /// Of everything that took part.
     pub(crate) cpu: Duration,
-    /// Of the balancer's own process in it.
-    pub(crate) process: Duration,
+    /// Of the balancer in it.
+    pub(crate) balancer: Duration,
 }
 
 impl Sample {
@@ -49,24 +54,42 @@ impl Sample {
         self.cpu.as_secs_f64() * 1e6 / self.connections as f64
     }
 
-    /// The same of the balancer's process.
-    pub(crate) fn process_us(&self) -> f64 {
-        self.process.as_secs_f64() * 1e6 / self.connections as f64
+    /// The same of the balancer.
+    pub(crate) fn balancer_us(&self) -> f64 {
+        self.balancer.as_secs_f64() * 1e6 / self.connections as f64
     }
 }
 
 impl<'a> Stage<'a> {
     pub(crate) fn new(network: &'a Network, balancers: &Balancers, all: &[usize]) -> Result<Self> {
         let mut passes = Vec::new();
-        for system in System::OF_CONNECTIONS.into_iter().filter(|system| system.is_limpet()) {
+        let (mut interfaces, mut ends) = (Vec::new(), Threads::default());
+        for (system, balancer) in balancers.of_connections(network) {
+            let mut own = Threads::default();
             for (namespace, end) in [(&network.generator, End::Generator), (&network.sink, End::Sink)] {
-                passes.push(pass(namespace, &system.path().name(end))?);
+                let device = system.path().name(end);
+                if system.is_limpet() {
+                    passes.push(pass(namespace, &device)?);
+                } else {
+                    set_features(namespace, &device, &["gro", "on"])?;
+                }
+                ends.add(namespace, &device)?;
             }
+            for device in [End::In, End::Out].map(|end| system.path().name(end)) {
+                if !system.is_limpet() {
+                    // Where segmentation is left to others, a veth goes past its receiver's thread.
+                    set_features(balancer, &device, &["gro", "on", "tso", "off"])?;
+                }
+                own.add(balancer, &device)?;
+            }
+            interfaces.push((system, own));
         }
         let directory = network.lab.directory();
         Ok(Self {
             network,
             limpet: balancers.limpet.pid(),
+            interfaces,
+            ends,
             nginx: Server::nginx(&network.sink, &directory)?,
             haproxy: Server::haproxy(&balancers.haproxy, &directory)?,
             workers: Workers::find()?,
@@ -82,25 +105,29 @@ impl<'a> Stage<'a> {
             set.set(cpu)?;
         }
         // wrk has what this thread has.
-        for process in [self.nginx.process(), self.haproxy.process(), 0] {
+        let servers = [self.nginx.process(), self.haproxy.process(), 0];
+        let threads = self.interfaces.iter().flat_map(|(_, threads)| threads.ids()).chain(self.ends.ids());
+        for &process in servers.iter().chain(threads) {
             sched_setaffinity(Pid::from_raw(process.try_into()?), &set)?;
         }
-        let balancer = match system {
+        let process = match system {
             System::Haproxy => Some(self.haproxy.process()),
             System::Nat | System::Dsr => Some(self.limpet),
             _ => None,
         };
+        let interfaces = self.interfaces.iter().find(|(of, _)| *of == system).map(|(_, threads)| threads);
         let read = || -> Result<[Duration; 2]> {
-            let process = balancer.map(cpu::of_process).transpose()?.unwrap_or_default();
-            let others = cpu::of_process(self.nginx.process())? + self.workers.of(&self.all)?;
-            Ok([others + cpu::of_children()? + process, process])
+            let balancer = process.map(cpu::of_process).transpose()?.unwrap_or_default()
+                + interfaces.map(Threads::time).transpose()?.unwrap_or_default();
+            let ends = cpu::of_process(self.nginx.process())? + cpu::of_children()? + self.ends.time()?;
+            Ok([ends + self.workers.of(&self.all)? + balancer, balancer])
         };
         let before = read()?;
         let (connections, seconds) = wrk(&self.network.generator, system.target(), seconds)
             .with_context(|| system.name().to_owned())?;
         let after = read()?;
         ensure!(connections > 0, "{}: no connection", system.name());
-        let [cpu, process] = [after[0] - before[0], after[1] - before[1]];
-        Ok(Sample { connections, seconds, cpu, process })
+        let [cpu, balancer] = [after[0] - before[0], after[1] - before[1]];
+        Ok(Sample { connections, seconds, cpu, balancer })
     }
 }

@@ -1,5 +1,7 @@
 //! Medians, and the middle half around them.
 
+use std::fmt;
+
 /// Of the rounds of one run.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
 pub(crate) struct Middle {
@@ -24,6 +26,13 @@ impl Middle {
     }
 }
 
+impl fmt::Display for Middle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { median, low, high } = self;
+        write!(f, "{median:6.2} ({low:.2}..{high:.2})")
+    }
+}
+
 /// What is promised of a figure, and whether it is so.
 #[derive(serde::Serialize)]
 pub(crate) struct Budget {
@@ -39,9 +48,9 @@ impl Budget {
     }
 }
 
-impl std::fmt::Display for Budget {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { what, at_least, is: Middle { median, low, high }, verdict } = self;
-        write!(f, "{what:66} {median:6.2} ({low:.2}..{high:.2}), at least {at_least:4.1}: {verdict}")
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, at_least, is, verdict } = self;
+        write!(f, "{what:66} {is}, at least {at_least:4.1}: {verdict}")
     }
 }

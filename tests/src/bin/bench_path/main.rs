@@ -9,6 +9,7 @@ mod connection_table;
 mod connections;
 mod cpu;
 mod figures;
+mod interfaces;
 mod network;
 mod packet_table;
 mod packets;

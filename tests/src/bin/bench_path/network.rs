@@ -7,13 +7,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use lb_user::{
-    dataplane::{PassGuard, attach_pass},
-    lab::{Lab, Netns, Size},
-};
-use nix::net::if_::if_nametoindex;
+use lb_user::lab::{Lab, Netns, Size};
 
-use crate::plan::{BACKENDS, DIRECT, End, MTU, Path, show};
+use crate::{
+    interfaces,
+    plan::{BACKENDS, DIRECT, End, MTU, Path, show},
+};
 
 /// Everything that is connected. Goes with the lab.
 pub(crate) struct Network {
@@ -100,8 +99,18 @@ impl Network {
             second.name()
         ))?;
         second.ip_batch(&format!("link set {peer} up\n"))?;
-        finish_checksums(first, name)?;
-        if name == peer { finish_checksums(second, peer) } else { Ok(()) }
+        for (namespace, device) in [(first, name), (second, peer)] {
+            self.keep_to_cpu(namespace, device)?;
+        }
+        interfaces::set_features(first, name, &["tx", "off"])?;
+        if name == peer { interfaces::set_features(second, peer, &["tx", "off"]) } else { Ok(()) }
+    }
+
+    /// What a CPU sends leaves by the queue of its number, as drivers of network cards have it. The kernel would choose
+    /// by the flow otherwise, and have the other CPU receive every second frame.
+    fn keep_to_cpu(&self, namespace: &Netns, device: &str) -> Result<()> {
+        let queue = |queue| (format!("queues/tx-{queue}/xps_cpus"), format!("{:x}", 1 << queue));
+        interfaces::set(namespace, device, &(0..self.queues).map(queue).collect::<Vec<_>>())
     }
 }
 
@@ -130,19 +139,4 @@ fn neighbour(address: Ipv4Addr, mac: [u8; 6], device: &str) -> String {
 fn network_of(address: Ipv4Addr) -> Ipv4Addr {
     let [a, b, c, _] = address.octets();
     Ipv4Addr::new(a, b, c, 0)
-}
-
-fn finish_checksums(namespace: &Netns, device: &str) -> Result<()> {
-    let mut ethtool = Command::new("ethtool");
-    ethtool.args(["-K", device, "tx", "off"]).stdout(Stdio::null());
-    let status = namespace.spawn(&mut ethtool).context("cannot run `ethtool`: install it")?.wait()?;
-    ensure!(status.success(), "ethtool cannot turn off checksum offload on {device}");
-    Ok(())
-}
-
-/// What a veth needs to take frames that are no socket buffers yet.
-pub(crate) fn pass(namespace: &Netns, device: &str) -> Result<PassGuard> {
-    namespace
-        .run(|| attach_pass(if_nametoindex(device)?))
-        .with_context(|| format!("cannot attach to {device}"))
 }

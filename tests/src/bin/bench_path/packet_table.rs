@@ -67,9 +67,7 @@ impl Table {
             }
             let beside = |other| {
                 let ratio = self.find(other, size, cpus).map(|other| series.faster(other));
-                ratio.map_or(String::new(), |Middle { median, low, high }| {
-                    format!("{median:6.2} ({low:.2}..{high:.2})")
-                })
+                ratio.map_or(String::new(), |ratio| ratio.to_string())
             };
             println!(
                 "{:22} {:6.2} {:6.0}   {:24}   {:21} {:7}",

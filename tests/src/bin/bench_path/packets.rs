@@ -12,7 +12,8 @@ use lb_user::dataplane::PassGuard;
 use crate::{
     balancers::Balancers,
     cpu::{self, Workers},
-    network::{Network, pass},
+    interfaces::pass,
+    network::Network,
     plan::End,
     programs::{Expected, FLOWS, Generator, Kind, Redirect, Seen, Sink},
     system::System,
