@@ -49,8 +49,9 @@ impl Balancers {
             // A backend of `dsr` answers without asking the balancer.
             network.join(system.path(), network.lab.balancer(), system == System::Nat)?;
         }
-        // Sessions of this many clients are to be settled when the measurement begins.
-        let config = format!("{}\n[limits]\nnew_pins_per_second = 1000000\n", configuration());
+        // The clients' sessions are to be settled when the measurement begins, and no port is to be waited for.
+        let limits = "new_pins_per_second = 1000000\nnat_connections = 500000\n";
+        let config = format!("{}\n[limits]\n{limits}", configuration());
         let limpet = Daemon::start(binary, &network.lab, &config)?;
         let status = limpet.status()?;
         for interface in &status.interfaces {
@@ -71,10 +72,10 @@ fn configuration() -> Config {
     let paths = System::LIMPET.map(System::path);
     let names = [End::In, End::Out].into_iter().flat_map(|end| paths.map(|path| path.name(end))).collect();
     let service = [(System::Nat, "nat"), (System::Dsr, "dsr"), (System::Ipip, "ipip")];
-    let source = System::Nat.path().address(End::Out).into();
+    let source = System::Nat.path().sources().map(Into::into).collect();
     Config {
         interface: Interface { names, mode: "driver", claim: true },
-        nat: Some(Nat { source: vec![source], ports: None }),
+        nat: Some(Nat { source, ports: None }),
         tunnel: Some(Tunnel { gue_port: 6080, mtu: MTU as u16 }),
         ..Config::new(service.map(|(system, forwarding)| limpet_service(system, forwarding)).into())
     }

@@ -44,7 +44,7 @@ impl Table {
             if last.replace(*cpus) != Some(*cpus) {
                 let title = format!("TCP, {}", count(*cpus));
                 println!(
-                    "\n{title:22} connections/s   us in all   us of the balancer (middle half)   HAProxy takes x"
+                    "\n{title:22} connections/s   us in all   us of the balancer (middle half)   HAProxy takes x         failed"
                 );
             }
             let us = Middle::of(samples.iter().map(Sample::us)).median;
@@ -56,7 +56,8 @@ impl Table {
                 let times = self.beside_haproxy(series);
                 [balancer.to_string(), times.map_or(String::new(), |times| times.to_string())]
             };
-            println!("{:22} {rate:13.0} {us:11.2}   {balancer:32}   {times}", system.name());
+            let failed: u64 = samples.iter().map(|sample| sample.failed).sum();
+            println!("{:22} {rate:13.0} {us:11.2}   {balancer:32}   {times:21} {failed:8}", system.name());
         }
     }
 
@@ -80,6 +81,7 @@ impl Table {
             json!({
                 "system": series.system.name(), "cpus": series.cpus,
                 "connections_per_s": samples(&|sample| sample.connections as f64 / sample.seconds),
+                "failed": series.samples.iter().map(|sample| sample.failed).sum::<u64>(),
                 "cpu_us": samples(&Sample::us), "balancer_us": samples(&Sample::balancer_us),
             })
         };

@@ -1,12 +1,8 @@
 //! The wires of all paths, and the namespaces at their ends.
 
-use std::{
-    fmt::Write as _,
-    net::Ipv4Addr,
-    process::{Command, Stdio},
-};
+use std::{fmt::Write as _, net::Ipv4Addr};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use lb_user::lab::{Lab, Netns, Size};
 
 use crate::{
@@ -64,6 +60,10 @@ impl Network {
         for backend in (0..BACKENDS).map(|index| path.backend(index)) {
             writeln!(there, "address add {backend}/24 dev {sink}")?;
             here += &neighbour(backend, sink_mac, outside);
+        }
+        for source in path.sources() {
+            writeln!(here, "address add {source}/24 dev {outside}")?;
+            there += &neighbour(source, out_mac, sink);
         }
         self.generator.ip_batch(&format!(
             "address add {client}/24 dev {generator}\n{}\

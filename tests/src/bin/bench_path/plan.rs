@@ -11,6 +11,8 @@ use std::net::Ipv4Addr;
 
 /// Backends of each balancer; all are one machine with as many addresses.
 pub(crate) const BACKENDS: u8 = 4;
+/// Addresses that Limpet's `nat` connects from.
+pub(crate) const SOURCES: u8 = 8;
 /// Of services and backends.
 pub(crate) const PORT: u16 = 80;
 /// Of the wires. So large that a full frame still fits behind the balancer when it is wrapped.
@@ -60,6 +62,12 @@ impl Path {
 
     pub(crate) fn backend(self, index: u8) -> Ipv4Addr {
         Ipv4Addr::new(10, 91, self.0, index + 1)
+    }
+
+    /// What Limpet's connections to backends come from: an ended one keeps its port for four seconds, and there are more
+    /// of them in that time than one address has ports.
+    pub(crate) fn sources(self) -> impl Iterator<Item = Ipv4Addr> {
+        (0..SOURCES).map(move |index| Ipv4Addr::new(10, 91, self.0, 240 + index))
     }
 
     /// What clients call.
