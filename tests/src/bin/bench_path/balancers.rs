@@ -14,7 +14,7 @@ use lb_user::lab::{
 };
 
 use crate::{
-    network::Network,
+    network::{Back, Network},
     plan::{BACKENDS, End, MTU, PORT},
     system::System,
 };
@@ -32,22 +32,23 @@ impl Balancers {
     /// Builds the paths and starts what is in them, but HAProxy.
     pub(crate) fn start(network: &Network, binary: &File) -> Result<Self> {
         let redirect = network.balancer("redirect")?;
-        network.join(System::Redirect.path(), &redirect, true)?;
+        network.join(System::Redirect.path(), &redirect, Back::Unchanged)?;
         let haproxy = network.balancer("haproxy")?;
-        network.join(System::Haproxy.path(), &haproxy, true)?;
+        network.join(System::Haproxy.path(), &haproxy, Back::Through)?;
         let mut kernel = Vec::new();
         for (system, role) in
             [(System::Forwarding, "forwarding"), (System::Numgen, "numgen"), (System::Jhash, "jhash")]
         {
             let namespace = network.balancer(role)?;
-            network.join(system.path(), &namespace, true)?;
+            network.join(system.path(), &namespace, Back::Through)?;
             namespace.set_sysctl("net/ipv4/ip_forward", "1")?;
             translate(system, &namespace)?;
             kernel.push((system, namespace));
         }
         for system in System::LIMPET {
             // A backend of `dsr` answers without asking the balancer.
-            network.join(system.path(), network.lab.balancer(), system == System::Nat)?;
+            let back = if system == System::Nat { Back::Through } else { Back::Aside };
+            network.join(system.path(), network.lab.balancer(), back)?;
         }
         // The clients' sessions are to be settled when the measurement begins, and no port is to be waited for.
         let limits = "new_pins_per_second = 1000000\nnat_connections = 500000\n";
@@ -64,7 +65,8 @@ impl Balancers {
     pub(crate) fn of_connections<'a>(&'a self, network: &'a Network) -> Vec<(System, &'a Netns)> {
         let limpet = [System::Nat, System::Dsr].map(|system| (system, network.lab.balancer()));
         let kernel = self.kernel.iter().map(|(system, namespace)| (*system, namespace));
-        limpet.into_iter().chain(kernel).chain([(System::Haproxy, &self.haproxy)]).collect()
+        let others = [(System::Redirect, &self.redirect), (System::Haproxy, &self.haproxy)];
+        limpet.into_iter().chain(kernel).chain(others).collect()
     }
 }
 

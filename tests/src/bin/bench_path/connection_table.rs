@@ -65,7 +65,7 @@ impl Table {
         let limpet = self.0.iter().filter(|series| series.system.is_limpet());
         let budget = |series: &Series| {
             let what = format!(
-                "{} beside HAProxy, connections for each s of the balancer, {}",
+                "{} beside HAProxy, connections a core, {}",
                 series.system.name(),
                 count(series.cpus)
             );

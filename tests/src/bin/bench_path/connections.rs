@@ -4,7 +4,7 @@
 //! its half of TCP in them. Not charged is what clients and backends spend on their interfaces, where most of what veth
 //! pairs cost is.
 
-use std::time::Duration;
+use std::{path::Path as File, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use lb_user::dataplane::PassGuard;
@@ -19,13 +19,13 @@ use crate::{
     interfaces::{Threads, pass, set_features},
     network::Network,
     plan::End,
+    programs::Redirect,
     servers::{Load, Server, wrk},
     system::System,
 };
 
-/// Connections that may fail, in a thousand. Few do in any system: where a port comes again so soon that the server
-/// still knows it.
-const FAILED: u64 = 1;
+/// Connections that may fail, in a thousand. Some do in any system, where a port comes again within seconds.
+const FAILED: u64 = 10;
 
 /// What carries connections, but for the balancers that are there already.
 pub(crate) struct Stage<'a> {
@@ -38,6 +38,7 @@ pub(crate) struct Stage<'a> {
     haproxy: Server,
     workers: Workers,
     all: Vec<usize>,
+    _redirect: [Redirect; 2],
     _passes: Vec<PassGuard>,
 }
 
@@ -68,14 +69,21 @@ impl Sample {
 }
 
 impl<'a> Stage<'a> {
-    pub(crate) fn new(network: &'a Network, balancers: &Balancers, all: &[usize]) -> Result<Self> {
+    /// Attaches what is needed, and starts the servers.
+    pub(crate) fn new(
+        network: &'a Network,
+        balancers: &Balancers,
+        object: &File,
+        all: &[usize],
+    ) -> Result<Self> {
+        let redirect = Redirect::join(object, &balancers.redirect, System::Redirect.path())?;
         let mut passes = Vec::new();
         let (mut interfaces, mut ends) = (Vec::new(), Threads::default());
         for (system, balancer) in balancers.of_connections(network) {
             let mut own = Threads::default();
             for (namespace, end) in [(&network.generator, End::Generator), (&network.sink, End::Sink)] {
                 let device = system.path().name(end);
-                if system.is_limpet() {
+                if system.is_xdp() {
                     passes.push(pass(namespace, &device)?);
                 } else {
                     set_features(namespace, &device, &["gro", "on"])?;
@@ -83,7 +91,7 @@ impl<'a> Stage<'a> {
                 ends.add(namespace, &device)?;
             }
             for device in [End::In, End::Out].map(|end| system.path().name(end)) {
-                if !system.is_limpet() {
+                if !system.is_xdp() {
                     // Where segmentation is left to others, a veth goes past its receiver's thread.
                     set_features(balancer, &device, &["gro", "on", "tso", "off"])?;
                 }
@@ -101,6 +109,7 @@ impl<'a> Stage<'a> {
             haproxy: Server::haproxy(&balancers.haproxy, &directory)?,
             workers: Workers::find()?,
             all: all.to_vec(),
+            _redirect: redirect,
             _passes: passes,
         })
     }

@@ -71,7 +71,7 @@ fn main() -> Result<ExitCode> {
     drop(lanes);
     packets.print();
     let connections = if args.seconds > 0 {
-        let stage = Stage::new(&network, &balancers, &cpus)?;
+        let stage = Stage::new(&network, &balancers, &args.feeder, &cpus)?;
         measure_connections(&stage, &sets, &args, &stop)?
     } else {
         connection_table::Table(Vec::new())

@@ -10,6 +10,17 @@ use crate::{
     plan::{BACKENDS, DIRECT, End, MTU, Path, show},
 };
 
+/// How answers come back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Back {
+    /// Through the balancer.
+    Through,
+    /// The same, and both ends know each other's Ethernet address: it need change nothing.
+    Unchanged,
+    /// By the direct wire.
+    Aside,
+}
+
 /// Everything that is connected. Goes with the lab.
 pub(crate) struct Network {
     pub(crate) generator: Netns,
@@ -46,14 +57,16 @@ impl Network {
         namespace(&self.lab, role)
     }
 
-    /// Puts `balancer` into the path. Answers that don't come `back` through it go by the direct wire.
-    pub(crate) fn join(&self, path: Path, balancer: &Netns, back: bool) -> Result<()> {
+    /// Puts `balancer` into the path.
+    pub(crate) fn join(&self, path: Path, balancer: &Netns, back: Back) -> Result<()> {
         let end = |end| (path.name(end), path.mac(end));
         let ends = [End::Generator, End::In, End::Out, End::Sink].map(end);
         let ends = ends.each_ref().map(|(name, mac)| (name.as_str(), *mac));
         self.cable(&self.generator, balancer, [ends[0], ends[1]])?;
         self.cable(&self.sink, balancer, [ends[3], ends[2]])?;
         let [(generator, generator_mac), (inside, in_mac), (outside, out_mac), (sink, sink_mac)] = ends;
+        let (there_mac, back_mac) =
+            if back == Back::Unchanged { (sink_mac, generator_mac) } else { (in_mac, out_mac) };
         let [client, inner, outer] = [End::Generator, End::In, End::Out].map(|end| path.address(end));
         let (service, crowd) = (path.service(), path.crowd());
         let (backends, mut there, mut here) = (path.backend(0), String::new(), String::new());
@@ -63,13 +76,13 @@ impl Network {
         }
         for source in path.sources() {
             writeln!(here, "address add {source}/24 dev {outside}")?;
-            there += &neighbour(source, out_mac, sink);
+            there += &neighbour(source, back_mac, sink);
         }
         self.generator.ip_batch(&format!(
             "address add {client}/24 dev {generator}\n{}\
              route add {service} via {inner} dev {generator}\n\
              route add {}/24 via {inner} dev {generator}\n",
-            neighbour(inner, in_mac, generator),
+            neighbour(inner, there_mac, generator),
             network_of(backends),
         ))?;
         balancer.ip_batch(&format!(
@@ -78,11 +91,13 @@ impl Network {
              address add {outer}/24 dev {outside}\n{here}",
             neighbour(client, generator_mac, inside),
         ))?;
-        let way =
-            if back { format!("via {outer} dev {sink}") } else { format!("via {} dev direct", DIRECT[0]) };
+        let way = match back {
+            Back::Through | Back::Unchanged => format!("via {outer} dev {sink}"),
+            Back::Aside => format!("via {} dev direct", DIRECT[0]),
+        };
         self.sink.ip_batch(&format!(
             "{there}address add {service}/32 dev lo\n{}route add {}/24 {way}\n",
-            neighbour(outer, out_mac, sink),
+            neighbour(outer, back_mac, sink),
             network_of(client),
         ))
     }

@@ -62,7 +62,7 @@ impl Table {
             if last.replace((size, cpus)) != Some((size, cpus)) {
                 let title = format!("{size} bytes, {}", count(cpus));
                 println!(
-                    "\n{title:24} Mpps     ns   x redirect (middle half)   x DNAT (middle half)     lost"
+                    "\n{title:24} Mpps     ns   x redirect (middle half)   x numgen (middle half)    lost"
                 );
             }
             let beside = |other| {
@@ -119,5 +119,5 @@ impl Table {
 
 /// As people say it.
 pub(crate) fn count(cpus: usize) -> String {
-    if cpus == 1 { "one CPU".to_owned() } else { format!("{cpus} CPUs") }
+    if cpus == 1 { "one CPU".to_owned() } else { "two CPUs".to_owned() }
 }

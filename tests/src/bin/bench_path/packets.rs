@@ -40,7 +40,7 @@ pub(crate) struct Lanes<'a> {
     network: &'a Network,
     lanes: Vec<Lane>,
     workers: Workers,
-    _redirect: Redirect,
+    _redirect: [Redirect; 2],
     _passes: Vec<PassGuard>,
 }
 
@@ -74,8 +74,8 @@ impl<'a> Lanes<'a> {
         object: &File,
         cpus: &[usize],
     ) -> Result<Self> {
-        let redirect = Redirect::attach(object, &balancers.redirect, System::Redirect.path())?;
-        let mut passes = vec![pass(&balancers.redirect, &System::Redirect.path().name(End::Out))?];
+        let redirect = Redirect::join(object, &balancers.redirect, System::Redirect.path())?;
+        let mut passes = Vec::new();
         for (system, namespace) in &balancers.kernel {
             for end in [End::In, End::Out] {
                 passes.push(pass(namespace, &system.path().name(end))?);

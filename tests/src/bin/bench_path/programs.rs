@@ -151,19 +151,26 @@ impl Sink {
     }
 }
 
-/// A redirect and nothing else between the two ends of a path. Detaches when it goes.
+/// A redirect and nothing else. Detaches when it goes.
 pub(crate) struct Redirect {
     _ebpf: Ebpf,
 }
 
 impl Redirect {
-    pub(crate) fn attach(object: &File, namespace: &Netns, path: Path) -> Result<Self> {
-        let out = path.name(End::Out);
-        let behind = namespace.run(|| if_nametoindex(out.as_str()))?;
+    /// What comes in by one interface of `namespace` goes out by the other.
+    fn attach(object: &File, namespace: &Netns, from: &str, to: &str) -> Result<Self> {
+        let behind = namespace.run(|| if_nametoindex(to))?;
         let mut loader = EbpfLoader::new();
         let mut ebpf = load(loader.override_global("BEHIND", &behind, true), object)?;
-        attach(program(&mut ebpf, "limpet_path_redirect")?, namespace, &path.name(End::In))?;
+        attach(program(&mut ebpf, "limpet_path_redirect")?, namespace, from)?;
         Ok(Self { _ebpf: ebpf })
+    }
+
+    /// Both ways.
+    pub(crate) fn join(object: &File, namespace: &Netns, path: Path) -> Result<[Self; 2]> {
+        let [inside, outside] = [End::In, End::Out].map(|end| path.name(end));
+        let redirect = |from, to| Self::attach(object, namespace, from, to);
+        Ok([redirect(&inside, &outside)?, redirect(&outside, &inside)?])
     }
 }
 

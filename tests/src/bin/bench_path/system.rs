@@ -34,8 +34,16 @@ impl System {
         [Self::Redirect, Self::Nat, Self::Dsr, Self::Ipip, Self::Forwarding, Self::Numgen, Self::Jhash];
 
     /// Those that take connections. With `ipip`, backends would have to unwrap.
-    pub(crate) const OF_CONNECTIONS: [Self; 7] =
-        [Self::Direct, Self::Nat, Self::Dsr, Self::Forwarding, Self::Numgen, Self::Jhash, Self::Haproxy];
+    pub(crate) const OF_CONNECTIONS: [Self; 8] = [
+        Self::Direct,
+        Self::Redirect,
+        Self::Nat,
+        Self::Dsr,
+        Self::Forwarding,
+        Self::Numgen,
+        Self::Jhash,
+        Self::Haproxy,
+    ];
 
     /// Limpet's own.
     pub(crate) const LIMPET: [Self; 3] = [Self::Nat, Self::Dsr, Self::Ipip];
@@ -56,6 +64,11 @@ impl System {
 
     pub(crate) fn is_limpet(self) -> bool {
         Self::LIMPET.contains(&self)
+    }
+
+    /// Packets never become the kernel's own there.
+    pub(crate) fn is_xdp(self) -> bool {
+        self == Self::Redirect || self.is_limpet()
     }
 
     /// Where it is; [`Self::Direct`] is on none.
