@@ -1,5 +1,5 @@
-//! For `cargo xtask bench`, `bench-path` and the flood test only: changes the packet between two repeats of a test run, then jumps into the
-//! program under test. What that costs is measured with the pass-all program behind it, and taken off.
+//! For `cargo xtask bench`, `bench-path` and the flood test only: changes the packet between two repeats of a test run, then
+//! jumps into the program under test. What that costs is measured with the pass-all program behind it, and taken off.
 //!
 //! The kernel hands the same packet to every repeat, as the last one left it. So to meet many connections,
 //! each repeat is given another IPv4 source; and what a repeat has wrapped must be unwrapped.
