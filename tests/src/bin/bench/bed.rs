@@ -42,6 +42,8 @@ pub(crate) struct Connection {
 pub(crate) struct Bed {
     pub(crate) program: Program,
     backends: u32,
+    /// Slots in use.
+    slots: u32,
 }
 
 impl Bed {
@@ -65,21 +67,33 @@ impl Bed {
         program
             .kernel
             .set_tunnels(&[tunnel([10, 0, 0, 2].into()), tunnel([0xfd00, 0, 0, 0, 0, 0, 0, 2].into())])?;
-        Ok(Self { program, backends: 0 })
+        Ok(Self { program, backends: 0, slots: 0 })
     }
 
-    /// Adds a service whose only backend has the service's own address and port.
-    ///
-    /// So a rewritten destination is what it was, and each repeat of a test run sees the packet that
-    /// the first saw, although the program did all the work of rewriting it.
+    /// Adds a service with one backend.
     pub(crate) fn serve(
         &mut self,
         address: SocketAddr,
         forwarding: Forwarding,
         sources: (u8, u8),
     ) -> Result<()> {
-        self.backends += 1;
-        let id = BackendId(self.backends);
+        self.serve_by(1, address, forwarding, sources)
+    }
+
+    /// Adds a service with so many backends, which all have the service's own address and port.
+    ///
+    /// So a rewritten destination is what it was, and each repeat of a test run sees the packet that
+    /// the first saw, although the program did all the work of rewriting it.
+    pub(crate) fn serve_by(
+        &mut self,
+        backends: u32,
+        address: SocketAddr,
+        forwarding: Forwarding,
+        sources: (u8, u8),
+    ) -> Result<()> {
+        let first = self.backends + 1;
+        self.backends += backends;
+        let slots: Vec<_> = (0..backends.next_power_of_two()).map(|slot| first + slot % backends).collect();
         let (ip, port) = (Ip::from(address.ip()), Be16::new(address.port()));
         let backend = Backend {
             address: ip,
@@ -96,10 +110,10 @@ impl Bed {
             protocol: protocol::TCP,
         };
         let service = Service {
-            scope: u64::from(id.0),
+            scope: first.into(),
             client_mask: Ip::prefix_mask(address.ip(), if address.is_ipv4() { 32 } else { 64 }),
-            slots_base: id.0,
-            slots_mask: 0,
+            slots_base: self.slots,
+            slots_mask: slots.len() as u32 - 1,
             idle_ticks: 1_700,
             lifetime_ticks: 0,
             policy: Policy::BY_CLIENT,
@@ -107,9 +121,12 @@ impl Bed {
             ..Service::default()
         };
         let kernel = &mut self.program.kernel;
-        kernel.set_backend(id, &backend)?;
-        kernel.set_health(id, Health::Up)?;
-        kernel.set_slots(id.0, &[id.0])?;
+        for id in (first..=self.backends).map(BackendId) {
+            kernel.set_backend(id, &backend)?;
+            kernel.set_health(id, Health::Up)?;
+        }
+        kernel.set_slots(self.slots, &slots)?;
+        self.slots += slots.len() as u32;
         kernel.set_service(&ServiceKey::new(ip, port, protocol::TCP), &service)?;
         kernel.set_service(&ServiceKey::any_port(ip), &service)
     }

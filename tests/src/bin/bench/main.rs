@@ -10,6 +10,7 @@ mod bed;
 mod feed;
 mod floor;
 mod frame;
+mod growth;
 mod line;
 mod plan;
 mod report;
@@ -29,6 +30,7 @@ use serde_json::json;
 
 use crate::{
     against::Saved,
+    growth::Growth,
     report::{Grade, Row},
 };
 
@@ -87,6 +89,10 @@ fn main() -> Result<ExitCode> {
     for row in &rows {
         println!("{row}");
     }
+    let growth = Growth::all(&rows);
+    for growth in &growth {
+        println!("{growth}");
+    }
     for line in sizes.iter().flat_map(|sizes| &sizes.lines) {
         println!("{line}");
     }
@@ -97,11 +103,15 @@ fn main() -> Result<ExitCode> {
         }
     }
     if let Some(path) = args.json {
+        let growth: Vec<_> = growth.iter().map(Growth::json).collect();
         let rows: Vec<_> = rows.iter().map(Row::json).collect();
-        let all = json!({ "version": 1, "empty_ns": empty, "rows": rows, "sizes": sizes.as_ref().map(|sizes| &sizes.json) });
+        let sizes = sizes.as_ref().map(|sizes| &sizes.json);
+        let all = json!({ "version": 1, "empty_ns": empty, "rows": rows, "growth": growth, "sizes": sizes });
         fs::write(&path, format!("{all:#}\n")).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    let good = sizes.is_none_or(|sizes| sizes.good) && rows.iter().all(|row| row.grade != Some(Grade::Over));
+    let good = sizes.is_none_or(|sizes| sizes.good)
+        && growth.iter().all(Growth::is_flat)
+        && rows.iter().all(|row| row.grade != Some(Grade::Over));
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

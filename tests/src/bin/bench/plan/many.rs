@@ -1,6 +1,6 @@
 //! Many connections in turn: what memory costs.
 
-use std::{path::Path, thread::sleep};
+use std::{net::SocketAddr, path::Path, thread::sleep};
 
 use anyhow::Result;
 use lb_common::state::Forwarding;
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Budget of 512k flows, in multiples of the empty program.
-const MANY: f64 = 12.0;
+pub(super) const BUDGET: f64 = 12.0;
 /// Packets in one run.
 const TIMES: u32 = 524_288;
 /// Connections in a line of the flow table.
@@ -31,18 +31,14 @@ pub(super) fn flows(name: &str, count: u32, limits: &Limits, feeder: &Path) -> R
     let mut bed = Bed::load(&limits, PORTS, &[])?;
     bed.serve(service, Forwarding::Dsr, (0, 0))?;
     let packet = |segment| frame::tcp(address("10.0.0.0:1024"), service, segment);
-    let mut prime = Feed::load(feeder, bed.program.xdp(), count)?;
-    run(prime.xdp()?, &packet(Segment::Syn)?, count, Action::Tx)?;
-    sleep(TICK);
-    prime.rewind()?;
-    run(prime.xdp()?, &packet(Segment::Ack)?, count, Action::Tx)?;
+    open(count, service, &mut bed, feeder)?;
     let turns = (count, TIMES);
     // A few have found no place, and displace each other for as long as they have traffic.
-    let known = (format!("{name} flows"), MANY);
+    let known = (format!("{name} flows"), BUDGET);
     let known = Line::fed(known, packet(Segment::Ack)?, turns, 0.0..=0.01, (&mut bed, feeder))?;
     // What no design with a table in memory gets below: strangers' packets touch a line of it or two, and no more.
     let elsewhere = || frame::tcp(address("10.0.0.0:1024"), address("192.0.2.9:80"), Segment::Ack);
-    let strangers = (format!("  {name}: strangers"), MANY);
+    let strangers = (format!("  {name}: strangers"), BUDGET);
     let strangers = Line::fed(strangers, elsewhere()?, turns, 0.0..=0.0, (&mut bed, feeder))?.not_ours();
     let mut lines = vec![known, strangers];
     for (what, part) in [("one line read", Part::Read), ("one line written", Part::Write)] {
@@ -51,4 +47,15 @@ pub(super) fn flows(name: &str, count: u32, limits: &Limits, feeder: &Path) -> R
         lines.push(Line::floor(what, elsewhere()?, turns, &floor, (&mut bed, feeder))?);
     }
     Ok(Group { bed, lines })
+}
+
+/// Opens `count` connections, which prove themselves.
+pub(super) fn open(count: u32, service: SocketAddr, bed: &mut Bed, feeder: &Path) -> Result<()> {
+    let packet = |segment| frame::tcp(address("10.0.0.0:1024"), service, segment);
+    let mut feed = Feed::load(feeder, bed.program.xdp(), count)?;
+    run(feed.xdp()?, &packet(Segment::Syn)?, count, Action::Tx)?;
+    sleep(TICK);
+    feed.rewind()?;
+    run(feed.xdp()?, &packet(Segment::Ack)?, count, Action::Tx)?;
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! What is measured: the tables, and the lines that run on them.
 
+pub(crate) mod flat;
 mod known;
 mod many;
 mod new;
@@ -15,6 +16,8 @@ use new::{Table, new_connections};
 
 /// The default range.
 const PORTS: (u16, u16) = (1024, 32_767);
+/// Sources that never come again within a bench.
+const ENDLESS: u32 = 1 << 30;
 
 /// Tables and the lines that run on them.
 pub(crate) struct Group {
@@ -55,6 +58,12 @@ pub(crate) fn all<'a>(limits: &'a Limits, feeder: &'a Path) -> Vec<Plan<'a>> {
             let what = name.clone();
             plans.push(Plan::new(name, move || new_connections(&what, forwarding, table, feeder, limits)));
         }
+    }
+    for size in flat::SIZES {
+        let name = flat::name(flat::KNOWN, size);
+        plans.push(Plan::new(name, move || flat::known(size, limits, feeder)));
+        let name = flat::name(flat::NEW, size);
+        plans.push(Plan::new(name, move || flat::new(size, limits, feeder)));
     }
     plans
 }

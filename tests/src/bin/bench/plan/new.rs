@@ -9,7 +9,7 @@ use anyhow::Result;
 use lb_common::state::Forwarding;
 use lb_user::model::Limits;
 
-use super::{Group, PORTS, address};
+use super::{ENDLESS, Group, PORTS, address};
 use crate::{
     bed::Bed,
     feed::Feed,
@@ -19,9 +19,7 @@ use crate::{
 };
 
 /// Budget, in multiples of the empty program.
-const NEW: f64 = 15.0;
-/// Sources that never come again within a bench.
-const ENDLESS: u32 = 1 << 30;
+pub(super) const BUDGET: f64 = 15.0;
 
 /// SYNs of new clients, which in `nat` take a source port each. v4.
 pub(super) fn new_connections(
@@ -39,7 +37,7 @@ pub(super) fn new_connections(
     let (sources, times) = if forwarding == Forwarding::Nat { ((0, 255), 40_000) } else { ((0, 0), 300_000) };
     bed.serve(service, forwarding, sources)?;
     let syn = |to| frame::tcp(address("10.0.0.0:1024"), to, Segment::Syn);
-    let line = Line::fed((what, NEW), syn(service)?, (ENDLESS, times), 1.0..=1.0, (&mut bed, feeder))?;
+    let line = Line::fed((what, BUDGET), syn(service)?, (ENDLESS, times), 1.0..=1.0, (&mut bed, feeder))?;
     let line = if forwarding == Forwarding::Nat { line.with_free_ports() } else { line };
     let line = match table {
         Table::Free => line.with_free_table(),
