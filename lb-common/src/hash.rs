@@ -68,6 +68,14 @@ pub fn client(settings: &Settings, scope: u64, client: Ip) -> u64 {
     )
 }
 
+/// Hash of a service's address: picks its bit among those that are certainly nobody's. Folded, for one multiplication
+/// less (1 ns): whoever finds IPv6 addresses with the bit of a service has won nothing.
+#[inline(always)]
+pub fn address(settings: &Settings, address: Ip) -> u64 {
+    let [a, b, c, d] = [0, 1, 2, 3].map(|at| address.quarter(at));
+    finish(pair(settings, 2, a ^ c, b ^ d))
+}
+
 /// Hash of what a reply to a source-rewritten connection is sure to carry: our address and the
 /// backend's address, port and protocol. Picks the port range in `BINDINGS`.
 #[inline(always)]

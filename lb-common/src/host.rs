@@ -15,9 +15,9 @@ use crate::{
     settings::{Fixed, Settings},
     shared::Word,
     state::{
-        AccessKey, Admission, Audit, Backend, BackendId, Binding, Bucket, Budget, CidConfig, Event, Expense,
-        Load, MemberKey, Meter, Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey,
-        Traffic, Tunnel,
+        AccessKey, AddressBit, Admission, Audit, Backend, BackendId, Binding, Bucket, Budget, CidConfig,
+        Event, Expense, Load, MemberKey, Meter, Pin, ServerHome, ServerKey, Service, ServiceKey, Session,
+        SessionKey, Traffic, Tunnel,
     },
     tables::{Cache, Store, Tables},
     time::Tick,
@@ -290,6 +290,12 @@ impl Tables for HostTables {
 
     fn is_full(&self) -> bool {
         self.budget.get().is_full(self.now())
+    }
+
+    fn addresses(&self, index: u32) -> u64 {
+        let marks = self.services.keys().filter(|key| **key == ServiceKey::any_port(key.address));
+        let bits = marks.map(|mark| AddressBit::of(&self.settings, mark.address));
+        bits.filter(|bit| bit.index == index).fold(0, |word, bit| word | bit.mask)
     }
 
     fn service(&self, key: &ServiceKey) -> Option<HostRef<'_, Service>> {

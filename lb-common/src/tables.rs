@@ -69,6 +69,8 @@ pub trait Tables {
     /// Had it none a short time ago, as far as this CPU knows?
     fn is_full(&self) -> bool;
 
+    /// A word of `ADDRESSES`; 0 beyond its end.
+    fn addresses(&self, index: u32) -> u64;
     /// An entry of `SERVICES`.
     fn service(&self, key: &ServiceKey) -> Option<Self::Ref<'_, Service>>;
     /// An entry of `SLOTS`.

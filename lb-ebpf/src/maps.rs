@@ -12,7 +12,7 @@ use lb_common::{
     shared::Word,
     state::{
         Audit, Backend, BackendId, Binding, Bucket, Budget, CidConfig, Event, Load, MemberKey, Meter,
-        ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel, quic,
+        ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel, address, quic,
     },
 };
 
@@ -39,6 +39,10 @@ pub(crate) static AFFINITY: LruHashMap<SessionKey, Session, 1> = LruHashMap::new
 /// (scope, client) -> backend, for proven clients; written here, swept and read by the daemon.
 #[btf_map]
 pub(crate) static PINS: HashMap<SessionKey, Session, 1> = HashMap::new();
+
+/// Bits of service addresses: an address without one is nobody's; written by the daemon.
+#[btf_map]
+pub(crate) static ADDRESSES: Array<Word, { address::WORDS as usize }, MMAPABLE> = Array::new();
 
 /// (address, port, protocol) -> settings and slots of a service; written by the daemon.
 #[btf_map]

@@ -25,9 +25,9 @@ use lb_common::{
 use crate::{
     aside, clock,
     maps::{
-        ACCESS, AFFINITY, ANSWERS, AUDIT, BACKENDS, BINDINGS, BUDGET, COUNTERS, CURSOR, FLOWS, FRAGMENTS,
-        GHOSTS, HEALTH, LOADS, MASKS, MEMBERS, PINS, QUIC, SERVER_IDS, SERVICES, SETTINGS, SLOTS, SOURCES,
-        TRAFFIC, TUNNELS,
+        ACCESS, ADDRESSES, AFFINITY, ANSWERS, AUDIT, BACKENDS, BINDINGS, BUDGET, COUNTERS, CURSOR, FLOWS,
+        FRAGMENTS, GHOSTS, HEALTH, LOADS, MASKS, MEMBERS, PINS, QUIC, SERVER_IDS, SERVICES, SETTINGS, SLOTS,
+        SOURCES, TRAFFIC, TUNNELS,
     },
 };
 
@@ -100,6 +100,11 @@ impl Tables for BpfTables {
     fn is_full(&self) -> bool {
         // SAFETY: as in `spend`.
         BUDGET.get_ptr_mut(0).is_some_and(|budget| unsafe { &*budget }.is_full(self.now()))
+    }
+
+    #[inline(always)]
+    fn addresses(&self, index: u32) -> u64 {
+        ADDRESSES.get(index).map_or(0, Word::load)
     }
 
     #[inline(always)]

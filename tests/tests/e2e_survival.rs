@@ -212,6 +212,17 @@ async fn a_full_disk_costs_no_traffic() {
 }
 
 #[tokio::test]
+async fn a_map_that_an_earlier_version_did_not_have_is_filled_at_the_start() {
+    let mut bed = bed("1s").await;
+    let clients = settle(&bed, 0).await;
+    bed.daemon.kill().unwrap();
+    fs::remove_file(bed.lab.pins().join(format!("v{LAYOUT_VERSION}/ADDRESSES"))).unwrap();
+    bed.daemon.start_again().unwrap();
+    assert!(bed.daemon.log().contains("adopted"), "{}", bed.daemon.log());
+    all_at_home(&bed, &clients).await;
+}
+
+#[tokio::test]
 async fn a_change_of_layout_keeps_sessions_and_addresses() {
     let mut bed = bed("1s").await;
     let clients = settle(&bed, 0).await;

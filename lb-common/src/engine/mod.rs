@@ -81,7 +81,7 @@ fn carry<A: Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T, packet
     let hash = hash::of(packet, settings);
     let Some((target, backend)) = flow::follow(packet, tables, hash) else {
         // Other people's packets end here.
-        return if service::has_address(tables, &packet.destination.address.widen()) {
+        return if service::may_have_address(tables, packet.destination.address.widen()) {
             Fate::NEW
         } else {
             Err(Reason::NotOurs).into()

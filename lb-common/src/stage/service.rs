@@ -3,7 +3,7 @@
 use crate::{
     net::{Address, Be16, Ip},
     packet::Packet,
-    state::{Service, ServiceKey},
+    state::{AddressBit, Service, ServiceKey},
     tables::Tables,
 };
 
@@ -12,6 +12,14 @@ use crate::{
 pub fn called<A: Address>(packet: &Packet<A>) -> ServiceKey {
     let to = packet.destination;
     ServiceKey::new(to.address.widen(), to.port, packet.protocol)
+}
+
+/// May this be the address of a service? If not, it certainly isn't one. A look at one bit, where [`has_address`] takes
+/// 10 ns.
+#[inline(always)]
+pub fn may_have_address<T: Tables>(tables: &T, address: Ip) -> bool {
+    let bit = AddressBit::of(tables.settings(), address);
+    tables.addresses(bit.index) & bit.mask != 0
 }
 
 /// Is this the address of a service?

@@ -5,6 +5,7 @@
 //! the meaning of a field changes.
 
 pub mod access;
+pub mod address;
 pub mod audit;
 pub mod backend;
 pub mod binding;
@@ -19,6 +20,7 @@ pub mod session;
 pub mod tunnel;
 
 pub use access::{AccessKey, Admission};
+pub use address::AddressBit;
 pub use audit::{Audit, Cause, Event};
 pub use backend::{Backend, BackendId, Forwarding, Health, Traffic};
 pub use binding::{Binding, Bound};

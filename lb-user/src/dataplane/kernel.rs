@@ -35,6 +35,8 @@ pub struct Kernel {
     pub(super) bindings: Mapped<Binding>,
     /// Stored sessions.
     pub sessions: Sessions,
+    /// Bits of service addresses.
+    pub(super) addresses: Mapped<Word>,
     pub(super) services: Hash<ServiceKey, Service>,
     /// By what follows the length in an [`lb_common::state::AccessKey`].
     pub(super) access: LpmTrie<MapData, [u32; 5], u32>,
@@ -60,6 +62,8 @@ pub struct Kernel {
     /// The kernel empties it once this handle and the pin are gone.
     pub(super) programs: ProgramArray<MapData>,
     pub(super) specs: Vec<Spec>,
+    /// What the program was loaded with.
+    pub(super) settings: Settings,
 }
 
 impl fmt::Debug for Kernel {
@@ -69,17 +73,24 @@ impl fmt::Debug for Kernel {
 }
 
 impl Kernel {
-    pub(super) fn take(ebpf: &mut Ebpf, [meta, names]: [MapData; 2], specs: &[Spec]) -> Result<Self> {
+    pub(super) fn take(
+        ebpf: &mut Ebpf,
+        [meta, names]: [MapData; 2],
+        specs: &[Spec],
+        settings: Settings,
+    ) -> Result<Self> {
         let mut map =
             |name: &'static str| ebpf.take_map(name).with_context(|| format!("the object lacks {name}"));
         let flows = mapped(map("FLOWS")?, "FLOWS", specs)?;
         let bindings = mapped(map("BINDINGS")?, "BINDINGS", specs)?;
         let loads = mapped(map("LOADS")?, "LOADS", specs)?;
+        let addresses = mapped(map("ADDRESSES")?, "ADDRESSES", specs)?;
         let ghosts = mapped(map("GHOSTS")?, "GHOSTS", specs)?;
         Ok(Self {
             flows: FlowTable(flows),
             bindings,
             sessions: Sessions::new(map("AFFINITY")?, map("PINS")?)?,
+            addresses,
             services: map("SERVICES")?.try_into()?,
             access: map("ACCESS")?.try_into()?,
             masks: map("MASKS")?.try_into()?,
@@ -101,6 +112,7 @@ impl Kernel {
             names: Map::Array(names).try_into()?,
             programs: map("PROGRAMS")?.try_into()?,
             specs: specs.to_vec(),
+            settings,
         })
     }
 }

@@ -124,7 +124,9 @@ impl Program {
             load_one(&mut ebpf, name)?;
         }
         set_clock(load_one(&mut ebpf, "limpet_clock")?)?;
-        let kernel = Kernel::take(&mut ebpf, [meta?, names?], &specs)?;
+        let kernel = Kernel::take(&mut ebpf, [meta?, names?], &specs, settings)?;
+        // An earlier run, or one of another version, may have left addresses without their bits, or bits without addresses.
+        kernel.mark_addresses()?;
         Ok(Self { ebpf, pins, adopted: running.is_some(), settings, kernel })
     }
 

@@ -3,6 +3,7 @@
 //! [`Kernel`] is the real thing. [`Dataplane`] is what applying a plan needs of it, so that the same
 //! code runs against [`lb_common::host::HostTables`] in tests.
 
+mod addresses;
 mod attach;
 mod batch;
 mod decap;

@@ -7,8 +7,8 @@ use lb_common::{
     settings::Settings,
     state::{
         AccessKey, Audit, Backend, BackendId, Binding, Bucket, Budget, CidConfig, Ghost, Load, MemberKey,
-        Meter, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel, flow::WAYS,
-        quic,
+        Meter, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel, address,
+        flow::WAYS, quic,
     },
 };
 
@@ -134,6 +134,7 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
         mapped("BINDINGS", size::<Binding>(), geometry.lanes * geometry.port_count()),
         hash("AFFINITY", LruHash, size::<SessionKey>(), size::<Session>(), limits.affinity),
         hash("PINS", Hash, size::<SessionKey>(), size::<Session>(), limits.pins),
+        mapped("ADDRESSES", 8, address::WORDS),
         // Each service may add two entries: its address's mark, and where fragments go.
         hash("SERVICES", Hash, size::<ServiceKey>(), size::<Service>(), limits.services * 3),
         // Each service may have a list of its own, with an entry for everybody else, and a reload puts the
@@ -164,6 +165,9 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
         array("NAMES", Array, size::<Name>(), backends),
     ]
 }
+
+/// Names of the maps that each start fills anew, and makes where an earlier version had none.
+pub const DERIVED: [&str; 1] = ["ADDRESSES"];
 
 /// Names of the maps that only the daemon uses.
 pub const DAEMON_ONLY: [&str; 2] = ["META", "NAMES"];

@@ -73,6 +73,10 @@ impl Tables for View<'_> {
         false
     }
 
+    fn addresses(&self, index: u32) -> u64 {
+        self.kernel.addresses.get(index as usize).map_or(0, Word::load)
+    }
+
     fn service(&self, key: &ServiceKey) -> Option<HostRef<'_, Service>> {
         self.kernel.service_entry(key).map(owned)
     }

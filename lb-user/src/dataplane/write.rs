@@ -66,6 +66,7 @@ impl Dataplane for Kernel {
     }
 
     fn set_service(&mut self, key: &ServiceKey, service: &Service) -> Result<()> {
+        self.mark_address(key);
         self.services.insert(Raw(*key), Raw(*service), 0).with_context(|| {
             format!("cannot write a service: is the table full? [limits] services makes it larger ({key:?})")
         })
