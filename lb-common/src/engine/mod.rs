@@ -68,7 +68,7 @@ fn plain<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &
     }
 }
 
-/// A TCP or UDP packet: back to a client, or along its flow; [`Fate::NEW`] if it is for a service and has none.
+/// A TCP or UDP packet: back to a client, or along its flow; [`Fate::NEW`] if it may be for a service and has none.
 #[inline(always)]
 fn carry<A: Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T, packet: &Packet<A>) -> Fate {
     if let Some(offset) = reply::port_offset(packet, tables) {
@@ -80,7 +80,7 @@ fn carry<A: Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T, packet
     let settings = tables.settings();
     let hash = hash::of(packet, settings);
     let Some((target, backend)) = flow::follow(packet, tables, hash) else {
-        // Other people's packets end here.
+        // Nearly all of other people's packets end here.
         return if service::may_have_address(tables, packet.destination.address.widen()) {
             Fate::NEW
         } else {

@@ -41,15 +41,22 @@ impl Plan {
         };
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let each = model.services.len().div_ceil(threads).max(WORTH_A_THREAD);
+        let fill = |part: &[model::Service]| part.iter().map(table).collect::<Vec<_>>();
+        let fill = &fill;
         thread::scope(|scope| {
             let mut parts = model.services.chunks(each);
             // The first part is this thread's.
             let first = parts.next().unwrap_or_default();
-            let others: Vec<_> =
-                parts.map(|part| scope.spawn(move || part.iter().map(table).collect::<Vec<_>>())).collect();
-            let mut tables: Vec<_> = first.iter().map(table).collect();
-            for other in others {
-                tables.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            let others: Vec<_> = parts
+                .map(|part| (part, thread::Builder::new().spawn_scoped(scope, move || fill(part))))
+                .collect();
+            let mut tables = fill(first);
+            for (part, other) in others {
+                tables.extend(match other {
+                    Ok(other) => other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                    // The system has no thread to spare.
+                    Err(_) => fill(part),
+                });
             }
             tables
         })

@@ -169,8 +169,8 @@ pub(super) const FAULTS: &[Fault] = &[
     fault(
         FLOW,
         "a SYN after the FIN goes on with the old connection",
-        "if packet.tcp.opens() && binding.stamp().is_left() {",
-        "if false {",
+        "(left.is_left() || entry.phase() == Phase::Closing && !left.is_asked_again())",
+        "false",
     ),
     fault(
         FLOW,

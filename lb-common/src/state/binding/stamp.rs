@@ -173,7 +173,7 @@ impl Stamp {
     /// Did the client refuse the first answer, so that a SYN asks once more for the same connection? The backend may
     /// have answered for an older one from the same port, which that reset has ended (RFC 9293, 3.10.7.3).
     #[inline(always)]
-    const fn is_asked_again(self) -> bool {
+    pub const fn is_asked_again(self) -> bool {
         self.0 & (Self::ANSWERED | Self::RESET | Self::RETURNED | Self::FINS) == Self::ANSWERED | Self::RESET
     }
 

@@ -13,7 +13,7 @@ const CROWDED: u32 = 3;
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub struct Bucket {
-    /// The ways, in no order.
+    /// The ways. Each tuple has one that it takes first.
     pub ways: [Way; WAYS],
 }
 layout!(Bucket, size = 64, align = 64);

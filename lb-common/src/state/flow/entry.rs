@@ -7,7 +7,7 @@ use crate::time::Tick;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum Phase {
-    /// A FIN or RST was seen: the next SYN starts afresh.
+    /// A FIN or RST was seen: the next SYN starts afresh, but for one after a refusal (see `Stamp::is_asked_again`).
     Closing = 0,
     /// One packet was seen.
     New = 1,

@@ -111,7 +111,7 @@ impl Connection {
         }
         self.client_ended |= flag == Flag::Fin;
         self.is_reset |= flag == Flag::Rst;
-        // A SYN again is no sign of life, and a RST acknowledges nothing.
+        // A SYN again is no sign of life, and a bare RST acknowledges nothing.
         self.has_returned |= self.is_answered && !matches!(flag, Flag::Syn | Flag::Rst);
         let (is_over, is_proven) = if self.is_direct {
             (before == Known::Over || self.client_ended || self.is_reset, is_later && flag != Flag::Syn)

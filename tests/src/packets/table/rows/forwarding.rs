@@ -20,6 +20,7 @@ pub(super) fn rows() -> Vec<Row> {
             if !site.forwarding.is_direct() {
                 rows.push(refused(site));
                 rows.push(asked_again(site));
+                rows.push(aborted(site));
             }
         }
     }
@@ -145,6 +146,20 @@ fn asked_again(site: Site) -> Row {
         .goes(conn, A, conn.first(), &[])
         .returns(conn, A, conn.answer(A), &[])
         .goes(conn, A, conn.data(), &[Reason::SessionNew, Reason::SessionProven])
+}
+
+/// A client breaks off while the backend still sends, and connects again from the same port.
+fn aborted(site: Site) -> Row {
+    let conn = site.conn(0);
+    let again = Conn { taken: 1, ..conn };
+    row(site, "a SYN after a RST starts afresh, though the backend went on for a while")
+        .proves("syn-after-end")
+        .opens(conn, A, conn.first(), &[])
+        .returns(conn, A, conn.answer(A), &[])
+        .goes(conn, A, conn.data(), &[Reason::SessionNew, Reason::SessionProven])
+        .goes(conn, A, conn.says(RST, b""), &[])
+        .returns(conn, A, conn.answers(A, ACK, b"in flight"), &[])
+        .opens(again, A, again.first(), &[])
 }
 
 /// Headers with more in them than the shortest, and shortest frames.
