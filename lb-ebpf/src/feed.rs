@@ -11,6 +11,7 @@ mod flood;
 mod floor;
 mod frame;
 mod path;
+mod segment;
 
 use aya_ebpf::{
     Global,

@@ -11,30 +11,11 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 
-use crate::{NEXT, TARGET};
+use crate::{
+    NEXT, TARGET,
+    segment::{ACK, SYN, Segment, fold, halves},
+};
 
-/// An Ethernet frame with an IPv4 packet without options that begins a TCP segment.
-#[derive(Clone, Copy)]
-#[repr(C, packed)]
-struct Segment {
-    macs: [u32; 3],
-    _network: [u8; 12],
-    check: u16,
-    source: u32,
-    destination: u32,
-    source_port: u16,
-    destination_port: u16,
-    sequence: u32,
-    acknowledged: u32,
-    _offset: u8,
-    flags: u8,
-    _window: u16,
-    tcp_check: u16,
-}
-
-const _: () = assert!(core::mem::offset_of!(Segment, source) == 14 + 12);
-const SYN: u8 = 0x02;
-const ACK: u8 = 0x10;
 /// Odd, so that different numbers give different addresses.
 const MIX: u32 = 0x9e37_79b1;
 
@@ -78,7 +59,7 @@ fn change(ctx: &mut XdpContext) -> Option<()> {
     let count = unsafe { *next };
     // SAFETY: as above.
     unsafe { *next = count.wrapping_add(1) };
-    let segment = segment(ctx)?;
+    let segment = Segment::of(ctx)?;
     match KIND.load() {
         SYNS => begin(segment, count, SYN),
         ACKS => begin(segment, count, ACK),
@@ -112,8 +93,6 @@ fn begin(segment: &mut Segment, number: u32, flags: u8) {
 /// Writes the Ethernet addresses and both checksums anew: a frame that comes round again holds what its last way has made of it.
 #[inline(always)]
 fn finish(segment: &mut Segment) {
-    let halves = |word: u32| (word & 0xffff) + (word >> 16);
-    let fold = |sum: u32| !halves(halves(sum)) as u16;
     let ([ip, tcp], source) = (SUMS.load(), halves(segment.source));
     segment.macs = MACS.load();
     segment.check = fold(ip + source);
@@ -123,28 +102,17 @@ fn finish(segment: &mut Segment) {
 /// A segment from where the last one went to where it came from.
 #[inline(always)]
 fn turn(segment: &mut Segment, flags: u8, number: u32) {
-    (segment.source, segment.destination) = (segment.destination, segment.source);
-    (segment.source_port, segment.destination_port) = (segment.destination_port, segment.source_port);
+    segment.turn();
     segment.flags = flags;
     segment.sequence = number;
     segment.acknowledged = number;
-}
-
-#[inline(always)]
-fn segment(ctx: &mut XdpContext) -> Option<&mut Segment> {
-    let packet = ctx.data();
-    if packet + size_of::<Segment>() > ctx.data_end() {
-        return None;
-    }
-    // SAFETY: inside the packet, as checked above; of alignment 1; nobody else has a reference to it.
-    Some(unsafe { &mut *(packet as *mut Segment) })
 }
 
 /// What a balancer does that remembers clients in one least-recently-used table: `XDP_TX` for one that it
 /// knows, `XDP_PASS` for one that it has to store.
 #[xdp(frags)]
 fn limpet_lru(mut ctx: XdpContext) -> u32 {
-    let Some(segment) = segment(&mut ctx) else { return xdp_action::XDP_ABORTED };
+    let Some(segment) = Segment::of(&mut ctx) else { return xdp_action::XDP_ABORTED };
     let client = segment.source;
     // SAFETY: the value is not read.
     if unsafe { CLIENTS.get(client) }.is_some() {

@@ -216,12 +216,15 @@ extern "C" fn limpet_forget(number: u64) -> u64 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn limpet_forget_v4(packet: *mut Packet<V4>) -> u64 {
-    limpet_forget(u64::from(packet.is_null()))
+    // Volatile, as above.
+    // SAFETY: the pointer is a live local's.
+    u64::from(unsafe { (&raw const packet).read_volatile() }.is_null())
 }
 
 /// The same for IPv6.
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn limpet_forget_v6(packet: *mut Packet<V6>) -> u64 {
-    limpet_forget(u64::from(packet.is_null()))
+    // SAFETY: as for IPv4.
+    u64::from(unsafe { (&raw const packet).read_volatile() }.is_null())
 }

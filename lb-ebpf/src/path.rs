@@ -12,34 +12,10 @@ use aya_ebpf::{
     programs::XdpContext,
 };
 
-/// An Ethernet frame with an IPv4 packet without options that begins a TCP segment. Of a packet in a tunnel, only
-/// what comes before the ports is what it says.
-#[derive(Clone, Copy)]
-#[repr(C, packed)]
-struct Frame {
-    macs: [u32; 3],
-    network: u16,
-    _version: [u8; 8],
-    ttl: u8,
-    protocol: u8,
-    check: u16,
-    source: u32,
-    destination: u32,
-    source_port: u16,
-    destination_port: u16,
-    sequence: u32,
-    acknowledged: u32,
-    _offset: u8,
-    flags: u8,
-    _window: u16,
-    tcp_check: u16,
-}
+use crate::segment::{ACK, SYN, Segment, fold, halves};
 
-const _: () = assert!(core::mem::offset_of!(Frame, source) == 14 + 12);
 const IPV4: u16 = 0x0800u16.to_be();
 const TCP: u8 = 6;
-const SYN: u8 = 0x02;
-const ACK: u8 = 0x10;
 /// Bits of a source address below the number of the CPU that it belongs to.
 const CPU_SHIFT: u32 = 12;
 /// What each side counts from: it says this number in its SYN, and the next one from then on.
@@ -121,7 +97,7 @@ fn vary(ctx: &mut XdpContext) -> Option<()> {
     // SAFETY: the helper only tells a number.
     let cpu = unsafe { bpf_get_smp_processor_id() };
 
-    let frame = frame(ctx)?;
+    let frame = Segment::of(ctx)?;
     let ([ip, tcp], flags) = (PATH_SUMS.load(), FLAGS.load());
     let source = (CROWD.load() | cpu << CPU_SHIFT | number).to_be();
     let port = (1024 + number as u16).to_be();
@@ -143,7 +119,7 @@ fn vary(ctx: &mut XdpContext) -> Option<()> {
 /// Counts what arrives, answers those that begin a connection, and drops the others.
 #[xdp]
 fn limpet_path_sink(mut ctx: XdpContext) -> u32 {
-    let Some(frame) = frame(&mut ctx) else { return xdp_action::XDP_PASS };
+    let Some(frame) = Segment::of(&mut ctx) else { return xdp_action::XDP_PASS };
     if frame.network != IPV4 {
         return xdp_action::XDP_PASS;
     }
@@ -170,13 +146,12 @@ fn limpet_path_sink(mut ctx: XdpContext) -> u32 {
 
 /// Makes a SYN its own answer.
 #[inline(always)]
-fn answer(frame: &mut Frame) {
+fn answer(frame: &mut Segment) {
     let [to, between, from] = frame.macs;
     let low = |word: u32| word & 0xffff;
     // Six bytes of each: one word and a half.
     frame.macs = [between >> 16 | from << 16, from >> 16 | to << 16, to >> 16 | low(between) << 16];
-    (frame.source, frame.destination) = (frame.destination, frame.source);
-    (frame.source_port, frame.destination_port) = (frame.destination_port, frame.source_port);
+    frame.turn();
     let next = FIRST + 1;
     frame.acknowledged = next.to_be();
     frame.flags = SYN | ACK;
@@ -190,24 +165,4 @@ fn answer(frame: &mut Frame) {
 fn limpet_path_redirect(_ctx: XdpContext) -> u32 {
     // SAFETY: the helper takes any index.
     unsafe { bpf_redirect(BEHIND.load(), 0) as u32 }
-}
-
-#[inline(always)]
-fn halves(word: u32) -> u32 {
-    (word & 0xffff) + (word >> 16)
-}
-
-#[inline(always)]
-fn fold(sum: u32) -> u16 {
-    !halves(halves(sum)) as u16
-}
-
-#[inline(always)]
-fn frame(ctx: &mut XdpContext) -> Option<&mut Frame> {
-    let packet = ctx.data();
-    if packet + size_of::<Frame>() > ctx.data_end() {
-        return None;
-    }
-    // SAFETY: inside the packet, as checked above; of alignment 1; nobody else has a reference to it.
-    Some(unsafe { &mut *(packet as *mut Frame) })
 }

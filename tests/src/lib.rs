@@ -4,14 +4,18 @@
 
 pub mod bed;
 pub mod bereaved;
+pub mod cpu;
 pub mod decap;
 pub mod flood;
+pub mod live;
 pub mod long;
 pub mod many;
+pub mod middle;
 pub mod packets;
 pub mod promises;
 pub mod quic;
 pub mod raw;
+pub mod stop;
 pub mod tagger;
 pub mod transfer;
 pub mod udp;

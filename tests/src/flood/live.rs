@@ -9,12 +9,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use aya::{
-    Ebpf, EbpfLoader, TestRun as _, TestRunOptions,
-    programs::{TestRunAttrs, Xdp},
-};
+use aya::{Ebpf, EbpfLoader, programs::Xdp};
 
 use super::feed::Kind;
+use crate::live::{send, words};
 
 /// Frames in one go, and the pause after it: some 100,000 a second, which leaves the other CPU to the clients.
 const BURST: u32 = 1_000;
@@ -36,11 +34,6 @@ impl Generator {
         let link = etherparse::PacketBuilder::ethernet2(from, to).ipv4([0; 4], service.ip().octets(), 64);
         let mut frame = Vec::new();
         link.tcp(0, service.port(), 1, 64_240).syn().write(&mut frame, &[])?;
-        let words = |from: usize| {
-            let words = frame[from..from + 12].chunks_exact(4);
-            words.map(|word| u32::from_ne_bytes(word.try_into().expect("four bytes"))).collect::<Vec<_>>()
-        };
-        let macs: [u32; 3] = words(0).try_into().expect("twelve bytes");
         let sum = |bytes: &[u8]| -> u32 {
             bytes.chunks_exact(2).map(|pair| u32::from(u16::from_ne_bytes([pair[0], pair[1]]))).sum()
         };
@@ -51,7 +44,7 @@ impl Generator {
         let mut ebpf = EbpfLoader::new()
             .override_global("KIND", &(Kind::Live as u32), true)
             .override_global("SERVICE", &u32::from_ne_bytes(service.ip().octets()), true)
-            .override_global("MACS", &macs, true)
+            .override_global("MACS", &words(from, to), true)
             .override_global("SUMS", &sums, true)
             .load_file(object)
             .with_context(|| format!("cannot load {}", object.display()))?;
@@ -67,17 +60,8 @@ impl Generator {
     /// The kernel refuses.
     pub fn run(&self, ifindex: u32, sent: &AtomicU64, stop: &AtomicBool) -> Result<()> {
         let program: &Xdp = self.ebpf.program("limpet_flood").context("no `limpet_flood`")?.try_into()?;
-        let end = self.frame.len() as u32;
-        let context: Vec<u8> =
-            [0, end, 0, ifindex, 0, 0].iter().flat_map(|word: &u32| word.to_ne_bytes()).collect();
         while !stop.load(Relaxed) {
-            program.test_run(TestRunOptions {
-                data_in: Some(&self.frame),
-                ctx_in: Some(&context),
-                repeat: BURST,
-                attrs: TestRunAttrs::new().xdp_live_frames(64),
-                ..TestRunOptions::new()
-            })?;
+            send(program, &self.frame, ifindex, BURST)?;
             sent.fetch_add(u64::from(BURST), Relaxed);
             sleep(PAUSE);
         }

@@ -54,12 +54,16 @@ impl Sample {
 impl Line {
     /// The same packet again and again.
     pub(crate) fn same(what: impl Into<String>, budget: f64, frame: Vec<u8>, fate: Reason) -> Self {
+        Self::new(what.into(), Some(budget), frame, Some(fate))
+    }
+
+    fn new(what: String, budget: Option<f64>, frame: Vec<u8>, fate: Option<Reason>) -> Self {
         Self {
-            what: what.into(),
-            budget: Some(budget),
+            what,
+            budget,
             frame,
             times: 300_000,
-            fate: Some(fate),
+            fate,
             new: 0.0..=0.0,
             feeds: None,
             fresh: false,
@@ -107,8 +111,7 @@ impl Line {
     ) -> Result<Self> {
         let feeds =
             (Feed::load(feeder, floor.xdp()?, sources)?, Feed::load(feeder, bed.program.pass(), sources)?);
-        let same = Self::same(what, 0.0, frame, Reason::NotOurs);
-        Ok(Self { times, feeds: Some(feeds), fate: None, budget: None, ..same })
+        Ok(Self { times, feeds: Some(feeds), ..Self::new(what.into(), None, frame, None) })
     }
 
     /// The same line, of packets that no service is there for.

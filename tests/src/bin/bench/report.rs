@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use limpet_tests::middle::Middle;
 use serde_json::{Value, json};
 
 use crate::line::{Line, Sample};
@@ -48,13 +49,12 @@ pub(crate) struct Row {
 
 impl Row {
     pub(crate) fn of(line: &Line) -> Self {
-        let ratios = sorted(&line.samples, Sample::ratio);
-        let ratio = quantile(&ratios, 0.5);
+        let Middle { median: ratio, low, high } = Middle::of(line.samples.iter().map(Sample::ratio));
         Self {
             what: line.what.clone(),
-            ns: quantile(&sorted(&line.samples, |sample| sample.ns), 0.5),
+            ns: Middle::of(line.samples.iter().map(|sample| sample.ns)).median,
             ratio,
-            spread: (quantile(&ratios, 0.25), quantile(&ratios, 0.75)),
+            spread: (low, high),
             budget: line.budget,
             grade: line.budget.map(|budget| Grade::of(ratio, budget)),
         }
@@ -86,17 +86,5 @@ impl fmt::Display for Row {
 
 /// ns of the empty program, over all runs of all lines.
 pub(crate) fn empty(lines: &[Line]) -> f64 {
-    let all: Vec<_> = lines.iter().flat_map(|line| &line.samples).copied().collect();
-    quantile(&sorted(&all, |sample| sample.empty), 0.5)
-}
-
-fn sorted(samples: &[Sample], figure: impl Fn(&Sample) -> f64) -> Vec<f64> {
-    let mut figures: Vec<_> = samples.iter().map(figure).collect();
-    figures.sort_by(f64::total_cmp);
-    figures
-}
-
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let last = sorted.len().saturating_sub(1);
-    sorted.get((last as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
+    Middle::of(lines.iter().flat_map(|line| &line.samples).map(|sample| sample.empty)).median
 }

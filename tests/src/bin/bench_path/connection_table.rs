@@ -2,12 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    connections::Sample,
-    figures::{Budget, Middle},
-    packet_table::count,
-    system::System,
-};
+use limpet_tests::middle::Middle;
+
+use crate::{budget::Budget, connections::Sample, packet_table::count, system::System};
 
 /// All rounds of one system on so many CPUs.
 pub(crate) struct Series {

@@ -8,6 +8,7 @@ use std::{path::Path as File, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use lb_user::dataplane::PassGuard;
+use limpet_tests::cpu::{self, Workers};
 use nix::{
     sched::{CpuSet, sched_setaffinity},
     unistd::Pid,
@@ -15,7 +16,6 @@ use nix::{
 
 use crate::{
     balancers::Balancers,
-    cpu::{self, Workers},
     interfaces::{Threads, pass, set_features},
     network::Network,
     plan::End,

@@ -10,9 +10,8 @@ use lb_user::{
     dataplane::{PassGuard, attach_pass},
     lab::Netns,
 };
+use limpet_tests::cpu;
 use nix::net::if_::if_nametoindex;
-
-use crate::cpu;
 
 /// What a veth needs to take frames that are no socket buffers yet.
 pub(crate) fn pass(namespace: &Netns, device: &str) -> Result<PassGuard> {

@@ -5,10 +5,9 @@
 //! each round, and what is compared is of the same round.
 
 mod balancers;
+mod budget;
 mod connection_table;
 mod connections;
-mod cpu;
-mod figures;
 mod interfaces;
 mod network;
 mod packet_table;
@@ -16,18 +15,16 @@ mod packets;
 mod plan;
 mod programs;
 mod servers;
-mod stop;
 mod system;
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser as _;
+use limpet_tests::{cpu, stop::Stop};
 use serde_json::json;
 
-use crate::{
-    balancers::Balancers, connections::Stage, network::Network, packets::Lanes, stop::Stop, system::System,
-};
+use crate::{balancers::Balancers, connections::Stage, network::Network, packets::Lanes, system::System};
 
 /// Measures whole paths: packets and connections a second, beside the kernel, nftables and HAProxy.
 #[derive(clap::Parser)]

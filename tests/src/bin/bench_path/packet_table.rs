@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
+use limpet_tests::middle::Middle;
+
 use crate::{
-    figures::{Budget, Middle},
+    budget::Budget,
     packets::{SIZES, Sample},
     system::System,
 };

@@ -8,10 +8,13 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use lb_user::dataplane::PassGuard;
+use limpet_tests::{
+    cpu::{self, Workers},
+    packets::kernel::pin_to,
+};
 
 use crate::{
     balancers::Balancers,
-    cpu::{self, Workers},
     interfaces::pass,
     network::Network,
     plan::End,
@@ -139,7 +142,7 @@ impl<'a> Lanes<'a> {
     /// CPU time in all, and how long the slowest took.
     fn send(&self, generator: &Generator, cpus: &[usize], frames: u32) -> Result<(Duration, Duration)> {
         let from = |cpu: usize| -> Result<(Duration, Duration)> {
-            cpu::pin(cpu)?;
+            pin_to(cpu);
             let (before, begin) = (cpu::of_thread()?, Instant::now());
             generator.send(frames)?;
             Ok((cpu::of_thread()? - before, begin.elapsed()))

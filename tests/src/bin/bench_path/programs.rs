@@ -4,28 +4,21 @@ use std::{net::Ipv4Addr, path::Path as File};
 
 use anyhow::{Context as _, Result};
 use aya::{
-    Ebpf, EbpfLoader, TestRun as _, TestRunOptions,
+    Ebpf, EbpfLoader,
     maps::PerCpuArray,
-    programs::{TestRunAttrs, Xdp, XdpMode},
+    programs::{Xdp, XdpMode},
 };
 use etherparse::PacketBuilder;
 use lb_user::lab::Netns;
+use limpet_tests::live::{self, words};
 use nix::net::if_::if_nametoindex;
 
 use crate::plan::{End, PORT, Path};
 
 /// Invented clients of each CPU, with one connection each.
 pub(crate) const FLOWS: u32 = 4_000;
-/// Frames that the kernel makes at a time.
-const BATCH: u32 = 64;
 /// Bytes of the headers of a frame.
 const HEADERS: usize = 14 + 20 + 20;
-
-/// The words of two Ethernet addresses, as they stand in a header.
-fn words(first: [u8; 6], second: [u8; 6]) -> [u32; 3] {
-    let bytes: Vec<u8> = first.into_iter().chain(second).collect();
-    [0, 4, 8].map(|at| u32::from_ne_bytes(bytes[at..at + 4].try_into().expect("four bytes")))
-}
 
 fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
     let program: &mut Xdp =
@@ -51,7 +44,7 @@ pub(crate) enum Kind {
 pub(crate) struct Generator {
     ebpf: Ebpf,
     frame: Vec<u8>,
-    context: Vec<u8>,
+    ifindex: u32,
 }
 
 impl Generator {
@@ -86,23 +79,13 @@ impl Generator {
         let mut ebpf = load(&mut loader, object)?;
         program(&mut ebpf, "limpet_path_source")?;
         let ifindex = if_nametoindex(path.name(End::Generator).as_str())?;
-        let end = frame.len() as u32;
-        let context = [0, end, 0, ifindex, 0, 0].iter().flat_map(|word: &u32| word.to_ne_bytes()).collect();
-        Ok(Self { ebpf, frame, context })
+        Ok(Self { ebpf, frame, ifindex })
     }
 
     /// Sends so many frames from this CPU. Call it inside the generator's namespace.
     pub(crate) fn send(&self, frames: u32) -> Result<()> {
         let program: &Xdp = self.ebpf.program("limpet_path_source").context("was loaded")?.try_into()?;
-        let options = TestRunOptions {
-            data_in: Some(&self.frame),
-            ctx_in: Some(&self.context),
-            repeat: frames,
-            attrs: TestRunAttrs::new().xdp_live_frames(BATCH),
-            ..TestRunOptions::new()
-        };
-        program.test_run(options).context("the kernel refused to send")?;
-        Ok(())
+        live::send(program, &self.frame, self.ifindex, frames)
     }
 }
 

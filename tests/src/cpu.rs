@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 
 use anyhow::{Context as _, Result};
 use nix::{
-    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    sched::{CpuSet, sched_getaffinity},
     sys::resource::{UsageWho, getrusage},
     sys::time::{TimeVal, TimeValLike as _},
     time::{ClockId, clock_gettime},
@@ -13,32 +13,25 @@ use nix::{
 };
 
 /// Those that this process may run on.
-pub(crate) fn ours() -> Result<Vec<usize>> {
+pub fn ours() -> Result<Vec<usize>> {
     let mine = sched_getaffinity(Pid::from_raw(0))?;
     Ok((0..CpuSet::count()).filter(|&cpu| mine.is_set(cpu).unwrap_or(false)).collect())
 }
 
-/// Binds this thread.
-pub(crate) fn pin(cpu: usize) -> Result<()> {
-    let mut one = CpuSet::new();
-    one.set(cpu)?;
-    Ok(sched_setaffinity(Pid::from_raw(0), &one)?)
-}
-
 /// Of this thread, with the kernel's work for packets that was done on top of it.
-pub(crate) fn of_thread() -> Result<Duration> {
+pub fn of_thread() -> Result<Duration> {
     Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
 }
 
 /// Of the children that have ended and were waited for.
-pub(crate) fn of_children() -> Result<Duration> {
+pub fn of_children() -> Result<Duration> {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let micros = |time: TimeVal| Duration::from_micros(time.num_microseconds().unsigned_abs());
     Ok(micros(usage.user_time()) + micros(usage.system_time()))
 }
 
 /// Of all threads of a process so far.
-pub(crate) fn of_process(process: u32) -> Result<Duration> {
+pub fn of_process(process: u32) -> Result<Duration> {
     let tasks = format!("/proc/{process}/task");
     let mut sum = 0;
     for task in fs::read_dir(&tasks).with_context(|| format!("process {process} is gone"))? {
@@ -49,10 +42,11 @@ pub(crate) fn of_process(process: u32) -> Result<Duration> {
 }
 
 /// The kernel's threads that do the work for packets that is too much at once, by CPU.
-pub(crate) struct Workers(Vec<(usize, u32)>);
+pub struct Workers(Vec<(usize, u32)>);
 
 impl Workers {
-    pub(crate) fn find() -> Result<Self> {
+    /// Of all CPUs.
+    pub fn find() -> Result<Self> {
         let mut found = Vec::new();
         for process in fs::read_dir("/proc")? {
             let process = process?.path();
@@ -65,7 +59,7 @@ impl Workers {
     }
 
     /// What those of these CPUs took so far.
-    pub(crate) fn of(&self, cpus: &[usize]) -> Result<Duration> {
+    pub fn of(&self, cpus: &[usize]) -> Result<Duration> {
         self.0.iter().filter(|(cpu, _)| cpus.contains(cpu)).map(|(_, process)| of_process(*process)).sum()
     }
 }

@@ -12,14 +12,14 @@ use tokio::{
 };
 
 /// Whether somebody wants this to end.
-pub(crate) struct Stop {
+pub struct Stop {
     wanted: Arc<AtomicBool>,
     _waits: Runtime,
 }
 
 impl Stop {
     /// From now on signals end nothing by themselves.
-    pub(crate) fn on_signals() -> Result<Self> {
+    pub fn on_signals() -> Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let wanted = Arc::new(AtomicBool::new(false));
         let inside = runtime.enter();
@@ -35,7 +35,7 @@ impl Stop {
     }
 
     /// An error once it does.
-    pub(crate) fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         ensure!(!self.wanted.load(Relaxed), "interrupted");
         Ok(())
     }
