@@ -149,6 +149,8 @@ reasons! {
     Drop HomeDown "home_down";
     /// No session can be stored, and the service's policy is to take no client without one.
     Drop SessionsFull "sessions_full";
+    /// For a service that the host itself serves: on to its stack.
+    Pass ToHost "to_host";
 }
 
 impl Reason {

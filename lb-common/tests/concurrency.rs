@@ -125,6 +125,9 @@ fn no_reply_takes_a_half_written_way_back() {
                             "a way back of several connections"
                         );
                         read.fetch_add(1, Relaxed);
+                    } else {
+                        // Whoever is writing may be waiting for this CPU.
+                        thread::yield_now();
                     }
                 }
                 drop(finished);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use limpet_tests::packets::{fuzz::Fuzz, kernel::pin_to};
 
 /// Histories that are always played: enough to reach everything there is to reach.
-const FIXED: std::ops::Range<u64> = 0..24;
+const FIXED: std::ops::Range<u64> = 0..32;
 /// Time for others, by seeds that nobody chose.
 const OTHERS: Duration = Duration::from_secs(8);
 

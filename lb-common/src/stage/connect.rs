@@ -6,7 +6,7 @@ use crate::{
     packet::Packet,
     quic,
     reason::Reason,
-    state::{BackendId, Expense, Forwarding, Phase, Service, Target, flow::Entry},
+    state::{BackendId, Expense, Forwarding, Phase, Policy, Service, Target, flow::Entry},
     tables::{Store, Tables},
 };
 
@@ -26,6 +26,9 @@ pub fn decide<A: Address, T: Tables>(
     let service = service::find(tables, &mut called).ok_or(Reason::NotOurs)?;
     if !access::admits(tables, &service, packet.source.address.widen()) {
         return Err(Reason::Denied);
+    }
+    if service.policy.has(Policy::LOCAL) {
+        return Err(to_host(packet, tables));
     }
     let opens = packet.protocol != protocol::TCP || packet.tcp.opens();
     if !opens {
@@ -52,6 +55,15 @@ pub fn decide<A: Address, T: Tables>(
     Ok(id)
 }
 
+/// The fate of a packet for a service that the host itself serves. Nothing is remembered of it: the host's stack knows
+/// its connections.
+// Not inlined: the session's key would lie below the locals of whatever follows.
+#[inline(never)]
+fn to_host<A: Address, T: Tables>(packet: &Packet<A>, tables: &T) -> Reason {
+    // A new connection costs the host more than it costs to pass it on.
+    if packet.tcp.opens() && is_one_too_many(packet, tables) { Reason::Flood } else { Reason::ToHost }
+}
+
 /// Takes a source port for a new connection to `id`, where it needs one.
 ///
 /// # Errors
@@ -63,10 +75,16 @@ pub fn bind<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64, id
     }
     // Without a port of its own it can't be served. A proven client's connection always gets one: who
     // knows whose address to forge for that takes other strangers' ports, and nothing else.
-    if !tables.spend(Expense::Flow) && !is_pinned(packet, tables) {
+    if is_one_too_many(packet, tables) {
         return Err(Reason::Flood);
     }
     nat::bind(packet, tables, id, hash).ok_or(Reason::NoSourcePort)
+}
+
+/// Spends a new connection of this CPU's budget; true if none is left, and its client is a stranger.
+#[inline(always)]
+fn is_one_too_many<A: Address, T: Tables>(packet: &Packet<A>, tables: &T) -> bool {
+    !tables.spend(Expense::Flow) && !is_pinned(packet, tables)
 }
 
 /// Is there a proven session of the packet's client?

@@ -100,9 +100,9 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
         }
         // On the binding of a connection that is over, another would look ended from the start, and lose
         // its port after a few idle seconds.
-        let left = binding.stamp();
-        if packet.tcp.opens() && (left.is_left() || entry.phase() == Phase::Closing && !left.is_asked_again())
-        {
+        let stamp = binding.stamp();
+        let is_left = stamp.is_left() || entry.phase() == Phase::Closing;
+        if packet.tcp.opens() && is_left && !stamp.is_asked_again() {
             return None;
         }
         if bound.ifindex != packet.ingress || bound.client_mac != packet.source_mac {

@@ -3,7 +3,8 @@
 //! The first fragment of a packet is decided like a whole packet, and remembered under what all fragments
 //! have in common: addresses and identification. A later one that comes before it finds nothing
 //! there; where its address has one service of its protocol, and that tells clients by their addresses,
-//! it needs no more: session or hash say the same for all fragments.
+//! it needs no more: session or hash say the same for all fragments. Nothing is remembered of what goes to the
+//! host's own stack, which puts fragments together itself: where it serves, it gets those that nobody else does.
 
 use super::{Step, access, connect, flow, reply, table};
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     packet::Packet,
     parse::{Datagram, Family},
     reason::Reason,
-    state::{Forwarding, Phase, ServiceKey, Target, flow::Entry},
+    state::{Forwarding, Phase, Policy, ServiceKey, Target, flow::Entry},
     tables::{Cache, Tables},
 };
 
@@ -46,7 +47,8 @@ pub fn enter<T: Tables>(tables: &T, target: Target, common: u64) {
 /// Where a later fragment goes.
 ///
 /// # Errors
-/// [`Reason::FragmentOrphan`] for a service's address, [`Reason::NotOurs`] otherwise; [`Reason::Denied`].
+/// [`Reason::ToHost`] where the host itself serves, or may be meant; [`Reason::FragmentOrphan`] for another service's
+/// address, [`Reason::NotOurs`] otherwise; [`Reason::Denied`].
 #[inline(always)]
 pub fn find<A: Family, T: Tables>(datagram: &Datagram<A>, tables: &T) -> Step<Target> {
     if let Some((entry, _)) = flow::known(tables, Cache::Fragments, common(datagram, tables))
@@ -61,12 +63,16 @@ pub fn find<A: Family, T: Tables>(datagram: &Datagram<A>, tables: &T) -> Step<Ta
 #[inline(always)]
 fn by_client<A: Family, T: Tables>(datagram: &Datagram<A>, tables: &T) -> Step<Target> {
     let address = datagram.ip.destination.widen();
-    tables.service(&ServiceKey::any_port(address)).ok_or(Reason::NotOurs)?;
-    let service =
-        tables.service(&ServiceKey::only(address, datagram.protocol)).ok_or(Reason::FragmentOrphan)?;
+    let mark = tables.service(&ServiceKey::any_port(address)).ok_or(Reason::NotOurs)?;
+    // The host drops by itself what it has no first fragment of.
+    let orphan = if mark.policy.has(Policy::LOCAL) { Reason::ToHost } else { Reason::FragmentOrphan };
+    let service = tables.service(&ServiceKey::only(address, datagram.protocol)).ok_or(orphan)?;
     let client = datagram.ip.source.widen();
     if !access::admits(tables, &service, client) {
         return Err(Reason::Denied);
+    }
+    if service.policy.has(Policy::LOCAL) {
+        return Err(Reason::ToHost);
     }
     let id = connect::expected(tables, &service, client, 0).ok_or(Reason::NoBackend)?;
     let backend = tables.backend(id).ok_or(Reason::NoBackend)?;

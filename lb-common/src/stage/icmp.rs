@@ -16,8 +16,8 @@ use crate::{
 ///
 /// # Errors
 /// [`Reason::IcmpOrphan`] if it is about a service's connection that nothing is known of,
-/// [`Reason::Denied`] if it is about one of a client that is not let in, [`Reason::OtherProtocol`] if it is not
-/// about a service's connection.
+/// [`Reason::Denied`] if it is about one of a client that is not let in, [`Reason::ToHost`] if the host itself serves,
+/// [`Reason::OtherProtocol`] if it is not about a service's connection.
 #[inline(always)]
 pub fn find<A: Address, T: Tables>(answer: &Packet<A>, tables: &T) -> Step<Target> {
     if let Some(target) = reply::target(answer, tables) {
@@ -29,6 +29,9 @@ pub fn find<A: Address, T: Tables>(answer: &Packet<A>, tables: &T) -> Step<Targe
     let service = service::find(tables, &mut called).ok_or(Reason::OtherProtocol)?;
     if !access::admits(tables, &service, client) {
         return Err(Reason::Denied);
+    }
+    if service.policy.has(Policy::LOCAL) {
+        return Err(Reason::ToHost);
     }
     let hash = hash::of(answer, tables.settings());
     let id = connect::expected(tables, &service, client, hash).ok_or(Reason::IcmpOrphan)?;

@@ -130,7 +130,7 @@ pub fn keep<A: Address, T: Tables>(
 /// Makes, slides or promotes a session. See [`keep`].
 // A session goes to another home with a new connection only, see `promise`: in mid-connection it stays.
 #[inline(always)]
-fn store<T: Tables>(tables: &T, service: &Service, key: &SessionKey, id: BackendId, proof: Proof) {
+pub fn store<T: Tables>(tables: &T, service: &Service, key: &SessionKey, id: BackendId, proof: Proof) {
     let now = tables.now();
     let Some(fresh) = begin(tables, service, id, now) else { return };
     let Some((store, session)) = find(tables, key) else {

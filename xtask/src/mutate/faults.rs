@@ -1,4 +1,25 @@
-//! Faults that the model must find: each changes one line of the code that decides.
+//! Faults that tests must find: each changes one line of the code that decides.
+
+/// Who must find a fault.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finder {
+    /// The model, on random histories.
+    Histories,
+    /// The packet table: where no history goes.
+    Rows,
+}
+
+impl Finder {
+    pub(super) const ALL: [Self; 2] = [Self::Histories, Self::Rows];
+
+    /// Its test.
+    pub(super) const fn test(self) -> [&'static str; 2] {
+        match self {
+            Self::Histories => ["--package=lb-user", "--test=promises"],
+            Self::Rows => ["--package=lb-common", "--test=packets"],
+        }
+    }
+}
 
 /// A line that is made wrong.
 pub(super) struct Fault {
@@ -10,10 +31,16 @@ pub(super) struct Fault {
     pub(super) from: &'static str,
     /// What stands there instead.
     pub(super) to: &'static str,
+    /// Who finds it.
+    pub(super) finder: Finder,
 }
 
 const fn fault(file: &'static str, what: &'static str, from: &'static str, to: &'static str) -> Fault {
-    Fault { what, file, from, to }
+    Fault { what, file, from, to, finder: Finder::Histories }
+}
+
+const fn shown(file: &'static str, what: &'static str, from: &'static str, to: &'static str) -> Fault {
+    Fault { finder: Finder::Rows, ..fault(file, what, from, to) }
 }
 
 const PROMISE: &str = "lb-common/src/stage/promise.rs";
@@ -21,8 +48,9 @@ const SESSION: &str = "lb-common/src/stage/session.rs";
 const SELECT: &str = "lb-common/src/stage/select.rs";
 const CONNECT: &str = "lb-common/src/stage/connect.rs";
 const FLOW: &str = "lb-common/src/stage/flow.rs";
+const FRAGMENT: &str = "lb-common/src/stage/fragment.rs";
+const ICMP: &str = "lb-common/src/stage/icmp.rs";
 const STORED: &str = "lb-common/src/state/session.rs";
-const STAMP: &str = "lb-common/src/state/binding/stamp.rs";
 const BACKEND: &str = "lb-common/src/state/backend.rs";
 const STATE: &str = "lb-user/src/plan/state.rs";
 
@@ -161,16 +189,16 @@ pub(super) const FAULTS: &[Fault] = &[
         "old.idle(now) != 0;",
     ),
     fault(
-        STAMP,
+        FLOW,
         "a SYN after a reset to a wrong answer counts as another connection",
-        "&& !self.is_asked_again()",
-        "",
+        "&& is_left && !stamp.is_asked_again()",
+        "&& is_left",
     ),
     fault(
         FLOW,
         "a SYN after the FIN goes on with the old connection",
-        "(left.is_left() || entry.phase() == Phase::Closing && !left.is_asked_again())",
-        "false",
+        "let is_left = stamp.is_left() || entry.phase() == Phase::Closing;",
+        "let is_left = false;",
     ),
     fault(
         FLOW,
@@ -208,5 +236,41 @@ pub(super) const FAULTS: &[Fault] = &[
         "an id is given away with its old generation",
         "*generation = generation.wrapping_add(1).max(1);",
         "*generation = 1;",
+    ),
+    shown(
+        CONNECT,
+        "the host serves clients that are denied",
+        "if !access::admits(tables, &service, packet.source.address.widen()) {",
+        "if !service.policy.has(Policy::LOCAL) && !access::admits(tables, &service, packet.source.address.widen()) {",
+    ),
+    shown(
+        CONNECT,
+        "a flood reaches the host",
+        "if packet.tcp.opens() && is_one_too_many(packet, tables) {",
+        "if false {",
+    ),
+    shown(
+        CONNECT,
+        "a flood breaks connections of the host's",
+        "if packet.tcp.opens() && is_one_too_many(packet, tables) {",
+        "if is_one_too_many(packet, tables) {",
+    ),
+    shown(
+        ICMP,
+        "errors about connections of the host's are dropped",
+        "return Err(Reason::ToHost);",
+        "return Err(Reason::IcmpOrphan);",
+    ),
+    shown(
+        FRAGMENT,
+        "fragments that may be the host's are dropped",
+        "if mark.policy.has(Policy::LOCAL) {",
+        "if mark.policy.has(Policy::ECHO) {",
+    ),
+    shown(
+        FRAGMENT,
+        "fragments for the host go to backends",
+        "if service.policy.has(Policy::LOCAL) {",
+        "if false {",
     ),
 ];

@@ -167,7 +167,7 @@ impl Stamp {
     /// Does a SYN of the client begin another connection? It does after its own FIN, too.
     #[inline(always)]
     pub const fn is_left(self) -> bool {
-        (self.is_over() || self.0 & Self::CLIENT_FIN != 0) && !self.is_asked_again()
+        self.is_over() || self.0 & Self::CLIENT_FIN != 0
     }
 
     /// Did the client refuse the first answer, so that a SYN asks once more for the same connection? The backend may
@@ -258,10 +258,10 @@ mod tests {
         assert!(open.is_proven() && !answered.is_proven());
         assert!(!open.next(at, rst, Side::Backend, NUMBER).is_proven(), "refused");
         let refused = answered.next(at, rst, Side::Client, 0);
-        assert!(refused.is_over() && !refused.is_left(), "its SYN comes again");
+        assert!(refused.is_over() && refused.is_asked_again(), "its SYN comes again");
         assert_eq!(refused.next(at, flags(0x02), Side::Client, 0), asked);
-        assert!(asked.next(at, rst, Side::Backend, NUMBER).is_left(), "it was the backend that refused");
-        assert!(open.next(at, rst, Side::Client, NUMBER).is_left(), "it was open");
+        assert!(!asked.next(at, rst, Side::Backend, NUMBER).is_asked_again(), "the backend refused");
+        assert!(!open.next(at, rst, Side::Client, NUMBER).is_asked_again(), "it was open");
         let guessed = asked.next(at, rst, Side::Backend, NUMBER).next(at, none, Side::Client, NUMBER);
         assert!(!guessed.is_proven() && free_after(guessed) == 113);
         assert!(

@@ -143,3 +143,18 @@ fn a_cleared_way_hides_nobody() {
     assert!((1..=3).all(|hash| find(&first, hash, 1).is_none()));
     assert_eq!(first.insert(&second, 8, entry(9, Phase::New, NOW), 1, LIVE), Displaced::Nothing);
 }
+
+#[test]
+fn of_two_copies_the_one_that_is_found_is_written_again() {
+    for (one, other) in [(0, 3), (3, 0), (1, 2)] {
+        let bucket = Bucket::default();
+        for hash in [5, 5 | 1 << 8, 5 | 2 << 8, 5 | 3 << 8] {
+            for at in [one, other] {
+                bucket.ways[at].fill(hash, entry(9, Phase::Closing, NOW), 1);
+            }
+            let fresh = entry(8, Phase::New, NOW);
+            insert(&bucket, hash, fresh, 1);
+            assert_eq!(find(&bucket, hash, 1), Some(fresh), "{hash:#x} in {one} and {other}");
+        }
+    }
+}

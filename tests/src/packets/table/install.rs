@@ -83,7 +83,9 @@ impl Site {
             quic::install(world, *self);
         }
         self.open(world);
-        let policy = if self.echo { Policy::ECHO } else { Policy::default() };
+        // The daemon's has what any of the address's services asks for; here the last one's say holds.
+        let local = if self.is_local() { Policy::LOCAL } else { Policy::default() };
+        let policy = if self.echo { Policy::ECHO.with(local) } else { local };
         let mark = Service { policy, ..Service::default() };
         world.set_service(&ServiceKey::any_port(self.address().into()), &mark);
     }

@@ -79,6 +79,11 @@ impl Site {
         }
     }
 
+    /// A service that the host itself serves; it has backends, as others do, which are never asked.
+    pub const fn local(family: Family) -> Self {
+        Self { policy: Policy::LOCAL, ..Self::new(family, false, Forwarding::Nat) }
+    }
+
     /// What most rows use.
     pub const WEB: Self = Self::new(Family::V4, false, Forwarding::Nat);
 
@@ -87,6 +92,7 @@ impl Site {
         let family = self.family.name();
         let transport = if self.udp { "udp" } else { "tcp" };
         let forwarding = match self.forwarding {
+            _ if self.is_local() => "by the host",
             Forwarding::Nat => "nat",
             Forwarding::NatPreserve => "nat keeping clients",
             Forwarding::Dsr => "dsr",
@@ -117,6 +123,11 @@ impl Site {
             mode if mode.is_direct() => "direct-reply".to_owned(),
             _ => format!("{}-reply", self.kind()),
         }
+    }
+
+    /// Does the host itself serve it?
+    pub const fn is_local(&self) -> bool {
+        self.policy.has(Policy::LOCAL)
     }
 
     fn kind(&self) -> String {

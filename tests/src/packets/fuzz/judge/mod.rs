@@ -11,6 +11,7 @@ mod tunnel;
 
 use std::net::IpAddr;
 
+use etherparse::{LaxNetSlice, LaxSlicedPacket};
 use lb_common::{
     reason::{Kind, Reason},
     state::Forwarding,
@@ -50,6 +51,7 @@ pub fn judge(
     reason: Reason,
     ran: &Ran,
 ) -> Result<(), String> {
+    at_host(sites, input, reason)?;
     match (ran.action, reason.kind()) {
         (Action::Pass, Kind::Pass) | (Action::Drop, Kind::Drop) => {
             // That there is no room for an answer shows when what it does not quote is cut off already.
@@ -76,11 +78,30 @@ pub fn judge(
             if reason == Reason::EchoReply {
                 return answered(sites, input, &before, ran, &after);
             }
-            let sites = sites.iter().filter(|site| !site.forwarding.is_tunnel());
+            let sites = sites.iter().filter(|site| !site.forwarding.is_tunnel() && !site.is_local());
             belongs(sites, reason, &ran.bytes, &before, &after)
         }
         (action, kind) => Err(format!("{action:?} for {}, which is a {kind:?}", reason.name())),
     }
+}
+
+/// Nothing that comes to an address where the host itself serves is kept from it, but for what is wrong with the packet
+/// or its client; and nothing else passes for such a service's.
+fn at_host(sites: &[Site], input: &[u8], reason: Reason) -> Result<(), String> {
+    let to: IpAddr = match LaxSlicedPacket::from_ethernet(input).ok().and_then(|frame| frame.net) {
+        Some(LaxNetSlice::Ipv4(ip)) => ip.header().destination_addr().into(),
+        Some(LaxNetSlice::Ipv6(ip)) => ip.header().destination_addr().into(),
+        // Its header is cut short.
+        _ => return Ok(()),
+    };
+    let is_there = sites.iter().any(|site| site.is_local() && site.address() == to);
+    let is_right = match reason {
+        Reason::ToHost => is_there,
+        Reason::Denied | Reason::Flood | Reason::EchoReply => true,
+        Reason::Malformed | Reason::FragmentTiny | Reason::ExtensionHeader => true,
+        _ => !is_there || reason.kind() == Kind::Pass,
+    };
+    if is_right { Ok(()) } else { Err(format!("{} for a packet to {to}", reason.name())) }
 }
 
 /// Only what may be rewritten was, and checksums followed.

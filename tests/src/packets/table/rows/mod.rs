@@ -10,6 +10,7 @@ mod failure;
 mod floods;
 mod forwarding;
 mod fragments;
+mod local;
 mod passing;
 mod persistence;
 mod policies;
@@ -54,6 +55,7 @@ pub fn all() -> Vec<Row> {
         quotes::rows(),
         echo::rows(),
         tunnels::rows(),
+        local::rows(),
     ]
     .into_iter()
     .flatten()
