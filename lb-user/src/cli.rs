@@ -71,7 +71,10 @@ pub enum Command {
     #[command(after_help = "Examples:\n  limpet explain --service web --client 198.51.100.7\n  \
                             limpet explain --service web --client 198.51.100.7:40112\n  \
                             limpet explain --service web --client [2001:db8::7]:40112\n  \
-                            limpet explain --service web --service-port 443 --client 198.51.100.7:40112")]
+                            limpet explain --service web --service-port 443 --client 198.51.100.7:40112\n  \
+                            limpet explain --service shop --cookie AQFvZ...\n  \
+                            limpet explain --service api --header alice\n  \
+                            limpet explain --service shop --path '/cart?sid=77'")]
     Explain(ExplainArgs),
     /// List, show, move and forget stored sessions
     Sessions(SessionsArgs),
@@ -138,14 +141,18 @@ pub struct RunArgs {
     /// Detach the packet program at SIGTERM or Ctrl-C
     #[arg(long)]
     pub detach_on_exit: bool,
+    /// Take the place of the daemon that has this control socket, if there is one
+    ///
+    /// For upgrades: the other daemon serves HTTP until this one does, and ends once the requests and upgraded
+    /// connections that it has are done.
+    #[arg(long)]
+    pub take_over: bool,
     /// Directory on a bpf file system where maps and links are pinned
     /// [default: named after the socket, below /sys/fs/bpf/limpet]
     #[arg(long, value_name = "DIR")]
     pub pins: Option<PathBuf>,
-    /// Directory on disk for what must outlast a reboot: run-time changes of backends, and snapshots of
-    /// sessions [default: named after the socket, below /var/lib/limpet]
-    /// Directory on disk for what must outlast a reboot: run-time changes of backends, moves of sessions
-    /// [default: named after the socket, below /var/lib/limpet]
+    /// Directory on disk for what must outlast a reboot: run-time changes of backends, moves of sessions, snapshots
+    /// of sessions, keys of cookies [default: named after the socket, below /var/lib/limpet]
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
 }
@@ -204,8 +211,17 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "SERVICE")]
     pub service: String,
     /// Address of the client, with a port to ask about one connection; IPv6 with a port in brackets
-    #[arg(long, value_name = "ADDR[:PORT]")]
-    pub client: Client,
+    #[arg(long, value_name = "ADDR[:PORT]", required_unless_present_any = ["cookie", "header", "path"])]
+    pub client: Option<Client>,
+    /// Of a service of HTTP: the value of the client's cookie, Limpet's own or the application's
+    #[arg(long, value_name = "VALUE")]
+    pub cookie: Option<String>,
+    /// Of a service of HTTP: the value of the header field that it knows its clients by
+    #[arg(long, value_name = "VALUE")]
+    pub header: Option<String>,
+    /// Of a service of HTTP: the request's path and query
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<String>,
     /// Which of the service's ports the client calls [default: the first]
     #[arg(long, value_name = "PORT")]
     pub service_port: Option<u16>,
@@ -263,7 +279,8 @@ mod tests {
 
     #[test]
     fn pins_follow_the_socket_unless_given() {
-        let mut args = RunArgs { config: "f".into(), detach_on_exit: false, pins: None, state: None };
+        let mut args =
+            RunArgs { config: "f".into(), detach_on_exit: false, take_over: false, pins: None, state: None };
         let of = |args: &RunArgs, socket| args.pins_dir(Path::new(socket)).display().to_string();
         assert_eq!(of(&args, DEFAULT_SOCKET), "/sys/fs/bpf/limpet/run-limpet-limpet_sock");
         assert_ne!(of(&args, "/run/a/limpet.sock"), of(&args, "/run/b/limpet.sock"));

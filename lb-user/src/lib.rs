@@ -1,5 +1,5 @@
 //! The control plane: `config` (parse) -> `model` (validated) -> `plan` (the difference to what runs)
-//! -> `dataplane` (the packet program's maps). `daemon` holds them together; `api` and `metrics` only
+//! -> `dataplane` (the packet program's maps), and `http` (services that the daemon serves itself). `daemon` holds them together; `api` and `metrics` only
 //! know what it can be asked. `runtime` and `snapshot` are what outlasts a reboot. `decap` is a small daemon of
 //! its own, for backends.
 
@@ -15,6 +15,7 @@ pub mod decap;
 pub mod demo;
 pub mod forecast;
 pub mod health;
+pub mod http;
 pub mod lab;
 pub mod metrics;
 pub mod model;

@@ -7,6 +7,7 @@ pub mod bereaved;
 pub mod cpu;
 pub mod decap;
 pub mod flood;
+pub mod http;
 pub mod live;
 pub mod long;
 pub mod many;

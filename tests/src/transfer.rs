@@ -246,7 +246,14 @@ fn sum_file(path: &Path) -> Result<Sum> {
 }
 
 fn sum(mut from: impl Read) -> Result<Sum> {
-    let mut hash = Sha256::new();
-    io::copy(&mut from, &mut hash)?;
+    let (mut hash, mut buffer) = (Sha256::new(), [0; 65_536]);
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => hash.update(&buffer[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     Ok(hash.finalize().into())
 }

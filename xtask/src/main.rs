@@ -44,6 +44,8 @@ enum Command {
     Bench(tester::Args),
     /// Measure the daemon: starts, changes, failovers, health checks and memory
     BenchControl(tester::Args),
+    /// Measure the HTTP tier, beside HAProxy and nginx in the same topology
+    BenchHttp(tester::Args),
     /// Measure whole paths, beside the kernel, nftables and HAProxy in the same topology
     BenchPath(tester::Args),
     /// Play millions of generated packets through the packet program and the host engine
@@ -52,7 +54,7 @@ enum Command {
     Flood(tester::Args),
     /// Measure what operators wait for with a million live sessions
     Million(tester::Args),
-    /// Make faults in the code that decides, one after the other, and see that the model finds each
+    /// Make faults in the code that decides, one after the other, and see that tests find each
     Mutate(mutate::Args),
     /// Let clients come and stay for ten minutes, while backends and the daemon come and go
     LongRun(tester::Args),
@@ -79,6 +81,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::Test(args) => test::run(&workspace, &args),
         Command::Bench(args) => Tester::Bench.run(&workspace, &args),
         Command::BenchControl(args) => Tester::BenchControl.run(&workspace, &args),
+        Command::BenchHttp(args) => Tester::BenchHttp.run(&workspace, &args),
         Command::BenchPath(args) => Tester::BenchPath.run(&workspace, &args),
         Command::Fuzz(args) => Tester::Fuzz.run(&workspace, &args),
         Command::Flood(args) => Tester::Flood.run(&workspace, &args),

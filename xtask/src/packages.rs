@@ -21,18 +21,18 @@ const fn package(name: &'static str, program: &'static str) -> Package {
 /// What the demo, and whoever plays with it, uses.
 pub(crate) const RUN: &[Package] = &[package("iproute2", "ip"), package("ethtool", "ethtool")];
 
-/// What the tests use besides.
+/// What the tests, and measurements beside others, use besides.
 pub(crate) const TEST: &[Package] = &[
     Package { name: "nginx-light", program: "nginx", service: Some("nginx") },
     Package { name: "haproxy", program: "haproxy", service: Some("haproxy") },
     package("nftables", "nft"),
     package("curl", "curl"),
+    // 100 MB to download with what it needs, 300 MB installed, and ready in half a minute.
+    package("chromium-headless-shell", "chromium-headless-shell"),
     package("tcpdump", "tcpdump"),
     package("bpftool", "bpftool"),
+    package("wrk", "wrk"),
 ];
-
-/// What `bench-path` uses besides.
-pub(crate) const PATHS: &[Package] = &[package("wrk", "wrk")];
 
 /// The ones whose program is not there.
 pub(crate) fn missing<'a>(wanted: &[&'a [Package]]) -> Vec<&'a Package> {

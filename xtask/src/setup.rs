@@ -78,15 +78,9 @@ pub(crate) fn for_run(tell: Tell) -> Result<()> {
     bpffs(tell)
 }
 
-/// What the tests in namespaces need besides the packet program.
+/// What the tests in namespaces, and measurements beside others, need besides the packet program.
 pub(crate) fn for_test(tell: Tell) -> Result<()> {
     programs(&[packages::RUN, packages::TEST], tell)?;
-    bpffs(tell)
-}
-
-/// What whole paths are measured with, besides the packet program: servers, other balancers, and a load.
-pub(crate) fn for_paths(tell: Tell) -> Result<()> {
-    programs(&[packages::RUN, packages::TEST, packages::PATHS], tell)?;
     bpffs(tell)
 }
 

@@ -23,6 +23,7 @@ pub(crate) struct Args {
 pub(crate) enum Tester {
     Bench,
     BenchControl,
+    BenchHttp,
     BenchPath,
     Flood,
     Fuzz,
@@ -35,6 +36,7 @@ impl Tester {
         match self {
             Self::Bench => "bench",
             Self::BenchControl => "bench_control",
+            Self::BenchHttp => "bench_http",
             Self::BenchPath => "bench_path",
             Self::Flood => "flood",
             Self::Fuzz => "fuzz",
@@ -43,13 +45,18 @@ impl Tester {
         }
     }
 
+    /// Whether it is told where `limpet` is.
+    const fn wants_limpet(self) -> bool {
+        matches!(self, Self::BenchControl | Self::BenchHttp | Self::BenchPath | Self::LongRun | Self::Million)
+    }
+
     /// Builds what it needs, then becomes it. Returns only if something failed.
     pub(crate) fn run(self, workspace: &Workspace, args: &Args) -> Result<()> {
         let mut words: Vec<OsString> = Vec::new();
         if matches!(self, Self::Bench | Self::BenchPath | Self::Flood) {
             words.extend(["--feeder".into(), bpf::feeder(workspace).into_os_string()]);
         }
-        if matches!(self, Self::BenchControl | Self::BenchPath | Self::LongRun | Self::Million) {
+        if self.wants_limpet() {
             let limpet = build::limpet(workspace, &build::Args::default())?;
             words.extend(["--limpet".into(), limpet.into_os_string()]);
         }
@@ -60,7 +67,7 @@ impl Tester {
         cargo.args(["build", "--release", "--package=limpet-tests", "--bin", self.name()]);
         let program = workspace::executable(&mut cargo, self.name())?;
         match self {
-            Self::BenchPath => setup::for_paths(Tell::Changes)?,
+            Self::BenchHttp | Self::BenchPath => setup::for_test(Tell::Changes)?,
             _ => setup::for_run(Tell::Changes)?,
         }
         Err(rights::exec_as_root(&program, &words))

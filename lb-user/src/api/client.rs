@@ -13,8 +13,9 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
 use super::{
-    BackendOrder, CrowdQuery, Crowds, Dropped, EventQuery, Events, ExplainQuery, Explanation, Forecast, Move,
-    MoveOrder, Moves, PlanQuery, Refusal, Reloaded, SessionFilter, SessionList, Status, UndoOrder, Undone,
+    BackendOrder, CrowdQuery, Crowds, Dropped, EventQuery, Events, ExplainQuery, Explanation, Forecast,
+    HandOver, HandedOver, Move, MoveOrder, Moves, PlanQuery, Refusal, Reloaded, SessionFilter, SessionList,
+    Status, UndoOrder, Undone,
 };
 
 /// A daemon that takes longer than this for an answer is taken to hang.
@@ -149,6 +150,15 @@ impl Client {
     /// See [`CallError`].
     pub async fn undo(&self, order: &UndoOrder) -> Result<Undone, CallError> {
         self.call(Method::POST, &format!("/v1/moves/undo?id={}", order.id)).await
+    }
+
+    /// [`super::Control::hand_over`] of the daemon.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn hand_over(&self, order: &HandOver) -> Result<HandedOver, CallError> {
+        let query = serde_urlencoded::to_string(order).expect("a flat struct of plain values");
+        self.call(Method::POST, &format!("/v1/hand-over?{query}")).await
     }
 
     /// [`super::Control::reload`] of the daemon.

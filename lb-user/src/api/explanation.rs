@@ -5,17 +5,28 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 /// Which client of which service?
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExplainQuery {
     /// Name of the service.
     pub service: String,
-    /// The client's address.
-    pub client: IpAddr,
+    /// The client's address. `None`: of a service of HTTP, a client is known by something else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<IpAddr>,
     /// Which of the service's ports it calls; `None`: the first.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_port: Option<u16>,
     /// Source port of the connection in question; `None`: the client's next connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+    /// The value of the cookie that the service looks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookie: Option<String>,
+    /// The value of the header field that the service looks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+    /// Path and query of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
 }
 
 /// Which backend a client gets, and why.
@@ -23,8 +34,8 @@ pub struct ExplainQuery {
 pub struct Explanation {
     /// Name of the service.
     pub service: String,
-    /// The client's address.
-    pub client: IpAddr,
+    /// The client's address, if the question named one.
+    pub client: Option<IpAddr>,
     /// Source port of the connection asked about.
     pub port: Option<u16>,
     /// The backend; `None`: the packet would be dropped, or each connection is decided by itself and no port
@@ -37,8 +48,11 @@ pub struct Explanation {
     pub denied: bool,
     /// What the hash alone would say.
     pub hash_backend: Option<String>,
-    /// The client's stored session, live or not.
+    /// The client's session, live or not.
     pub session: Option<Session>,
+    /// What its session is stored by where that is no address, written as one of 100::/8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<IpAddr>,
     /// Seconds without traffic after which the session is forgotten.
     pub idle_left_s: Option<f64>,
     /// Seconds after which the session is chosen anew; `None` without a bound.
@@ -61,6 +75,10 @@ pub enum Why {
     Flow,
     /// A live session.
     Session,
+    /// A live session that a cookie carries, or leads to.
+    Cookie,
+    /// A live session that a header field leads to.
+    Header,
     /// The slot table: the client is not known.
     Hash,
     /// Nothing: see [`Explanation::backend`].
@@ -74,6 +92,8 @@ impl Why {
         match self {
             Self::Flow => "flow",
             Self::Session => "session",
+            Self::Cookie => "cookie",
+            Self::Header => "header",
             Self::Hash => "hash",
             Self::None => "none",
         }

@@ -1,9 +1,9 @@
 //! The control API: what the daemon can be asked and told, as JSON over HTTP on a unix socket.
 //!
-//! `GET /v1/status`, `GET /v1/events?after=N`, `GET /v1/explain?service=S&client=ADDR&port=N&service_port=N`,
+//! `GET /v1/status`, `GET /v1/events?after=N`, `GET /v1/explain?service=S&client=ADDR&port=N&service_port=N&cookie=V&header=V&path=P`,
 //! `GET /v1/plan?config=PATH`, `GET` and `DELETE /v1/sessions?service=S&client=PREFIX&backend=B&limit=N&after=NEXT`, `GET /v1/crowds?service=S&share=PERCENT`, `GET` and
 //! `POST /v1/moves?service=S&client=PREFIX&backend=B&to=B&percent=N&rate=N&dry_run=BOOL`, `POST /v1/moves/undo?id=N`,
-//! `POST /v1/reload`, `POST /v1/backend?service=S&backend=B&action=A&deadline_s=N&weight=N&address=ADDR&port=N`. The server knows the
+//! `POST /v1/reload`, `POST /v1/hand-over?to=PATH`, `POST /v1/backend?service=S&backend=B&action=A&deadline_s=N&weight=N&address=ADDR&port=N`. The server knows the
 //! daemon only as [`Control`]; the commands know the server only as [`Client`]. Names in JSON are a promise:
 //! fields may be added, none is ever renamed.
 
@@ -13,9 +13,11 @@ mod crowds;
 mod events;
 mod explanation;
 mod forecast;
+mod hand_over;
 pub(crate) mod http;
 mod moves;
 mod refusal;
+mod requests;
 mod server;
 mod sessions;
 mod snapshot;
@@ -33,8 +35,10 @@ pub use self::{
     events::{Broken, EventQuery, Events},
     explanation::{ExplainQuery, Explanation, Session, Why},
     forecast::{BackendForecast, Forecast, MovedClient, PlanQuery, SessionForecast},
+    hand_over::{HandOver, HandedOver},
     moves::{Move, MoveOrder, MoveState, Moves, UndoOrder, Undone},
     refusal::{Refusal, RefusalKind},
+    requests::{Latency, Requests},
     server::serve,
     sessions::{Dropped, ListedSession, SessionFilter, SessionList, ShownSession},
     snapshot::{RestoredSessions, Snapshot},
@@ -82,6 +86,9 @@ pub trait Control: Send + Sync + 'static {
 
     /// Reads the configuration file again and applies what changed. Refused, nothing has changed.
     fn reload(&self) -> impl Future<Output = Result<Reloaded, Refusal>> + Send;
+
+    /// Sends the listening sockets to the daemon that takes this one's place, and ends. Refused, nothing has changed.
+    fn hand_over(&self, order: HandOver) -> impl Future<Output = Result<HandedOver, Refusal>> + Send;
 
     /// Changes what a backend may be given. Refused, nothing has changed.
     fn backend(&self, order: BackendOrder) -> impl Future<Output = Result<Reloaded, Refusal>> + Send;

@@ -11,8 +11,8 @@ use axum::{
 
 use super::{
     BackendOrder, Control, CrowdQuery, Crowds, Dropped, EventQuery, Events, ExplainQuery, Explanation,
-    Forecast, Move, MoveOrder, Moves, PlanQuery, Refusal, Reloaded, SessionFilter, SessionList, Socket,
-    Status, UndoOrder, Undone, http,
+    Forecast, HandOver, HandedOver, Move, MoveOrder, Moves, PlanQuery, Refusal, Reloaded, SessionFilter,
+    SessionList, Socket, Status, UndoOrder, Undone, http,
 };
 
 /// Answers on the socket until `shutdown` resolves, then removes the socket's file.
@@ -39,6 +39,7 @@ fn router<C: Control>(control: Arc<C>) -> Router {
         .route("/v1/moves", get(moves::<C>).post(move_sessions::<C>))
         .route("/v1/moves/undo", post(undo::<C>))
         .route("/v1/reload", post(reload::<C>))
+        .route("/v1/hand-over", post(hand_over::<C>))
         .route("/v1/backend", post(backend::<C>))
         .fallback(unknown)
         .with_state(control)
@@ -120,6 +121,14 @@ async fn reload<C: Control>(State(control): State<Arc<C>>) -> Result<Json<Reload
     whole(async move { control.reload().await }).await
 }
 
+async fn hand_over<C: Control>(
+    State(control): State<Arc<C>>,
+    query: Result<Query<HandOver>, QueryRejection>,
+) -> Result<Json<HandedOver>, Refusal> {
+    let Query(order) = query.map_err(|rejection| Refusal::invalid(rejection.body_text()))?;
+    whole(async move { control.hand_over(order).await }).await
+}
+
 async fn backend<C: Control>(
     State(control): State<Arc<C>>,
     query: Result<Query<BackendOrder>, QueryRejection>,
@@ -138,7 +147,7 @@ async fn whole<T: Send + 'static>(
 
 async fn unknown(method: Method, uri: Uri) -> Refusal {
     Refusal::not_found(format!(
-        "limpet {} knows no {method} {}; ask for /v1/status, /v1/explain, /v1/plan, /v1/sessions, /v1/crowds, /v1/moves, /v1/events, /v1/reload or /v1/backend",
+        "limpet {} knows no {method} {}; ask for /v1/status, /v1/explain, /v1/plan, /v1/sessions, /v1/crowds, /v1/moves, /v1/events, /v1/reload, /v1/hand-over or /v1/backend",
         env!("CARGO_PKG_VERSION"),
         uri.path()
     ))

@@ -5,9 +5,8 @@ use std::{collections::BTreeMap, net::IpAddr};
 use lb_common::reason::{Kind, Reason};
 use serde::{Deserialize, Serialize};
 
-use super::Drain;
-use super::Snapshot;
-use crate::model::{self, PersistBy, Protocol};
+use super::{Drain, Requests, Snapshot};
+use crate::model::{self, PersistBy, Protocol, http::Method};
 
 /// Everything there is to know of a running daemon.
 ///
@@ -108,19 +107,22 @@ pub struct Service {
     pub access: Option<Access>,
     /// What became of its sessions' promises.
     pub promises: Promises,
+    /// Of a service of HTTP: its requests, since the daemon started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<Requests>,
     /// Live sessions.
     pub sessions: u64,
-    /// Live flows.
+    /// Live flows; of a service of HTTP its open requests and upgraded connections.
     pub flows: u64,
     /// Packets from clients.
     pub packets: u64,
-    /// Bytes in them.
+    /// Bytes in them; of a service of HTTP those of bodies.
     pub bytes: u64,
     /// Packets from backends; 0 where replies do not pass through the balancer.
     pub reply_packets: u64,
     /// Bytes in them.
     pub reply_bytes: u64,
-    /// Connections begun.
+    /// Connections begun; of a service of HTTP its requests.
     pub connections: u64,
     /// In the order of the file; backends that are no longer in it come last while they have flows or sessions.
     pub backends: Vec<Backend>,
@@ -161,6 +163,8 @@ pub enum Forwarding {
     Ipip,
     /// Packets go through a tunnel, in UDP.
     Gue,
+    /// The daemon speaks to both sides.
+    Proxy,
 }
 
 impl Forwarding {
@@ -172,6 +176,7 @@ impl Forwarding {
             Self::Dsr => "dsr",
             Self::Ipip => "ipip",
             Self::Gue => "gue",
+            Self::Proxy => "proxy",
         }
     }
 }
@@ -183,6 +188,7 @@ impl From<model::Forwarding> for Forwarding {
             model::Forwarding::Dsr => Self::Dsr,
             model::Forwarding::Ipip => Self::Ipip,
             model::Forwarding::Gue => Self::Gue,
+            model::Forwarding::Proxy => Self::Proxy,
         }
     }
 }
@@ -197,6 +203,14 @@ pub enum Persistence {
     ClientIp,
     /// The connection, by its QUIC connection id.
     QuicCid,
+    /// A cookie.
+    Cookie,
+    /// A header field.
+    Header,
+    /// A parameter of the query.
+    Query,
+    /// The begin of the path.
+    Path,
 }
 
 impl Persistence {
@@ -207,6 +221,10 @@ impl Persistence {
             Self::Connection => "connection",
             Self::ClientIp => "client-ip",
             Self::QuicCid => "quic-cid",
+            Self::Cookie => "cookie",
+            Self::Header => "header",
+            Self::Query => "query",
+            Self::Path => "path",
         }
     }
 }
@@ -217,6 +235,19 @@ impl From<&PersistBy> for Persistence {
             PersistBy::Connection => Self::Connection,
             PersistBy::ClientIp { .. } => Self::ClientIp,
             PersistBy::QuicCid(_) => Self::QuicCid,
+            PersistBy::Request(request) => request.methods.first().map_or(Self::Connection, Self::from),
+        }
+    }
+}
+
+impl From<&Method> for Persistence {
+    fn from(method: &Method) -> Self {
+        match method {
+            Method::Insert(_) | Method::Prefix { .. } | Method::Learn { .. } => Self::Cookie,
+            Method::Header(_) => Self::Header,
+            Method::Query(_) => Self::Query,
+            Method::Path(_) => Self::Path,
+            Method::ClientIp => Self::ClientIp,
         }
     }
 }

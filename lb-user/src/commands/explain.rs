@@ -17,9 +17,12 @@ pub fn run(socket: &Path, args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let client = Client::new(socket);
     let query = ExplainQuery {
         service: args.service.clone(),
-        client: args.client.address,
+        client: args.client.map(|client| client.address),
         service_port: args.service_port,
-        port: args.client.port,
+        port: args.client.and_then(|client| client.port),
+        cookie: args.cookie.clone(),
+        header: args.header.clone(),
+        path: args.path.clone(),
     };
     ask(client.explain(&query), args.json, view::explain)
 }

@@ -119,7 +119,7 @@ fn service(file: &std::path::Path, name: Option<&str>) -> Result<Service> {
 fn schemes(service: &Service) -> Result<&[Scheme]> {
     match &service.persistence.by {
         PersistBy::QuicCid(schemes) => Ok(schemes),
-        PersistBy::Connection | PersistBy::ClientIp { .. } => {
+        PersistBy::Connection | PersistBy::ClientIp { .. } | PersistBy::Request(_) => {
             bail!("service {} does not persist by \"quic-cid\"", service.name)
         }
     }

@@ -71,9 +71,8 @@ async fn show(
     for session in client.list_sessions(&filter).await?.sessions {
         let query = ExplainQuery {
             service: session.service.clone(),
-            client: address,
-            port: None,
-            service_port: None,
+            client: Some(address),
+            ..ExplainQuery::default()
         };
         let explanation = client.explain(&query).await?;
         shown.push(ShownSession::new(session, explanation, SystemTime::now()));

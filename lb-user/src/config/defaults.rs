@@ -5,8 +5,11 @@ use std::{ops::RangeInclusive, time::Duration};
 
 use lb_common::quic::scheme::Scheme;
 
-use super::raw::{CheckType, Forwarding, OnDown, PersistBy};
-use crate::model::{AttachMode, Limits, OnDrain, OnFull, Protocol, Scheduler};
+use super::raw::{CheckType, CookieMode, Forwarding, OnDown, PersistBy};
+use crate::model::{
+    AttachMode, Limits, OnDrain, OnFull, Protocol, Scheduler,
+    http::{Forwarded, SameSite, Timeouts, Version},
+};
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -130,13 +133,71 @@ pub(crate) const ON_FULL: OnFull = OnFull::Hash;
 /// `[[service.persistence.mask]]` of a service.
 pub(crate) const MASKS: usize = crate::dataplane::MOST_MASKS as usize;
 
+/// `service.persistence.path_segments`.
+pub(crate) const PATH_SEGMENTS: u8 = 1;
+/// `service.persistence.path_segments`.
+pub(crate) const PATH_SEGMENTS_RANGE: RangeInclusive<u8> = 1..=8;
+
+/// `service.persistence.cookie.mode`.
+pub(crate) const COOKIE_MODE: CookieMode = CookieMode::Insert;
+/// `service.persistence.cookie.name`, of Limpet's own.
+pub(crate) const COOKIE_NAME: &str = "LIMPET";
+/// `service.persistence.cookie.path`.
+pub(crate) const COOKIE_PATH: &str = "/";
+/// `service.persistence.cookie.secure`: proxies that do TLS may stand in front, and browsers of the intranet.
+pub(crate) const SECURE: bool = false;
+/// `service.persistence.cookie.http_only`: scripts have nothing to do with it.
+pub(crate) const HTTP_ONLY: bool = true;
+/// `service.persistence.cookie.same_site`.
+pub(crate) const SAME_SITE: SameSite = SameSite::Lax;
+/// `service.persistence.cookie.max_age`; browsers keep no cookie longer than 400 days.
+pub(crate) const MAX_AGE_RANGE: RangeInclusive<Duration> = seconds(1)..=seconds(400 * DAY);
+/// `service.persistence.cookie.partitioned`.
+pub(crate) const PARTITIONED: bool = false;
+/// `service.persistence.cookie.pass_on`.
+pub(crate) const PASS_ON: bool = false;
+
+/// `service.http.http2`.
+pub(crate) const HTTP2: bool = true;
+/// `service.http.backend_version`.
+pub(crate) const BACKEND_VERSION: Version = Version::Http1;
+/// `service.http.accept_proxy`.
+pub(crate) const ACCEPT_PROXY: bool = false;
+/// `service.http.forwarded`.
+pub(crate) const FORWARDED: Forwarded = Forwarded::X;
+/// `service.http.retries`.
+pub(crate) const RETRIES: u8 = 1;
+/// `service.http.retries`.
+pub(crate) const RETRIES_RANGE: RangeInclusive<u8> = 0..=10;
+/// `service.http.max_header`, in bytes.
+pub(crate) const MAX_HEADER: u32 = 64 << 10;
+/// `service.http.max_header`.
+pub(crate) const MAX_HEADER_RANGE: RangeInclusive<u32> = 8 << 10..=1 << 20;
+/// `service.http.max_body`; none by default.
+pub(crate) const MAX_BODY_RANGE: RangeInclusive<u64> = 1..=1 << 50;
+/// `service.http.*_timeout`.
+pub(crate) const TIMEOUTS: Timeouts = Timeouts {
+    header: seconds(10),
+    idle: seconds(60),
+    body: seconds(30),
+    connect: seconds(2),
+    response: seconds(60),
+    upgrade: seconds(60 * 60),
+    backend_idle: seconds(30),
+    shutdown: seconds(30),
+};
+/// `service.http.header_timeout` and `connect_timeout`: what takes moments where nothing is wrong.
+pub(crate) const SHORT_RANGE: RangeInclusive<Duration> = Duration::from_millis(100)..=seconds(5 * 60);
+/// The other timeouts of `service.http`.
+pub(crate) const LONG_RANGE: RangeInclusive<Duration> = Duration::from_millis(100)..=seconds(DAY);
+
 /// `service.persistence.quic.nonce_length`: what the shortest server id leaves of the longest id.
 pub(crate) const NONCE_LENGTH_RANGE: RangeInclusive<u8> = Scheme::SHORTEST_NONCE..=Scheme::LONGEST - 1;
 
 /// `service.health.type` of a protocol: a UDP server need not listen on TCP.
 pub(crate) const fn health_check(protocol: Protocol) -> CheckType {
     match protocol {
-        Protocol::Tcp => CheckType::Tcp,
+        Protocol::Tcp | Protocol::Http => CheckType::Tcp,
         Protocol::Udp => CheckType::None,
     }
 }

@@ -16,7 +16,7 @@ use toml::{
 use super::{
     report::{At, Place, Report},
     values,
-    words::{did_you_mean, either, is_later_key, is_later_value, nearest},
+    words::{did_you_mean, either, is_later_value, nearest},
 };
 
 /// What the file says about a key.
@@ -39,11 +39,29 @@ impl<T> Field<T> {
         }
     }
 
+    /// The value or its default, which stands at the given place.
+    pub(super) fn or_else(self, default: impl FnOnce(Place) -> T) -> Option<At<T>> {
+        match self {
+            Self::Absent(place) => Self::Absent(place.clone()).or(default(place)),
+            Self::Bad => None,
+            Self::Given(at) => Some(at),
+        }
+    }
+
     /// The value or its default, where that is known.
     pub(super) fn or_maybe(self, default: Option<T>) -> Option<At<T>> {
         match default {
             Some(default) => self.or(default),
             None => self.given(),
+        }
+    }
+
+    /// As a list of nothing else.
+    fn alone(self) -> Field<Vec<At<T>>> {
+        match self {
+            Self::Absent(place) => Field::Absent(place),
+            Self::Bad => Field::Bad,
+            Self::Given(at) => Field::Given(At { place: at.place.clone(), given: true, value: vec![at] }),
         }
     }
 
@@ -96,6 +114,11 @@ impl<'a> Reader<'a> {
         &self.place
     }
 
+    /// Whether the file has such a table.
+    pub(super) fn is_given(&self) -> bool {
+        self.table.is_some()
+    }
+
     /// Where errors go.
     pub(super) fn report(&self) -> &'a Report<'a> {
         self.report
@@ -104,6 +127,11 @@ impl<'a> Reader<'a> {
     /// Whether the file has this key, with whatever value.
     pub(super) fn has(&self, key: &str) -> bool {
         self.entry(key).is_some()
+    }
+
+    /// Whether the file has a list under this key.
+    pub(super) fn is_list(&self, key: &str) -> bool {
+        self.entry(key).is_some_and(|entry| matches!(entry.get_ref(), DeValue::Array(_)))
     }
 
     /// Says that the table is not complete without these keys.
@@ -223,23 +251,24 @@ impl<'a> Reader<'a> {
 
     /// One of several words.
     pub(super) fn one_of<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Field<T> {
-        let words: Vec<_> = choices.iter().map(|&(word, _)| word).collect();
-        self.parsed(key, &either(&words), |text| {
-            let choice = choices.iter().find(|&&(word, _)| word == text);
-            choice.map(|&(_, value)| value).ok_or_else(|| {
-                let meant = nearest(text, words.iter().copied()).map(|word| format!("{word:?}"));
-                format!("unknown {key} {text:?}{}", did_you_mean(meant))
-            })
-        })
+        self.parsed(key, &any_of(choices), |text| choice(key, text, choices))
+    }
+
+    /// One of several words, or a list of them.
+    pub(super) fn one_or_list_of<T: Copy>(
+        &mut self,
+        key: &'static str,
+        choices: &[(&str, T)],
+    ) -> Field<Vec<At<T>>> {
+        if self.is_list(key) {
+            return self.list(key, &any_of(choices), |text| choice(key, text, choices));
+        }
+        self.one_of(key, choices).alone()
     }
 
     /// A port, or 0 for the word `any`; as the list that [`Reader::port_list`] reads.
     pub(super) fn port_or_any(&mut self, key: &'static str) -> Field<Vec<At<RangeInclusive<u16>>>> {
-        match self.value(key, values::A_PORT_OR_ANY, |value| values::port_or_any(key, value)) {
-            Field::Absent(place) => Field::Absent(place),
-            Field::Bad => Field::Bad,
-            Field::Given(at) => Field::Given(At { place: at.place.clone(), given: true, value: vec![at] }),
-        }
+        self.value(key, values::A_PORT_OR_ANY, |value| values::port_or_any(key, value)).alone()
     }
 
     /// Ports and ranges of ports.
@@ -363,13 +392,22 @@ impl<'a> Reader<'a> {
 
     fn unknown(&self, name: &str, span: Range<usize>, nearest: Option<&str>, keys: &[&str]) {
         let shown = name.escape_debug().to_string();
-        let message = if is_later_key(self.head, name) {
-            format!("`{shown}` in {} is not supported by this version", self.head)
-        } else {
-            let meant = did_you_mean(nearest.map(|key| format!("`{key}`")));
-            format!("unknown key `{shown}` in {}{meant}", self.head)
-        };
+        let meant = did_you_mean(nearest.map(|key| format!("`{key}`")));
+        let message = format!("unknown key `{shown}` in {}{meant}", self.head);
         let help = format!("keys of {}: {}", self.head, keys.join(", "));
         self.report.error(&self.place.child(&shown, span), message, help);
     }
+}
+
+/// What [`choice`] takes, for errors.
+fn any_of<T>(choices: &[(&str, T)]) -> String {
+    either(&choices.iter().map(|&(word, _)| word).collect::<Vec<_>>())
+}
+
+fn choice<T: Copy>(key: &str, text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    let choice = choices.iter().find(|&&(word, _)| word == text);
+    choice.map(|&(_, value)| value).ok_or_else(|| {
+        let meant = nearest(text, choices.iter().map(|&(word, _)| word)).map(|word| format!("{word:?}"));
+        format!("unknown {key} {text:?}{}", did_you_mean(meant))
+    })
 }

@@ -1,5 +1,7 @@
 //! Single values: from what the file has to what is meant, or to words on why not.
 
+pub(super) mod http;
+
 use std::{
     net::{IpAddr, SocketAddr},
     ops::RangeInclusive,

@@ -2,21 +2,8 @@
 
 use std::fmt::Display;
 
-/// Settings that belong to the design and not to this version: table, key, and the values that are
-/// not there yet (none listed: the key itself).
-const LATER: &[(&str, &str, &[&str])] = &[
-    ("[[service]]", "protocol", &["http"]),
-    ("[service.persistence]", "by", &["cookie", "header", "query"]),
-    ("[service.persistence]", "cookie", &[]),
-    ("[service.persistence]", "header", &[]),
-    ("[service.persistence]", "query", &[]),
-    ("[service.health]", "type", &["https"]),
-];
-
-/// Whether a later version is to know this key.
-pub(super) fn is_later_key(table: &str, key: &str) -> bool {
-    LATER.iter().any(|&(t, k, values)| (t, k) == (table, key) && values.is_empty())
-}
+/// Values that belong to the design and not to this version: table, key, and the values.
+const LATER: &[(&str, &str, &[&str])] = &[("[service.health]", "type", &["https"])];
 
 /// Whether a later version is to know this value of a key that exists.
 pub(super) fn is_later_value(table: &str, key: &str, value: &str) -> bool {

@@ -13,20 +13,24 @@ use std::{
 };
 
 use anyhow::Result;
-use lb_common::{reason::Reason, state::Health};
-use tokio::sync::mpsc::UnboundedReceiver;
+use lb_common::{
+    reason::Reason,
+    state::{Event, Health},
+};
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 use tracing::{info, warn};
 
 use self::wants::{addresses, targets};
 use super::{
-    aside::Aside, claims::Claims, drain::Drains, events::Reports, moves::Mover, snapshot::Snapshots,
-    warmup::Warmups,
+    aside::Aside, claims::Claims, drain::Drains, events::Reports, http::Requesting, moves::Mover,
+    snapshot::Snapshots, warmup::Warmups,
 };
 use crate::{
     clock,
     config::File,
     dataplane::{self, Dataplane as _, Mode, Program},
     health::{BackendKey, Flip, Monitor, Target},
+    http::Tier,
     model::Model,
     neighbour::{Change, Links, Resolver},
     plan::{self, Inputs, Plan, State},
@@ -62,6 +66,10 @@ pub(super) struct Core {
     pub(super) monitor: Monitor,
     pub(super) warmups: Warmups,
     pub(super) events: Reports,
+    /// Services of HTTP.
+    pub(super) http: Tier,
+    /// What these report of broken promises.
+    pub(super) http_events: Receiver<Event>,
     pub(super) attachments: Vec<Attachment>,
     pub(super) started: Instant,
     pub(super) config: String,
@@ -105,6 +113,7 @@ impl Core {
         self.state = next;
         self.inputs = inputs;
         self.share_loads(model);
+        self.http.update(model, &self.state);
         Ok(changes)
     }
 
@@ -223,8 +232,16 @@ impl Core {
         Ok(())
     }
 
+    /// Lets go of everything but the requests under way, for the daemon that comes next.
+    pub(super) async fn leave_to_the_next(mut self) -> Requesting {
+        self.last_snapshot().await;
+        info!("another daemon takes this one's place");
+        self.take_requests()
+    }
+
     /// Ends the daemon; with `detach`, the packet program and its tables too.
     pub(super) async fn stop(mut self, detach: bool) -> Result<()> {
+        self.take_requests().stop().await;
         if !detach {
             self.last_snapshot().await;
             info!("stopping; the packet program goes on (--detach-on-exit ends it too)");

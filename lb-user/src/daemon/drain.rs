@@ -277,7 +277,8 @@ impl Core {
         let service = self.model.services.iter().find(|it| it.name == service)?;
         let Service { idle_ticks, lifetime_ticks, .. } = *self.state.entry(service)?;
         // Where nobody has a session, how long it would last makes no difference.
-        let has_sessions = matches!(service.persistence.by, PersistBy::ClientIp { .. });
+        let has_sessions =
+            matches!(service.persistence.by, PersistBy::ClientIp { .. } | PersistBy::Request(_));
         let idle_ticks = if has_sessions { idle_ticks } else { LIVE_TICKS };
         Some(Terms { idle_ticks, lifetime_ticks })
     }
@@ -288,11 +289,14 @@ impl Core {
                 counting.flows.add(Tick(now.0.saturating_sub(idle)));
             }
         });
+        let http = &self.http;
         // One that was cut meanwhile stays as it was then.
         for (key, drain) in self.drains.all.iter_mut().filter(|(_, drain)| drain.cut.is_none()) {
             let counting = counts.remove(&drain.id).filter(|counting| counting.began == drain.began);
             let Some(counting) = counting else { continue };
-            let Counting { terms, sessions, flows, youngest, .. } = counting;
+            let Counting { terms, sessions, mut flows, youngest, .. } = counting;
+            let open = http.load(&key.service, &key.backend).unwrap_or_default().open;
+            (0..open).for_each(|_| flows.add(now));
             let is_first = drain.sessions.is_new();
             drain.sessions.take(sessions);
             drain.flows.take(flows);

@@ -1,6 +1,9 @@
 //! `explain`: the packet program's own answer, in words.
 
+mod requests;
 mod words;
+
+use std::net::IpAddr;
 
 use lb_common::{
     explain::{Located, Stored, locate},
@@ -24,13 +27,10 @@ impl Core {
     /// Which backend a client gets, and why.
     pub(super) fn explain(&self, query: &ExplainQuery) -> Result<Explanation, Refusal> {
         let service = self.named(&query.service)?;
-        if query.client.is_ipv4() != service.address.is_ipv4() {
-            let family = if service.address.is_ipv4() { "IPv4" } else { "IPv6" };
-            return Err(Refusal::invalid(format!(
-                "service {} is at {}: its clients have {family} addresses, {} is not one",
-                service.name, service.address, query.client
-            )));
+        if service.http.is_some() {
+            return self.explain_request(query, service);
         }
+        let client = client(service, query)?;
         let now = clock::now();
         let view = self.view(now);
         let called = called(service, query)?;
@@ -42,13 +42,13 @@ impl Core {
                 service.address
             )));
         }
-        let located = match query.client {
-            std::net::IpAddr::V4(v4) => locate(&view, &key, V4::from_bytes(v4.octets()), port),
-            std::net::IpAddr::V6(v6) => locate(&view, &key, V6::from_bytes(v6.octets()), port),
+        let located = match client {
+            IpAddr::V4(v4) => locate(&view, &key, V4::from_bytes(v4.octets()), port),
+            IpAddr::V6(v6) => locate(&view, &key, V6::from_bytes(v6.octets()), port),
         };
         let located =
             located.ok_or_else(|| Refusal::failed(format!("service {} is not in the maps", service.name)))?;
-        Ok(self.put_into_words(query, service, &located, now))
+        Ok(self.put_into_words((query, client), service, &located, now))
     }
 
     fn view(&self, now: Tick) -> View<'_> {
@@ -74,7 +74,7 @@ impl Core {
 
     fn put_into_words(
         &self,
-        query: &ExplainQuery,
+        (query, client): (&ExplainQuery, IpAddr),
         service: &model::Service,
         located: &Located,
         now: Tick,
@@ -98,7 +98,7 @@ impl Core {
         };
         let mut explanation = Explanation {
             service: service.name.clone(),
-            client: query.client,
+            client: Some(client),
             port: query.port,
             backend: backend.and_then(name),
             reason,
@@ -114,11 +114,12 @@ impl Core {
             idle_left_s: decides.map(|stored| left(persistence.idle_timeout, stored.pin.seen)),
             lifetime_left_s: decides
                 .and_then(|stored| persistence.max_lifetime.map(|limit| left(limit, stored.pin.created))),
+            key: None,
             if_backend_fails: None,
             if_backend_drains: None,
             text: Vec::new(),
         };
-        let other = backend.and_then(|id| self.without(service, query, id));
+        let other = backend.and_then(|id| self.without(service, client, id));
         let stays = persistence.on_drain == OnDrain::Keep && (decides.is_some() || flow.is_some());
         explanation.if_backend_drains = if stays { explanation.backend.clone() } else { other.clone() };
         explanation.if_backend_fails = other.filter(|_| persistence.on_down != OnDown::Refuse);
@@ -133,7 +134,7 @@ impl Core {
 
     /// The backend that the client would get if `id` failed its checks: the slot table is worked out
     /// as it would be then.
-    fn without(&self, service: &model::Service, query: &ExplainQuery, id: BackendId) -> Option<String> {
+    fn without(&self, service: &model::Service, client: IpAddr, id: BackendId) -> Option<String> {
         let PersistBy::ClientIp { .. } = service.persistence.by else { return None };
         let up = |backend: &&model::Backend| {
             let key = crate::health::BackendKey::new(&service.name, &backend.name);
@@ -153,11 +154,31 @@ impl Core {
         let slots = crate::slots::fill(&members, service.slots, self.inputs.seed);
         let entry = self.state.entry(service)?;
         let view = self.view(clock::now());
-        let key = session::key(&view, entry, Ip::from(query.client))?;
+        let key = session::key(&view, entry, Ip::from(client))?;
         let hash = session::hash(&view, &key);
         let slot = (hash >> 32) as usize & (slots.len() - 1);
         self.backend_name(BackendId(slots[slot]))
     }
+}
+
+/// The client that the question is about: nothing else tells one of packets.
+fn client(service: &model::Service, query: &ExplainQuery) -> Result<IpAddr, Refusal> {
+    let facts = [("--cookie", &query.cookie), ("--header", &query.header), ("--path", &query.path)];
+    if let Some((option, _)) = facts.iter().find(|(_, value)| value.is_some()) {
+        return Err(Refusal::invalid(format!(
+            "service {} is of {}, where nobody sees requests: ask without {option}",
+            service.name, service.protocol
+        )));
+    }
+    let client = query.client.ok_or_else(|| Refusal::invalid("say which client: --client ADDR"))?;
+    if client.is_ipv4() != service.address.is_ipv4() {
+        let family = if service.address.is_ipv4() { "IPv4" } else { "IPv6" };
+        return Err(Refusal::invalid(format!(
+            "service {} is at {}: its clients have {family} addresses, {client} is not one",
+            service.name, service.address
+        )));
+    }
+    Ok(client)
 }
 
 /// The port of the service that the question is about; 0 where it makes no difference.

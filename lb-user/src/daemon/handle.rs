@@ -5,8 +5,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::api::{
     BackendOrder, Control, CrowdQuery, Crowds, Dropped, EventQuery, Events, ExplainQuery, Explanation,
-    Forecast, Move, MoveOrder, Moves, PlanQuery, Refusal, Reloaded, SessionFilter, SessionList, Status,
-    UndoOrder, Undone,
+    Forecast, HandOver, HandedOver, Move, MoveOrder, Moves, PlanQuery, Refusal, Reloaded, SessionFilter,
+    SessionList, Status, UndoOrder, Undone,
 };
 
 /// Where an answer goes.
@@ -34,6 +34,7 @@ pub(super) enum Command {
     Moves(Answer<Result<Moves, Refusal>>),
     Undo(UndoOrder, Answer<Result<Undone, Refusal>>),
     Reload(Answer<Result<Reloaded, Refusal>>),
+    HandOver(HandOver, Answer<Result<HandedOver, Refusal>>),
     Backend(BackendOrder, Answer<Result<Reloaded, Refusal>>),
 }
 
@@ -95,6 +96,10 @@ impl Control for Handle {
 
     async fn undo(&self, order: UndoOrder) -> Result<Undone, Refusal> {
         self.ask(|answer| Command::Undo(order, answer)).await?
+    }
+
+    async fn hand_over(&self, order: HandOver) -> Result<HandedOver, Refusal> {
+        self.ask(|answer| Command::HandOver(order, answer)).await?
     }
 
     async fn reload(&self) -> Result<Reloaded, Refusal> {

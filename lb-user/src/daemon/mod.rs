@@ -12,7 +12,9 @@ mod crowds;
 mod drain;
 mod events;
 mod explain;
+mod hand_over;
 mod handle;
+mod http;
 mod loads;
 mod moves;
 mod plan;
@@ -28,13 +30,14 @@ mod warmup;
 
 use std::{
     future::pending,
+    io::Write as _,
     path::Path,
     process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
@@ -44,7 +47,7 @@ use tracing::{error, info, warn};
 
 use self::{core::Core, handle::Handle};
 use crate::{
-    api::{self, Refusal, Reloaded},
+    api::{Refusal, Reloaded},
     cli::RunArgs,
     config,
 };
@@ -60,8 +63,9 @@ const SWEEP: Duration = Duration::from_secs(10);
 pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
     let file = config::read(&args.config)?;
     let (pins, state) = (args.pins_dir(socket), args.state_dir(socket));
+    let inherited = if args.take_over { hand_over::ask(socket).await? } else { None };
     // Before anything is touched: a second daemon with this socket must not get to the maps.
-    let socket = api::Socket::bind(socket).context("cannot listen for commands")?;
+    let socket = hand_over::bind(socket, inherited.is_some()).await?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -72,7 +76,7 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
     let start = async {
         // First what may fail without a trace. Questions wait until the daemon's task takes them.
         servers.metrics(file.model.http, &handle).await?;
-        Core::start(args.config.display().to_string(), &pins, state, file).await
+        Core::start(args.config.display().to_string(), &pins, state, file, inherited.as_ref()).await
     };
     let mut core = match start.await {
         Ok(core) => core,
@@ -82,11 +86,15 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
             return Err(error);
         }
     };
+    if let Some(mut before) = inherited {
+        // Whoever was here before serves until now. One that is gone needs no word.
+        let _ = before.write_all(&[1]);
+    }
     info!("ready");
 
     let mut sweep = interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
+    let next = loop {
         let (deadline, warmer) = (core.deadline(), core.warmups.next());
         let (drains, moves) = (core.drains.next(), core.mover.next());
         tokio::select! {
@@ -107,11 +115,21 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
                     let outcome = reload(&mut core, args, &mut servers, &handle).await;
                     answer.give(outcome);
                 }
+                handle::Command::HandOver(order, answer) => {
+                    match core.hand_over(&order) {
+                        Ok((done, next)) => {
+                            answer.give(Ok(done));
+                            break Some(next);
+                        }
+                        Err(refusal) => answer.give(Err(refusal)),
+                    }
+                }
                 handle::Command::Backend(order, answer) => answer.give(core.order(&order).await),
             },
             then = core.aside.next() => then(&mut core),
             () = reached(warmer) => core.warm_up(),
             event = core.events.next() => core.note_broken(&event),
+            Some(event) = core.http_events.recv() => core.note_broken(&event),
             event = core.snapshots.next(core.model.snapshot_interval) => core.snapshot(event),
             () = reached(deadline) => core.meet_deadlines().await,
             () = reached(drains) => core.look_at_drains(),
@@ -124,12 +142,33 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
                 }
             },
             _ = sweep.tick() => core.sweep(),
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break None,
+            _ = interrupt.recv() => break None,
         }
+    };
+    if let Some(next) = next {
+        // The control socket after all else: by that the next daemon knows that the maps are its own.
+        let requests = core.leave_to_the_next().await;
+        servers.stop().await;
+        if !requests.are_replaced(next).await {
+            error!(
+                "the daemon that took over has failed: this one goes on with its HTTP services until SIGTERM"
+            );
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        tokio::select! {
+            () = requests.stop() => {}
+            // Asked once more, it does not wait for anybody.
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    } else {
+        servers.stop().await;
+        core.stop(args.detach_on_exit).await?;
     }
-    servers.stop().await;
-    core.stop(args.detach_on_exit).await?;
     Ok(ExitCode::SUCCESS)
 }
 

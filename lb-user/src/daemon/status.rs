@@ -12,13 +12,14 @@ use lb_common::{
     tables::Store,
 };
 
-use super::{core::Core, handle::Answer, sweep::ByHome};
+use super::{core::Core, handle::Answer, http, sweep::ByHome};
 use crate::{
     access::{AccessList, Admission, Prefix},
     api::{self, BackendState, Status, reasons},
     clock,
     dataplane::{FlowCounts, Mode, Sessions},
     health::{BackendKey, Report},
+    http::figures::Figures,
     model,
     plan::{self, BackendState as Installed},
 };
@@ -77,7 +78,8 @@ impl Core {
         let counts = Counts { flows: kernel.flows(clock::now()), sessions };
         let figures = kernel.figures()?;
         let of = |kind| {
-            reasons(kind, |reason| figures.reasons.iter().find(|(r, _)| *r == reason).map_or(0, |(_, n)| *n))
+            let packets = |reason| figures.reasons.iter().find(|(r, _)| *r == reason).map_or(0, |(_, n)| *n);
+            reasons(kind, |reason| packets(reason) + self.http.counters().get(reason))
         };
         let checks = self.monitor.snapshot();
         let services = self.model.services.iter();
@@ -142,6 +144,10 @@ impl Core {
             group: service.persistence.group.clone(),
             access: service.access.as_ref().map(|list| access(list, service.address)),
             promises: self.promises(service)?,
+            http: self.http.figures(&service.name).map(|figures| {
+                let certificates = service.http.iter().flat_map(|http| &http.certificates);
+                http::requests(figures, certificates.count() > 0)
+            }),
             sessions: sum(|backend| backend.sessions),
             flows: sum(|backend| backend.flows),
             packets: sum(|backend| backend.packets),
@@ -158,10 +164,13 @@ impl Core {
     fn promises(&self, service: &model::Service) -> Result<api::Promises> {
         let number = self.state.entry(service).map_or(0, |entry| entry.number);
         let audit = self.program.kernel.audit(number)?;
-        let broken = Cause::ALL.iter().zip(audit.broken);
+        let (kept, broken) = self.http.figures(&service.name).map(Figures::promises).unwrap_or_default();
+        let broken = Cause::ALL.iter().zip(audit.broken).zip(broken);
         Ok(api::Promises {
-            kept: audit.kept,
-            broken: broken.map(|(cause, count)| (cause.name().to_owned(), count)).collect(),
+            kept: audit.kept + kept,
+            broken: broken
+                .map(|((cause, packets), requests)| (cause.name().to_owned(), packets + requests))
+                .collect(),
         })
     }
 
@@ -176,6 +185,7 @@ impl Core {
         let id = installed.id;
         let Traffic { packets, bytes, reply_packets, reply_bytes, connections } =
             self.program.kernel.traffic(id)?;
+        let load = self.http.load(&key.service, &key.backend).unwrap_or_default();
         let change = self.runtime_change(&key);
         let why = self.unreachable.get(&backend.address).cloned();
         Ok(api::Backend {
@@ -200,12 +210,12 @@ impl Core {
                 .get(&(home.id, home.recipe.generation))
                 .copied()
                 .unwrap_or_default(),
-            flows: counts.flows.by_backend.get(&id).copied().unwrap_or_default(),
+            flows: counts.flows.by_backend.get(&id).copied().unwrap_or_default() + load.open,
             packets,
-            bytes,
+            bytes: bytes + load.bytes,
             reply_packets,
-            reply_bytes,
-            connections,
+            reply_bytes: reply_bytes + load.reply_bytes,
+            connections: connections + load.requests,
             next_hop: self.next_hop(backend.address),
         })
     }

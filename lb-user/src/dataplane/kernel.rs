@@ -1,7 +1,7 @@
 //! Handles to the maps, taken once; no map has a name after this file. Reading is in `read`, writing in
 //! `write`.
 
-use std::{fmt, os::fd::AsFd as _};
+use std::{fmt, os::fd::AsFd as _, sync::Arc};
 
 use anyhow::{Context as _, Result, bail};
 use aya::{
@@ -44,7 +44,7 @@ pub struct Kernel {
     pub(super) masks: LpmTrie<MapData, [u32; 5], u32>,
     pub(super) members: Hash<MemberKey, BackendId>,
     pub(super) loads: Mapped<Load>,
-    pub(super) ghosts: Mapped<Word>,
+    pub(super) ghosts: Arc<Mapped<Word>>,
     pub(super) audit: PerCpuArray<MapData, Raw<Audit>>,
     /// Until somebody listens.
     pub(super) events: Option<RingBuf<MapData>>,
@@ -96,7 +96,7 @@ impl Kernel {
             masks: map("MASKS")?.try_into()?,
             members: map("MEMBERS")?.try_into()?,
             loads,
-            ghosts,
+            ghosts: Arc::new(ghosts),
             audit: map("AUDIT")?.try_into()?,
             events: Some(map("EVENTS")?.try_into()?),
             slots: map("SLOTS")?.try_into()?,

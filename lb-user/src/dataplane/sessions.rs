@@ -130,6 +130,35 @@ impl Sessions {
         batch::update(self.fd(store), &keys, &values).with_context(|| format!("cannot write {store:?}"))
     }
 
+    /// Writes a session as it is now; one that has ended meanwhile is not made again. What the packet program writes between
+    /// its reading and this is lost, see [`Sessions::rehome`].
+    ///
+    /// # Errors
+    /// The system call failed.
+    pub fn replace(&mut self, store: Store, key: &SessionKey, session: &Session) -> Result<()> {
+        match self.of_mut(store).insert(Raw(*key), Raw(session.words()), BPF_EXIST) {
+            Ok(()) => Ok(()),
+            Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::ENOENT) => {
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Stores a session; false if the map has no room.
+    ///
+    /// # Errors
+    /// The system call failed for another reason.
+    pub fn insert(&mut self, store: Store, key: &SessionKey, pin: &Pin) -> Result<bool> {
+        match self.of_mut(store).insert(Raw(*key), Raw(Session::from(*pin).words()), 0) {
+            Ok(()) => Ok(true),
+            Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::E2BIG) => {
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Gives a session that is at home at `from` the home of `to`; what else it holds stays as it is.
     ///
     /// An update replaces the whole entry. So one that was removed since it was read is not made again, and what the

@@ -1,6 +1,7 @@
 //! `limpet demo`: a whole network on this machine, real traffic through the real daemon, and its promises checked
 //! before the eyes of the watcher.
 
+mod browser;
 mod network;
 mod round;
 mod screen;

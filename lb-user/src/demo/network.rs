@@ -1,16 +1,21 @@
-//! What the demo builds: the lab, a server on each backend, and the daemon with four services.
+//! What the demo builds: the lab, a server on each backend, and the daemon with five services.
 
-use std::path::PathBuf;
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use anyhow::Result;
 
 use crate::lab::{
-    Daemon, Lab, NameServer, Size, Way,
+    BACKEND_PORTS, Daemon, Lab, NameServer, Size, Way,
     config::{Config, QUICK_HTTP, Service},
 };
 
 /// Backends of every service.
 pub(super) const BACKENDS: u8 = 3;
+/// The service of HTTP, sticky by cookie.
+pub(super) const SHOP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 77, 0, 30)), 80);
 /// Clients of a round.
 pub(super) const CLIENTS: u8 = 24;
 
@@ -52,5 +57,8 @@ impl Network {
 
 fn configuration() -> Config {
     let service = |way: Way| Service { health: QUICK_HTTP, ..way.service(BACKENDS) };
-    Config::new(Way::PLAIN.map(service).into())
+    let mut services: Vec<_> = Way::PLAIN.map(service).into();
+    let shop = Service::http("shop", SHOP, BACKENDS, BACKEND_PORTS[0]);
+    services.push(Service { health: QUICK_HTTP, ..shop });
+    Config::new(services)
 }

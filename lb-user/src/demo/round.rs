@@ -95,7 +95,8 @@ impl Round {
     }
 }
 
-fn backend_index(name: &str) -> Answer {
+/// The backend of this name.
+pub(super) fn backend_index(name: &str) -> Answer {
     (0..BACKENDS).find(|index| backend_name(*index) == name)
 }
 

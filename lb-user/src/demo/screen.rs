@@ -74,6 +74,17 @@ impl<W: Write> Screen<W> {
         Ok(())
     }
 
+    /// The visits of one browser, in a row.
+    pub(super) fn visits(&mut self, title: &str, answers: &[Answer]) -> io::Result<()> {
+        write!(self.out, "  {title:<18}")?;
+        for (at, answer) in answers.iter().enumerate() {
+            let moved = at > 0 && answers[at - 1] != *answer;
+            let cell = self.cell(*answer, moved);
+            write!(self.out, "{cell}")?;
+        }
+        writeln!(self.out)
+    }
+
     /// Three columns.
     fn cell(&self, answer: Answer, moved: bool) -> String {
         let mark = if moved { "*" } else { " " };

@@ -8,11 +8,12 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use super::{
-    network::{CLIENTS, Network},
-    round::{Move, Round},
+    browser::Browser,
+    network::{CLIENTS, Network, SHOP},
+    round::{Answer, Move, Round},
     screen::Screen,
 };
-use crate::lab::{BACKEND_PORTS, Way, backend_name, client::Tasks, plan};
+use crate::lab::{BACKEND_PORTS, Family, Way, backend_name, client::Tasks, plan};
 
 /// Who dies. Not the first, which would look like a special case.
 const VICTIM: u8 = 1;
@@ -47,6 +48,7 @@ impl Show {
         let settled = self.quiet_rounds().await?;
         let without = self.kill_a_backend(&settled).await?;
         self.bring_it_back(&without).await?;
+        self.follow_a_browser().await?;
         self.screen.heading(if self.kept {
             "Every promise was kept."
         } else {
@@ -129,6 +131,49 @@ impl Show {
         Ok(())
     }
 
+    async fn follow_a_browser(&mut self) -> Result<()> {
+        self.screen
+            .heading("A browser asks http://10.77.0.30/ with its cookie, from another address each time")?;
+        let mut browser = Browser::default();
+        let before = self.visits(&mut browser, 0).await?;
+        self.screen.visits("", &before)?;
+        let home = before[0];
+        self.promise(
+            home.is_some() && before.iter().all(|answer| *answer == home),
+            &format!("it comes back to its backend from {} addresses", before.len()),
+        )?;
+        let Some(home) = home else { return Ok(()) };
+        let name = backend_name(home);
+        let pid = self.network.kill_server(home).unwrap_or_default();
+        self.network.daemon.wait_for(PATIENCE, |status| status.everywhere(&name, "down")).await?;
+        let after = self.visits(&mut browser, CLIENTS / 2).await?;
+        self.screen.visits(&format!("kill -9 {pid}"), &after)?;
+        let other = after[0];
+        self.promise(
+            other.is_some() && other != Some(home) && after.iter().all(|answer| *answer == other),
+            "its backend dies: it moves once, has a new cookie, and stays",
+        )?;
+        self.network.restart_server(home)?;
+        self.network.daemon.wait_for(PATIENCE, |status| status.all("up")).await?;
+        Ok(())
+    }
+
+    /// One visit from each of many addresses, from that of client `first` on.
+    async fn visits(&self, browser: &mut Browser, first: u8) -> Result<Vec<Answer>> {
+        let mut answers = Vec::new();
+        for index in first..first + CLIENTS / 2 {
+            let (source, mut own) = (plan::client(Family::V4, index), std::mem::take(browser));
+            let visit = self.tasks.spawn(async move {
+                let answer = own.visit(source, SHOP).await;
+                (own, answer)
+            });
+            let answer;
+            (*browser, answer) = visit.await?;
+            answers.push(answer.unwrap_or_default());
+        }
+        Ok(answers)
+    }
+
     fn promise(&mut self, kept: bool, text: &str) -> io::Result<()> {
         self.kept &= kept;
         self.screen.promise(kept, text)
@@ -150,6 +195,8 @@ impl Show {
         self.screen.say(&format!("  {limpet} explain --service {} --client {first}", nat.name()))?;
         self.screen.say(&format!("  {clients} curl -s --interface {first} http://{}/", nat.target().ip()))?;
         self.screen.say(&format!("  {clients} curl -s --interface {last} http://{}/", dsr.target().ip()))?;
+        self.screen
+            .say(&format!("  {clients} curl -s -c jar -b jar --interface {first} http://{}/", SHOP.ip()))?;
         if let Some(pid) = network.server_pid(VICTIM) {
             self.screen.say(&format!("  kill -9 {pid}        # {name} dies again"))?;
             self.screen.say(&format!(

@@ -2,6 +2,8 @@
 //!
 //! A client of the file format, so it is typed apart from the parser: a key that changes its name shows.
 
+mod http;
+
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
@@ -9,6 +11,7 @@ use std::{
 
 use serde::Serialize;
 
+pub use self::http::{Certificate, Cookie, Http};
 use super::{Family, backend_name, plan};
 
 /// A whole file. `Display` writes it.
@@ -119,10 +122,11 @@ pub struct Service {
     /// Virtual port or ports.
     #[serde(flatten)]
     pub ports: Ports,
-    /// `tcp` or `udp`.
+    /// `tcp`, `udp` or `http`.
     pub protocol: &'static str,
-    /// `nat`, `dsr`, `ipip` or `gue`.
-    pub forwarding: &'static str,
+    /// `nat`, `dsr`, `ipip` or `gue`; of no service of HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forwarding: Option<&'static str>,
     /// For `nat`: leave the client's address in place.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub preserve_client: bool,
@@ -140,6 +144,9 @@ pub struct Service {
     pub slots: Option<u32>,
     /// `[service.persistence]`.
     pub persistence: Persistence,
+    /// `[service.http]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<Http>,
     /// `[service.access]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
@@ -165,11 +172,23 @@ pub enum Ports {
 /// `[service.persistence]`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Persistence {
-    /// `client-ip`, `connection` or `quic-cid`.
-    pub by: &'static str,
+    /// What clients are known by.
+    pub by: By,
+    /// For `by = "header"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub header: Option<&'static str>,
+    /// For `by = "query"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query: Option<&'static str>,
+    /// For `by = "path"`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_segments: Option<u8>,
     /// How long a session lasts without traffic, such as `20s`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<&'static str>,
+    /// How long it lasts at most, such as `8h`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_lifetime: Option<&'static str>,
     /// The services that share its sessions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<&'static str>,
@@ -188,12 +207,25 @@ pub struct Persistence {
     /// How long a drain lasts for which nobody says it, such as `2h`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drain_deadline: Option<&'static str>,
+    /// `[service.persistence.cookie]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cookie: Option<Cookie>,
     /// `[[service.persistence.mask]]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mask: Vec<Mask>,
     /// `[[service.persistence.quic]]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quic: Vec<Quic>,
+}
+
+/// `by`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum By {
+    /// `by = "client-ip"`.
+    One(&'static str),
+    /// `by = ["cookie", "client-ip"]`, of services of HTTP.
+    List(Vec<&'static str>),
 }
 
 /// `[[service.persistence.mask]]`.
@@ -224,14 +256,19 @@ impl Persistence {
     #[must_use]
     pub const fn by(by: &'static str) -> Self {
         Self {
-            by,
+            by: By::One(by),
+            header: None,
+            query: None,
+            path_segments: None,
             idle_timeout: None,
+            max_lifetime: None,
             group: None,
             on_down: None,
             hold: None,
             on_drain: None,
             on_full: None,
             drain_deadline: None,
+            cookie: None,
             mask: Vec::new(),
             quic: Vec::new(),
         }
@@ -329,16 +366,28 @@ impl Service {
             address: address.ip(),
             ports: Ports::Port(address.port()),
             protocol: "tcp",
-            forwarding,
+            forwarding: Some(forwarding),
             preserve_client: false,
             scheduler: None,
             max_load: None,
             slow_start: None,
             slots: None,
             persistence: Persistence::by("client-ip"),
+            http: None,
             access: None,
             health: Health::None,
             backend: (0..backends).map(|index| Backend::new(family, index, port)).collect(),
+        }
+    }
+
+    /// The same with HTTP, its clients known by Limpet's cookie.
+    #[must_use]
+    pub fn http(name: &str, address: SocketAddr, backends: u8, port: u16) -> Self {
+        Self {
+            protocol: "http",
+            forwarding: None,
+            persistence: Persistence::by("cookie"),
+            ..Self::new(name, "nat", address, backends, port)
         }
     }
 }
@@ -362,3 +411,6 @@ impl fmt::Display for Config {
         f.write_str(&toml::to_string(self).expect("tables come after values, and all keys are strings"))
     }
 }
+
+#[cfg(test)]
+mod tests;

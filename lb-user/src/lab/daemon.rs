@@ -60,6 +60,34 @@ impl Daemon {
         self.wait_until_it_answers()
     }
 
+    /// Starts another one, which takes this one's place; returns once it serves, with the process of the old one, which ends
+    /// when it has nothing open any more.
+    pub fn take_over(&mut self) -> Result<Child> {
+        let mut arguments = self.arguments.clone();
+        arguments.push("--take-over".into());
+        let next = spawn(&self.binary, &arguments, &self.directory, &self.namespace)?;
+        let old = std::mem::replace(&mut self.process, next);
+        match self.wait_until_it_has_taken_over() {
+            Ok(()) => Ok(old),
+            Err(error) => {
+                let mut old = old;
+                old.kill()?;
+                old.wait()?;
+                Err(error)
+            }
+        }
+    }
+
+    fn wait_until_it_has_taken_over(&mut self) -> Result<()> {
+        let start = Instant::now();
+        while self.status().ok().is_none_or(|status| status.pid != self.pid()) {
+            ensure!(self.process.try_wait()?.is_none(), "the next daemon ended:\n{}", self.log());
+            ensure!(start.elapsed() < PATIENCE, "the next daemon does not take over:\n{}", self.log());
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
     /// Replaces the configuration file and sends SIGHUP. Returns at once.
     pub fn reload(&self, config: &str) -> Result<()> {
         fs::write(configuration_file(&self.directory), config)?;

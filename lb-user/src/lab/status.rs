@@ -8,6 +8,8 @@ use serde::Deserialize;
 /// The whole answer.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Status {
+    /// Process id of the daemon.
+    pub pid: u32,
     /// Where the packet program is attached.
     pub interfaces: Vec<Interface>,
     /// What it serves.

@@ -1,6 +1,7 @@
 //! The metrics page: `GET /metrics` for Prometheus, made from [`Control::status`] at scrape time.
 
 mod page;
+mod requests;
 
 use std::{
     future::Future,

@@ -9,6 +9,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use super::requests;
 use crate::api::{Backend, BackendState, Status};
 
 /// The page for a status; without one it says that limpet is not well, and nothing else.
@@ -44,6 +45,7 @@ impl Collector for Page {
             traffic(status, &mut families)?;
             backends(status, &mut families)?;
             promises(status, &mut families)?;
+            requests::encode(status, &mut families)?;
             reasons(status, &mut families)?;
             tables(status, &mut families)
         })
@@ -164,7 +166,7 @@ fn tables(status: &Status, families: &mut Families<'_>) -> fmt::Result {
     families.gauge("limpet_table_size", Some(&Unit::Bytes), "Memory of the table.", memory)
 }
 
-type Label<'a> = (&'static str, &'a str);
+pub(super) type Label<'a> = (&'static str, &'a str);
 
 /// A figure of each backend, summed over those that look alike: one that left the configuration and still has
 /// flows may have a namesake, and a series that is there twice would spoil the whole page.
@@ -185,10 +187,10 @@ fn by_backend<N: Default + AddAssign>(
 /// Writes whole families: what they are, then their samples.
 ///
 /// A family's name in the text is `name`, then `_` and the unit if there is one, then `_total` for counters.
-struct Families<'a>(DescriptorEncoder<'a>);
+pub(super) struct Families<'a>(DescriptorEncoder<'a>);
 
 impl Families<'_> {
-    fn gauge<'l, const N: usize, V: EncodeGaugeValue>(
+    pub(super) fn gauge<'l, const N: usize, V: EncodeGaugeValue>(
         &mut self,
         name: &str,
         unit: Option<&Unit>,
@@ -199,7 +201,7 @@ impl Families<'_> {
         each(encoder, samples, |sample, value| sample.encode_gauge(&value))
     }
 
-    fn counter<'l, const N: usize>(
+    pub(super) fn counter<'l, const N: usize>(
         &mut self,
         name: &str,
         unit: Option<&Unit>,
@@ -208,6 +210,21 @@ impl Families<'_> {
     ) -> fmt::Result {
         let encoder = self.0.encode_descriptor(name, help, unit, MetricType::Counter)?;
         each(encoder, samples, |sample, value| sample.encode_counter::<NoLabelSet, _, u64>(&value, None))
+    }
+}
+
+impl Families<'_> {
+    /// Times in seconds: for each sample its sum, its count, and the buckets by upper bound.
+    pub(super) fn histogram<'l, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = ([Label<'l>; N], (f64, u64, Vec<(f64, u64)>))>,
+    ) -> fmt::Result {
+        let encoder = self.0.encode_descriptor(name, help, Some(&Unit::Seconds), MetricType::Histogram)?;
+        each(encoder, samples, |sample, (sum, count, buckets)| {
+            sample.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
+        })
     }
 }
 

@@ -44,8 +44,9 @@ fn same_family(a: &Service, b: &Service) -> bool {
 
 /// The first setting that two services of a group must share and don't.
 fn difference(a: &Persistence, b: &Persistence, same_family: bool) -> Option<&'static str> {
-    let prefix = |it: &Persistence| match it.by {
-        PersistBy::ClientIp { prefix_v4, prefix_v6 } => (prefix_v4, prefix_v6),
+    let prefix = |it: &Persistence| match &it.by {
+        PersistBy::ClientIp { prefix_v4, prefix_v6 } => (*prefix_v4, *prefix_v6),
+        PersistBy::Request(request) => (request.prefix_v4, request.prefix_v6),
         PersistBy::Connection | PersistBy::QuicCid(_) => (0, 0),
     };
     let (prefix_a, prefix_b) = (prefix(a), prefix(b));

@@ -4,7 +4,9 @@
 //! runs. A value of these types is always consistent; nothing below re-checks it.
 
 mod access;
+mod by;
 mod group;
+pub mod http;
 mod limits;
 mod masks;
 mod nat;
@@ -135,6 +137,8 @@ pub struct Service {
     pub protocol: Protocol,
     /// How packets reach a backend.
     pub forwarding: Forwarding,
+    /// How requests are served; of services of HTTP, and of no others.
+    pub http: Option<Arc<http::Http>>,
     /// What keeps a client on its backend.
     pub persistence: Persistence,
     /// Who may use it; `None`: everybody.
@@ -170,6 +174,8 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
+    /// HTTP over TCP: the daemon itself serves.
+    Http,
 }
 
 impl fmt::Display for Protocol {
@@ -177,6 +183,7 @@ impl fmt::Display for Protocol {
         f.write_str(match self {
             Self::Tcp => "tcp",
             Self::Udp => "udp",
+            Self::Http => "http",
         })
     }
 }
@@ -195,6 +202,8 @@ pub enum Forwarding {
     Ipip,
     /// The same, with a UDP header in between.
     Gue,
+    /// Not at all: the daemon speaks to the client and to the backend.
+    Proxy,
 }
 
 impl Forwarding {
@@ -251,12 +260,17 @@ impl Persistence {
     /// The client behind a session's address: itself, or the prefix that it is known by. `None` where nobody is known
     /// by an address.
     pub fn known_as(&self, address: IpAddr) -> Option<IpNet> {
+        if http::is_digest(address) {
+            return Some(address.into());
+        }
         let own = self.masks.iter().filter(|(prefix, _)| prefix.contains(&address));
         let own = own.max_by_key(|(prefix, _)| prefix.prefix_len()).map(|(_, bits)| *bits);
         let bits = match (own, &self.by) {
             (Some(bits), _) => bits,
             (None, PersistBy::ClientIp { prefix_v4, .. }) if address.is_ipv4() => *prefix_v4,
             (None, PersistBy::ClientIp { prefix_v6, .. }) => *prefix_v6,
+            (None, PersistBy::Request(request)) if address.is_ipv4() => request.prefix_v4,
+            (None, PersistBy::Request(request)) => request.prefix_v6,
             (None, PersistBy::Connection | PersistBy::QuicCid(_)) => return None,
         };
         IpNet::new(address, bits).ok()
@@ -311,6 +325,8 @@ pub enum PersistBy {
         /// At least one; no two with the same rotation bits, all with server ids of one length.
         Vec<Scheme>,
     ),
+    /// What requests carry; for services of HTTP, whatever they say.
+    Request(http::Request),
 }
 
 /// How backends are probed.
@@ -349,7 +365,7 @@ pub enum Check {
 pub struct Backend {
     /// Unique in its service; identity, together with the address and port.
     pub name: String,
-    /// Same family as the service, or IPv6 in a tunnel.
+    /// Same family as the service; in a tunnel perhaps IPv6, of a service of HTTP either.
     pub address: IpAddr,
     /// Never 0; `None`: the port that the client called. A service of one port has it here by default.
     pub port: Option<u16>,

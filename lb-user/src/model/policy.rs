@@ -1,11 +1,9 @@
 //! Rules for `[service.persistence]` and `[service.health]`.
 
-use std::net::IpAddr;
-
 use humantime::format_duration;
 
 use super::{
-    Check, Health, OnDown, PersistBy, Persistence, masks, quic,
+    Check, Health, OnDown, Persistence, by, masks,
     rules::{self, no_effect},
 };
 use crate::config::{
@@ -13,16 +11,13 @@ use crate::config::{
     report::{At, Report},
 };
 
-pub(super) fn persistence(
-    raw: &raw::Persistence,
-    address: Option<IpAddr>,
-    report: &Report<'_>,
-) -> Option<Persistence> {
-    let by = raw.by.as_ref().map(|by| by.value);
-    let without_sessions = match by {
+pub(super) fn persistence(service: &raw::Service, report: &Report<'_>) -> Option<Persistence> {
+    let raw = &service.persistence;
+    let by = by::by(service, report);
+    let without_sessions = match raw.only() {
         Some(raw::PersistBy::Connection) => Some(r#"by = "connection""#),
         Some(raw::PersistBy::QuicCid) => Some(r#"by = "quic-cid""#),
-        Some(raw::PersistBy::ClientIp) | None => None,
+        _ => None,
     };
     if let Some(because) = without_sessions {
         no_effect(raw.prefix_v4.as_ref(), because, report);
@@ -48,20 +43,13 @@ pub(super) fn persistence(
             "raise max_lifetime or lower idle_timeout",
         );
     }
-    let schemes = quic::schemes(raw, report);
     if let Some(group) = &raw.group {
         rules::name(group, report);
     }
+    let address = service.address.as_ref().map(|address| address.value);
     let masks = masks::masks(raw, address, report);
     Some(Persistence {
-        by: match by? {
-            raw::PersistBy::QuicCid => PersistBy::QuicCid(schemes?),
-            raw::PersistBy::Connection => PersistBy::Connection,
-            raw::PersistBy::ClientIp => PersistBy::ClientIp {
-                prefix_v4: raw.prefix_v4.as_ref()?.value,
-                prefix_v6: raw.prefix_v6.as_ref()?.value,
-            },
-        },
+        by: by?,
         idle_timeout: raw.idle_timeout.as_ref()?.value,
         max_lifetime: raw.max_lifetime.as_ref().map(|lifetime| lifetime.value),
         group: raw.group.as_ref().map(|group| group.value.clone()),

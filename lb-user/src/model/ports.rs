@@ -82,7 +82,13 @@ pub(super) fn ports(raw: &raw::Service, report: &Report<'_>) -> Option<Ports> {
         }
         ports.extend(item.value.clone());
     }
-    Some(Ports::from(ports))
+    let ports = Ports::from(ports);
+    if ports == Ports::Any && raw.protocol.as_ref().is_some_and(|it| it.value == Protocol::Http) {
+        let message = "a service of HTTP can't listen on every port";
+        report.error(&items.place, message, "name its port or its ports");
+        return None;
+    }
+    Some(ports)
 }
 
 /// Reports services that would answer for the same port of the same address.
@@ -117,5 +123,7 @@ pub(super) fn disjoint(services: &[raw::Service], report: &Report<'_>) {
 
 fn endpoint(service: &raw::Service) -> Option<(IpAddr, Protocol, &[At<raw::PortSpan>])> {
     let (address, protocol) = (service.address.as_ref()?.value, service.protocol.as_ref()?.value);
-    Some((address, protocol, &service.ports.as_ref()?.value))
+    // HTTP is TCP.
+    let transport = if protocol == Protocol::Http { Protocol::Tcp } else { protocol };
+    Some((address, transport, &service.ports.as_ref()?.value))
 }

@@ -12,17 +12,10 @@ const BY: &str = r#"by = "quic-cid""#;
 
 /// The schemes of a service that asks for ids; reports those of one that doesn't.
 pub(super) fn schemes(raw: &raw::Persistence, report: &Report<'_>) -> Option<Vec<Scheme>> {
-    let by = raw.by.as_ref()?;
-    let Some(list) = &raw.quic else {
-        if by.value == raw::PersistBy::QuicCid {
-            let help = "add a [[service.persistence.quic]] with config, server_id_length and nonce_length";
-            report.error(&by.place, format!("{BY} needs to know how connection ids are made"), help);
-        }
-        return None;
-    };
-    if by.value != raw::PersistBy::QuicCid {
-        let help = format!("set {BY}, or remove quic");
-        report.error(&list.place, format!("quic has no effect without {BY}"), help);
+    raw.by.as_ref()?;
+    let list = raw.quic.as_ref()?;
+    if raw.find(raw::PersistBy::QuicCid).is_none() {
+        rules::no_effect_without(Some(&list.place), BY, report);
     } else if list.value.is_empty() {
         report.error(&list.place, "quic is empty", "say how connection ids are made, or choose another `by`");
     }
@@ -59,23 +52,26 @@ fn scheme(raw: &raw::Quic, report: &Report<'_>) -> Option<Scheme> {
 
 /// Rules for such a service as a whole.
 pub(super) fn service(raw: &raw::Service, report: &Report<'_>) {
-    let Some(by) = &raw.persistence.by else { return };
-    let asks = by.value == raw::PersistBy::QuicCid;
-    if let (true, Some(protocol)) = (asks, &raw.protocol)
-        && protocol.value != Protocol::Udp
-    {
+    if raw.persistence.by.is_none() {
+        return;
+    }
+    let Some(by) = raw.persistence.find(raw::PersistBy::QuicCid) else {
+        for backend in raw.backends() {
+            rules::no_effect_without(rules::given(backend.server_id.as_ref()), BY, report);
+        }
+        return;
+    };
+    if let Some(protocol) = raw.protocol.as_ref().filter(|protocol| protocol.value != Protocol::Udp) {
         let message =
             format!("{BY} is for QUIC, and this service is {}{}", protocol.value, protocol.remark());
         report.error(&by.place, message, r#"set protocol = "udp", or choose another `by`"#);
-    }
-    if asks {
-        server_ids(raw, report);
         return;
     }
-    for id in raw.backends().iter().filter_map(|backend| backend.server_id.as_ref()) {
-        let help = format!("remove server_id, or set {BY}");
-        report.error(&id.place, format!("server_id has no effect without {BY}"), help);
+    if raw.persistence.quic.is_none() {
+        let help = "add a [[service.persistence.quic]] with config, server_id_length and nonce_length";
+        report.error(&by.place, format!("{BY} needs to know how connection ids are made"), help);
     }
+    server_ids(raw, report);
 }
 
 fn server_ids(raw: &raw::Service, report: &Report<'_>) {
@@ -122,9 +118,7 @@ fn server_ids(raw: &raw::Service, report: &Report<'_>) {
 
 /// The packet program tells so many services apart.
 pub(super) fn limit(services: &[raw::Service], report: &Report<'_>) {
-    let asks = |service: &&raw::Service| {
-        service.persistence.by.as_ref().is_some_and(|by| by.value == raw::PersistBy::QuicCid)
-    };
+    let asks = |service: &&raw::Service| service.persistence.find(raw::PersistBy::QuicCid).is_some();
     if let Some(first_above) = services.iter().filter(asks).nth(SERVICES as usize) {
         let help = "give the others another `by`, or put them on another balancer";
         report.error(&first_above.place, format!("more than {SERVICES} services with {BY}"), help);

@@ -65,14 +65,32 @@ pub(super) fn unique<'a, K: Hash + Eq>(
     }
 }
 
+/// Where the file gives a setting, if it does.
+pub(super) fn given<T>(setting: Option<&At<T>>) -> Option<&Place> {
+    setting.filter(|at| at.given).map(|at| &at.place)
+}
+
 /// Reports a setting that the file gives and that changes nothing, because of another one.
 pub(super) fn no_effect<T>(setting: Option<&At<T>>, because: &str, report: &Report<'_>) {
-    if let Some(At { place, given: true, .. }) = setting {
-        let key = place.key.rsplit(" . ").next().unwrap_or_default();
+    if let Some(place) = given(setting) {
+        let key = key(place);
         report.error(
             place,
             format!("{key} has no effect with {because}"),
             format!("remove {key}, or choose another value than {because}"),
         );
     }
+}
+
+/// Reports a setting at `place` that changes nothing, because another one is missing.
+pub(super) fn no_effect_without(place: Option<&Place>, missing: &str, report: &Report<'_>) {
+    if let Some(place) = place {
+        let key = key(place);
+        let help = format!("set {missing}, or remove {key}");
+        report.error(place, format!("{key} has no effect without {missing}"), help);
+    }
+}
+
+fn key(place: &Place) -> &str {
+    place.key.rsplit(" . ").next().unwrap_or_default()
 }

@@ -1,6 +1,10 @@
 //! Rules for one `[[service]]` and its backends.
 
-use super::{Backend, Check, Forwarding, Ports, Scheduler, Service, access, policy, ports, quic, rules};
+use std::net::IpAddr;
+
+use super::{
+    Backend, Check, Forwarding, Ports, Protocol, Scheduler, Service, access, http, policy, ports, quic, rules,
+};
 use crate::config::{
     defaults, raw,
     report::{At, Report},
@@ -23,8 +27,8 @@ pub(super) fn service(raw: &raw::Service, report: &Report<'_>) -> Option<Service
     // Each part reports its own errors, so none may keep another from being looked at.
     let backends: Vec<_> =
         raw.backends().iter().map(|raw_backend| backend(raw_backend, raw, ports.as_ref(), report)).collect();
-    let address = raw.address.as_ref().map(|address| address.value);
-    let persistence = policy::persistence(&raw.persistence, address, report);
+    let persistence = policy::persistence(raw, report);
+    let http = http::http(raw, report);
     selection(raw, report);
     let access = access::access(&raw.access, raw.address.as_ref(), report);
     let health = policy::health(&raw.health, report);
@@ -35,6 +39,7 @@ pub(super) fn service(raw: &raw::Service, report: &Report<'_>) -> Option<Service
         ports: ports?,
         protocol: raw.protocol.as_ref()?.value,
         forwarding: forwarding(raw)?,
+        http: http?,
         persistence: persistence?,
         access: access?,
         health: health?,
@@ -46,8 +51,11 @@ pub(super) fn service(raw: &raw::Service, report: &Report<'_>) -> Option<Service
     })
 }
 
-/// How packets reach a backend, from the two settings that say it.
+/// How packets reach a backend, from the settings that say it.
 pub(super) fn forwarding(raw: &raw::Service) -> Option<Forwarding> {
+    if raw.protocol.as_ref()?.value == Protocol::Http {
+        return Some(Forwarding::Proxy);
+    }
     Some(match raw.forwarding.as_ref()?.value {
         raw::Forwarding::Dsr => Forwarding::Dsr,
         raw::Forwarding::Ipip => Forwarding::Ipip,
@@ -58,20 +66,22 @@ pub(super) fn forwarding(raw: &raw::Service) -> Option<Forwarding> {
 
 /// The word for a mode that rewrites neither addresses nor ports.
 fn direct_mode(raw: &raw::Service) -> Option<&'static str> {
-    match raw.forwarding.as_ref()?.value {
-        raw::Forwarding::Nat => None,
-        raw::Forwarding::Dsr => Some("dsr"),
-        raw::Forwarding::Ipip => Some("ipip"),
-        raw::Forwarding::Gue => Some("gue"),
+    match forwarding(raw)? {
+        Forwarding::Nat { .. } | Forwarding::Proxy => None,
+        Forwarding::Dsr => Some("dsr"),
+        Forwarding::Ipip => Some("ipip"),
+        Forwarding::Gue => Some("gue"),
     }
 }
 
 /// Reports a choice by load where nothing is stored that would tell a client's next connection of it.
 fn selection(raw: &raw::Service, report: &Report<'_>) {
-    let because = match raw.persistence.by.as_ref().map(|by| by.value) {
+    let because = match raw.persistence.only() {
+        // Requests under way are counted, whoever's they are.
+        _ if forwarding(raw) == Some(Forwarding::Proxy) => return,
         Some(raw::PersistBy::Connection) => r#"by = "connection""#,
         Some(raw::PersistBy::QuicCid) => r#"by = "quic-cid""#,
-        Some(raw::PersistBy::ClientIp) | None => return,
+        _ => return,
     };
     rules::no_effect(raw.scheduler.as_ref().filter(|it| it.value != Scheduler::Hash), because, report);
     rules::no_effect(raw.max_load.as_ref(), because, report);
@@ -180,39 +190,45 @@ fn backend_port(port: &At<u16>, service: &raw::Service, ports: &Ports, report: &
     }
 }
 
+/// Reports a backend's address that the way to backends does not lead to.
+fn reachable(address: &At<IpAddr>, service_address: IpAddr, service: &raw::Service, report: &Report<'_>) {
+    let family = rules::family(service_address);
+    let same_family = rules::same_family(address.value, service_address);
+    match forwarding(service) {
+        _ if address.value == service_address => report.error(
+            &address.place,
+            format!("{} is the address of the service itself", address.value),
+            "give the backend's own address",
+        ),
+        Some(Forwarding::Ipip | Forwarding::Gue) if service_address.is_ipv6() && !same_family => report
+            .error(
+                &address.place,
+                format!("there is no tunnel from an IPv6 service to {}", address.value),
+                "give an IPv6 address: an IPv4 service can have IPv6 backends, but not the reverse",
+            ),
+        Some(Forwarding::Nat { .. } | Forwarding::Dsr) if !same_family => report.error(
+            &address.place,
+            format!("backend {} is of another family than its {family} service", address.value),
+            format!("give an {family} address, or put the backend into a service of its family"),
+        ),
+        _ => {}
+    }
+}
+
 fn backend(
     raw: &raw::Backend,
     service: &raw::Service,
     ports: Option<&Ports>,
     report: &Report<'_>,
 ) -> Option<Backend> {
+    let forwarding = forwarding(service);
     if let Some(name) = &raw.name {
         rules::name(name, report);
     }
     if let Some(address) = &raw.address {
         rules::host_address(address, "the address of a backend", report);
         if let Some(virtual_address) = &service.address {
-            let family = rules::family(virtual_address.value);
-            let is_tunnelled = forwarding(service).is_some_and(Forwarding::is_tunnel);
-            if is_tunnelled && virtual_address.value.is_ipv6() && address.value.is_ipv4() {
-                report.error(
-                    &address.place,
-                    format!("there is no tunnel from an IPv6 service to {}", address.value),
-                    "give an IPv6 address: an IPv4 service can have IPv6 backends, but not the reverse",
-                );
-            } else if !is_tunnelled && !rules::same_family(address.value, virtual_address.value) {
-                report.error(
-                    &address.place,
-                    format!("backend {} is of another family than its {family} service", address.value),
-                    format!("give an {family} address, or put the backend into a service of its family"),
-                );
-            } else if address.value == virtual_address.value {
-                report.error(
-                    &address.place,
-                    format!("{} is the address of the service itself", address.value),
-                    "give the backend's own address",
-                );
-            }
+            reachable(address, virtual_address.value, service, report);
         }
     }
     if let Some(weight) = &raw.weight
@@ -223,6 +239,17 @@ fn backend(
     }
     if let (Some(port), Some(ports)) = (&raw.port, ports) {
         backend_port(port, service, ports, report);
+    }
+    if !raw.has_port
+        && raw.port.is_none()
+        && forwarding == Some(Forwarding::Proxy)
+        && service.http.speaks_tls()
+    {
+        report.error(
+            &raw.place,
+            "the service speaks TLS, and does not say at which port the backend listens without it",
+            "give the backend a port",
+        );
     }
     Some(Backend {
         name: raw.name.as_ref()?.value.clone(),

@@ -31,7 +31,7 @@ pub use apply::apply;
 pub use groups::{home_key, same_home};
 pub use impact::{Assessment, Hit, Impact};
 pub use quic::Quic;
-pub use recipe::{scope, seed, service_key, settings_key, tag, tunnel};
+pub use recipe::{digest_key, scope, seed, service_key, settings_key, tag, tunnel};
 pub use state::{BackendState, Inputs, ServiceState, SlotTable, Sources, State};
 pub use step::Step;
 

@@ -22,20 +22,22 @@ use crate::model::{self, Model, OnDown, OnDrain, OnFull, Ports, Scheduler};
 /// port is counts as the one that was called: connections outlive the second port that the service is given.
 pub(super) fn recipe(service: &model::Service, backend: &model::Backend, sources: &Sources) -> Backend {
     let forwarding = match service.forwarding {
-        model::Forwarding::Nat { preserve_client: false } => Forwarding::Nat,
+        // No packet goes by the recipe of a service that the host serves.
+        model::Forwarding::Nat { preserve_client: false } | model::Forwarding::Proxy => Forwarding::Nat,
         model::Forwarding::Nat { preserve_client: true } => Forwarding::NatPreserve,
         model::Forwarding::Dsr => Forwarding::Dsr,
         model::Forwarding::Ipip => Forwarding::Ipip,
         model::Forwarding::Gue => Forwarding::Gue,
     };
     let (first, count) = match (forwarding, service.address.is_ipv4()) {
+        _ if service.forwarding == model::Forwarding::Proxy => (0, 0),
         (Forwarding::Nat, true) => (0, sources.v4.len()),
         (Forwarding::Nat, false) => (Sources::HALF, sources.v6.len()),
         _ => (0, 0),
     };
     let by_connection_id = match service.persistence.by {
         model::PersistBy::QuicCid(_) => Backend::BY_CONNECTION_ID,
-        model::PersistBy::Connection | model::PersistBy::ClientIp { .. } => 0,
+        model::PersistBy::Connection | model::PersistBy::ClientIp { .. } | model::PersistBy::Request(_) => 0,
     };
     Backend {
         address: Ip::from(backend.address),
@@ -91,11 +93,18 @@ pub(super) fn service_entry(service: &model::Service) -> Service {
     let ticks =
         |time: std::time::Duration| Tick::covering(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
     let persistence = &service.persistence;
-    let (has_sessions, prefix) = match persistence.by {
-        model::PersistBy::Connection | model::PersistBy::QuicCid(_) => (false, 0),
-        model::PersistBy::ClientIp { prefix_v4, .. } if service.address.is_ipv4() => (true, prefix_v4),
-        model::PersistBy::ClientIp { prefix_v6, .. } => (true, prefix_v6),
+    let by_client = policy(service).with(Policy::BY_CLIENT);
+    let (policy, prefixes) = match &persistence.by {
+        model::PersistBy::Connection | model::PersistBy::QuicCid(_) => (Policy::default(), [0, 0]),
+        model::PersistBy::ClientIp { prefix_v4, prefix_v6 } => (by_client, [*prefix_v4, *prefix_v6]),
+        model::PersistBy::Request(it) => {
+            // In a group, its address leads a client without a cookie to where its other connections go.
+            let knows_addresses = it.knows_addresses() || persistence.group.is_some();
+            let policy = if knows_addresses { by_client } else { policy(service) };
+            (policy.with(Policy::LOCAL), [it.prefix_v4, it.prefix_v6])
+        }
     };
+    let prefix = if service.address.is_ipv4() { prefixes[0] } else { prefixes[1] };
     Service {
         scope: persistence
             .group
@@ -106,7 +115,7 @@ pub(super) fn service_entry(service: &model::Service) -> Service {
         slots_mask: service.slots - 1,
         idle_ticks: ticks(persistence.idle_timeout),
         lifetime_ticks: persistence.max_lifetime.map_or(0, ticks),
-        policy: if has_sessions { policy(service) } else { Policy::default() },
+        policy,
         hold_ticks: match persistence.on_down {
             OnDown::Hold(time) => ticks(time),
             OnDown::Repin | OnDown::Lend | OnDown::Refuse => 0,
@@ -116,7 +125,7 @@ pub(super) fn service_entry(service: &model::Service) -> Service {
     }
 }
 
-/// What a service with sessions promises.
+/// What a service with sessions promises, whoever they are of.
 fn policy(service: &model::Service) -> Policy {
     let persistence = &service.persistence;
     let on_down = match persistence.on_down {
@@ -134,7 +143,7 @@ fn policy(service: &model::Service) -> Policy {
     ]
     .into_iter()
     .filter_map(|(promised, policy)| promised.then_some(policy))
-    .fold(Policy::BY_CLIENT.with(on_down), Policy::with)
+    .fold(on_down, Policy::with)
 }
 
 /// Keys of the entries beside the services' own: a mark for each address, and one for each protocol of which
@@ -159,12 +168,18 @@ pub(super) fn beside(
     answered: &BTreeSet<IpAddr>,
     entry: impl Fn(&ServiceKey) -> Service,
 ) -> Vec<(ServiceKey, Service)> {
+    let services = model.services.iter();
+    let local: BTreeSet<_> = services
+        .filter(|service| service.forwarding == model::Forwarding::Proxy)
+        .map(|service| Ip::from(service.address))
+        .collect();
     let entry = |(key, service): (ServiceKey, Option<&model::Service>)| match service {
         Some(service) => (key, service_keys(service).next().map_or_else(Service::default, |key| entry(&key))),
         None => {
             let is_answered = answered.contains(&key.address.into());
-            let policy = if is_answered { Policy::default() } else { Policy::ECHO };
-            (key, Service { policy, ..Service::default() })
+            let echo = if is_answered { Policy::default() } else { Policy::ECHO };
+            let local = if local.contains(&key.address) { Policy::LOCAL } else { Policy::default() };
+            (key, Service { policy: echo.with(local), ..Service::default() })
         }
     };
     keys_beside(model).into_iter().map(entry).collect()
@@ -194,6 +209,15 @@ pub fn settings_key(secret: &str) -> [u32; KEY_WORDS] {
     })
 }
 
+/// The key of digests that a secret stands for.
+pub fn digest_key(secret: &str) -> [u64; 2] {
+    let mut hasher = siphasher::sip128::SipHasher24::new();
+    hasher.write(b"digests");
+    hasher.write(secret.as_bytes());
+    let digest = hasher.finish128();
+    [digest.h1, digest.h2]
+}
+
 /// The key of slot tables that belongs to a hash key.
 pub fn seed(key: &[u32; KEY_WORDS]) -> [u8; 16] {
     let mut hasher = siphasher::sip128::SipHasher24::new();
@@ -205,7 +229,7 @@ pub fn seed(key: &[u32; KEY_WORDS]) -> [u8; 16] {
 
 fn number(protocol: model::Protocol) -> u8 {
     match protocol {
-        model::Protocol::Tcp => protocol::TCP,
+        model::Protocol::Tcp | model::Protocol::Http => protocol::TCP,
         model::Protocol::Udp => protocol::UDP,
     }
 }

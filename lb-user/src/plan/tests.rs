@@ -49,6 +49,7 @@ fn service(name: &str, port: u16, backends: &[(u8, u32)]) -> Service {
         ports: Ports::One(port),
         protocol: Protocol::Tcp,
         forwarding: Forwarding::Nat { preserve_client: false },
+        http: None,
         persistence: Persistence {
             idle_timeout: Duration::from_secs(60),
             ..Persistence::new(PersistBy::ClientIp { prefix_v4: 32, prefix_v6: 64 })

@@ -60,7 +60,8 @@ pub fn restore(snapshot: &Snapshot, state: &State, now: Moment, room: Room) -> R
     let timeouts: HashMap<_, _> = state
         .services
         .values()
-        .filter(|service| service.entry.policy.has(Policy::BY_CLIENT))
+        // At services of HTTP clients may be known by what is no address.
+        .filter(|service| [Policy::BY_CLIENT, Policy::LOCAL].iter().any(|&it| service.entry.policy.has(it)))
         .map(|service| (service.entry.scope, (service.entry.idle_ticks, service.entry.lifetime_ticks)))
         .collect();
     let place = |home: &Home| {

@@ -1,8 +1,10 @@
 //! `limpet status`.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     net::SocketAddr,
+    time::Duration,
 };
 
 use comfy_table::Cell;
@@ -14,8 +16,8 @@ use super::{
 };
 use crate::{
     api::{
-        Access, Backend, BackendState, Promises, RestoredSessions, RuntimeChange, Service, Snapshot, Status,
-        Table,
+        Access, Backend, BackendState, Forwarding, Promises, Requests, RestoredSessions, RuntimeChange,
+        Service, Snapshot, Status, Table,
     },
     model::Ports,
 };
@@ -75,17 +77,11 @@ fn service_block(service: &Service, out: &mut impl Write) -> io::Result<()> {
         service.persistence.name(),
         service.group.as_ref().map_or_else(String::new, |group| format!(", group {group}"))
     )?;
-    writeln!(
-        out,
-        "  {}, {}, {}\n  {} ({}) in, {} ({}) back",
-        plural(service.sessions, "session"),
-        plural(service.flows, "flow"),
-        plural(service.connections, "connection"),
-        plural(service.packets, "packet"),
-        bytes(service.bytes),
-        plural(service.reply_packets, "packet"),
-        bytes(service.reply_bytes)
-    )?;
+    if let Some(requests) = &service.http {
+        self::requests(service, requests, out)?;
+    } else {
+        packets(service, out)?;
+    }
     if let Some(Access { allow, deny, others }) = service.access {
         let rest = if others { "allowed" } else { "denied" };
         let prefixes = [(allow, "allowed"), (deny, "denied")].map(|(n, word)| format!("{} {word}", count(n)));
@@ -121,15 +117,63 @@ fn service_block(service: &Service, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{}", table.trim_fmt())?;
     let removed = service.removed.iter();
     let removed = removed.map(|name| format!("{name} is not as the file says: removed"));
-    let mut remarks = service.backends.iter().flat_map(remarks).chain(removed);
+    let mut remarks =
+        service.backends.iter().flat_map(|backend| remarks(backend, service.forwarding)).chain(removed);
     remarks.try_for_each(|remark| writeln!(out, "  {remark}"))
 }
 
+fn packets(service: &Service, out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "  {}, {}, {}\n  {} ({}) in, {} ({}) back",
+        plural(service.sessions, "session"),
+        plural(service.flows, "flow"),
+        plural(service.connections, "connection"),
+        plural(service.packets, "packet"),
+        bytes(service.bytes),
+        plural(service.reply_packets, "packet"),
+        bytes(service.reply_bytes)
+    )
+}
+
+fn requests(service: &Service, requests: &Requests, out: &mut impl Write) -> io::Result<()> {
+    let Requests { tls, connections, statuses, retries, cookies_set, cookies, latency } = requests;
+    writeln!(
+        out,
+        "  {}, {}{}, {} open\n  {} answered, {} in, {} back",
+        plural(service.sessions, "stored session"),
+        plural(*connections, "connection"),
+        if *tls { " over TLS" } else { "" },
+        plural(service.flows, "request"),
+        plural(service.connections, "request"),
+        bytes(service.bytes),
+        bytes(service.reply_bytes)
+    )?;
+    let some = |counts: &BTreeMap<String, u64>| {
+        let words: Vec<_> =
+            counts.iter().filter(|(_, n)| **n > 0).map(|(what, &n)| format!("{} {what}", count(n))).collect();
+        if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+    };
+    let began = |part| match latency.quantile(part) {
+        Some(bound) => format!("within {}", humantime::format_duration(Duration::from_secs_f64(bound))),
+        None => "later".to_owned(),
+    };
+    writeln!(out, "  answers: {}; half of them {}, 99 % {}", some(statuses), began(0.5), began(0.99))?;
+    if *retries > 0 {
+        writeln!(out, "  {} again at another backend", plural(*retries, "request"))?;
+    }
+    if cookies.values().sum::<u64>() > 0 {
+        writeln!(out, "  cookies: {} set; brought: {}", count(*cookies_set), some(cookies))?;
+    }
+    Ok(())
+}
+
 /// What a look at the figures does not tell.
-fn remarks(backend: &Backend) -> impl Iterator<Item = String> {
+fn remarks(backend: &Backend, forwarding: Forwarding) -> impl Iterator<Item = String> {
     let Backend { name, state, reason, next_hop, runtime, .. } = backend;
     let health = match state {
-        BackendState::Up if next_hop.is_none() => {
+        // The kernel finds the way to those that the daemon speaks to.
+        BackendState::Up if next_hop.is_none() && forwarding != Forwarding::Proxy => {
             Some(format!("{name} has no next hop: its packets are dropped until its address answers"))
         }
         BackendState::Up | BackendState::Draining | BackendState::Disabled => None,

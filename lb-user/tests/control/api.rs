@@ -45,7 +45,7 @@ async fn what_is_refused_has_a_status_and_words() {
     for (request, status, kind, words) in [
         ("GET /v1/explain?service=shop&client=::1", 404, "not_found", "there is no service \"shop\""),
         ("GET /v1/explain?service=web&client=mars", 422, "invalid", "client"),
-        ("GET /v1/explain?service=web", 422, "invalid", "client"),
+        ("GET /v1/explain?client=::1", 422, "invalid", "service"),
         ("GET /v1/explain?service=web&client=::1&port=65536", 422, "invalid", "port"),
         ("GET /v1/session", 404, "not_found", "no GET /v1/session"),
         ("GET /v1/sessions?client=mars", 422, "invalid", "client"),

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::fixture::{Running, broken, daemon, explanation, nowhere, soon, status};
 
 fn query(service: &str, client: &str, port: Option<u16>) -> ExplainQuery {
-    ExplainQuery { service: service.into(), client: client.parse().unwrap(), service_port: None, port }
+    ExplainQuery { service: service.into(), client: client.parse().ok(), port, ..ExplainQuery::default() }
 }
 
 #[tokio::test]

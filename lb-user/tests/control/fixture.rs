@@ -12,9 +12,10 @@ use lb_user::{
     api::{
         self, Access, Backend, BackendForecast, BackendOrder, BackendState, Broken, Control, Crowd,
         CrowdQuery, Crowds, Dropped, EventQuery, Events, ExplainQuery, Explanation, Forecast, Forwarding,
-        Interface, ListedSession, Mode, Move, MoveOrder, MoveState, MovedClient, Moves, NextHop, Persistence,
-        PlanQuery, Promises, Refusal, Reloaded, RuntimeChange, Service, Session, SessionFilter,
-        SessionForecast, SessionList, Snapshot, Socket, Status, Table, UndoOrder, Undone, Why, reasons,
+        HandOver, HandedOver, Interface, ListedSession, Mode, Move, MoveOrder, MoveState, MovedClient, Moves,
+        NextHop, Persistence, PlanQuery, Promises, Refusal, Reloaded, RuntimeChange, Service, Session,
+        SessionFilter, SessionForecast, SessionList, Snapshot, Socket, Status, Table, UndoOrder, Undone, Why,
+        reasons,
     },
     config,
     model::Protocol,
@@ -115,6 +116,10 @@ impl Control for Fixed {
 
     async fn undo(&self, order: UndoOrder) -> Result<Undone, Refusal> {
         Ok(Undone { id: order.id, back: 20, kept: [("ended".to_owned(), 3)].into() })
+    }
+
+    async fn hand_over(&self, _: HandOver) -> Result<HandedOver, Refusal> {
+        Ok(HandedOver { pid: 4711 })
     }
 
     async fn reload(&self) -> Result<Reloaded, Refusal> {
@@ -253,6 +258,7 @@ pub(crate) fn broken(number: u64, cause: &str, new: Option<&str>) -> Broken {
 
 fn web() -> Service {
     Service {
+        http: None,
         name: "web".into(),
         address: "192.0.2.10".parse().unwrap(),
         port: 80,
@@ -288,6 +294,7 @@ fn web() -> Service {
 
 fn dns() -> Service {
     Service {
+        http: None,
         name: "dns".into(),
         address: "2001:db8::10".parse().unwrap(),
         port: 53,
@@ -417,7 +424,7 @@ pub(crate) fn session_list() -> SessionList {
 pub(crate) fn explanation() -> Explanation {
     Explanation {
         service: "web".into(),
-        client: "198.51.100.7".parse().unwrap(),
+        client: "198.51.100.7".parse().ok(),
         port: None,
         backend: Some("web-1".into()),
         reason: Why::Session,
@@ -432,6 +439,7 @@ pub(crate) fn explanation() -> Explanation {
         }),
         idle_left_s: Some(1_787.8),
         lifetime_left_s: Some(28_200.0),
+        key: None,
         if_backend_fails: Some("web-3".into()),
         if_backend_drains: Some("web-1".into()),
         text: vec!["A new connection goes to web-1.".into(), "The hash alone would say web-3.".into()],

@@ -176,6 +176,7 @@ impl Daemon {
                 Forwarding::Preserve => model::Forwarding::Nat { preserve_client: true },
                 Forwarding::Dsr => model::Forwarding::Dsr,
             },
+            http: None,
             persistence: self.persistence(),
             access: None,
             health: model::Health {

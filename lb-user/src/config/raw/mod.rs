@@ -4,6 +4,9 @@
 //! `None` is a setting without default that the file lacks, or one with an error that has been reported.
 
 mod addition;
+mod cookie;
+mod http;
+mod persistence;
 mod service;
 
 use std::{
@@ -13,9 +16,11 @@ use std::{
 
 use ipnet::IpNet;
 
-pub(crate) use self::service::{
-    Access, Backend, CheckType, Forwarding, Health, Mask, OnDown, PersistBy, Persistence, PortSpan, Quic,
-    Service,
+pub(crate) use self::{
+    cookie::{Cookie, CookieMode},
+    http::{Certificate, Http, Timeouts},
+    persistence::{Mask, OnDown, PersistBy, Persistence, Quic},
+    service::{Access, Backend, CheckType, Forwarding, Health, PortSpan, Service},
 };
 use super::{defaults, reader::Reader, report::At, values};
 use crate::model::AttachMode;

@@ -2,9 +2,7 @@
 
 use std::{net::IpAddr, ops::RangeInclusive, time::Duration};
 
-use ipnet::IpNet;
-use lb_common::quic::scheme::{Key, Scheme};
-
+use super::{Http, Persistence};
 use crate::{
     config::{
         defaults,
@@ -13,7 +11,7 @@ use crate::{
         report::{At, Place},
         values,
     },
-    model::{OnDrain, OnFull, Protocol, Scheduler},
+    model::{Protocol, Scheduler},
 };
 
 /// Ports next to each other, or one; 0 alone is every port.
@@ -33,6 +31,7 @@ pub(crate) struct Service {
     pub(crate) scheduler: Option<At<Scheduler>>,
     pub(crate) max_load: Option<At<u32>>,
     pub(crate) slow_start: Option<At<Duration>>,
+    pub(crate) http: Http,
     pub(crate) persistence: Persistence,
     pub(crate) access: Access,
     pub(crate) health: Health,
@@ -46,56 +45,6 @@ pub(crate) enum Forwarding {
     Dsr,
     Ipip,
     Gue,
-}
-
-/// `[service.persistence]`
-pub(crate) struct Persistence {
-    pub(crate) by: Option<At<PersistBy>>,
-    pub(crate) prefix_v4: Option<At<u8>>,
-    pub(crate) prefix_v6: Option<At<u8>>,
-    pub(crate) idle_timeout: Option<At<Duration>>,
-    pub(crate) max_lifetime: Option<At<Duration>>,
-    pub(crate) quic: Option<At<Vec<Quic>>>,
-    pub(crate) group: Option<At<String>>,
-    pub(crate) on_down: Option<At<OnDown>>,
-    pub(crate) hold: Option<At<Duration>>,
-    pub(crate) on_drain: Option<At<OnDrain>>,
-    pub(crate) drain_deadline: Option<At<Duration>>,
-    pub(crate) on_full: Option<At<OnFull>>,
-    pub(crate) masks: Option<At<Vec<Mask>>>,
-}
-
-/// The words of `on_down`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OnDown {
-    Repin,
-    Lend,
-    Refuse,
-    Hold,
-}
-
-/// `[[service.persistence.mask]]`
-pub(crate) struct Mask {
-    pub(crate) prefix: Option<At<IpNet>>,
-    pub(crate) bits: Option<At<u8>>,
-}
-
-/// The words of `by`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PersistBy {
-    Connection,
-    ClientIp,
-    QuicCid,
-}
-
-/// `[[service.persistence.quic]]`
-pub(crate) struct Quic {
-    pub(crate) config: Option<At<u8>>,
-    pub(crate) server_id_length: Option<At<u8>>,
-    pub(crate) nonce_length: Option<At<u8>>,
-    /// The file has a key, be it good or bad.
-    pub(crate) has_key: bool,
-    pub(crate) key: Option<At<Key>>,
 }
 
 /// `[service.access]`
@@ -132,6 +81,8 @@ pub(crate) struct Backend {
     pub(crate) place: Place,
     pub(crate) name: Option<At<String>>,
     pub(crate) address: Option<At<IpAddr>>,
+    /// The file has a port, be it good or bad.
+    pub(crate) has_port: bool,
     pub(crate) port: Option<At<u16>>,
     pub(crate) weight: Option<At<u32>>,
     /// The file has a server id, be it good or bad.
@@ -148,13 +99,16 @@ impl Service {
     pub(super) fn read(mut table: Reader<'_>) -> Self {
         table.require(&["name", "address", "backend"]);
         table.require_either("port", "ports");
-        let protocols = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp)];
+        let protocols = [("tcp", Protocol::Tcp), ("udp", Protocol::Udp), ("http", Protocol::Http)];
         let name = table.string("name").given();
         let address = table.parsed("address", values::AN_ADDRESS, values::address).given();
         let port = table.port_or_any("port").given();
         let ports = table.port_list("ports").given().or(port);
         let protocol = table.one_of("protocol", &protocols).or(defaults::PROTOCOL);
-        let service_port = ports.as_ref().and_then(|ports| only_port(&ports.value));
+        let which = protocol.as_ref().map(|protocol| protocol.value);
+        let http = Http::read(table.table("http", "[service.http]"));
+        let service_port =
+            ports.as_ref().and_then(|ports| only_port(&ports.value)).filter(|_| !http.speaks_tls());
         let schedulers = [("hash", Scheduler::Hash), ("least-sessions", Scheduler::LeastSessions)];
         let modes = [
             ("nat", Forwarding::Nat),
@@ -170,12 +124,9 @@ impl Service {
             scheduler: table.one_of("scheduler", &schedulers).or(defaults::SCHEDULER),
             max_load: table.integer("max_load", defaults::MAX_LOAD_RANGE).given(),
             slow_start: table.duration("slow_start", &defaults::SLOW_START_RANGE).given(),
-            persistence: Persistence::read(table.table("persistence", "[service.persistence]")),
+            persistence: Persistence::read(table.table("persistence", "[service.persistence]"), which),
             access: Access::read(table.table("access", "[service.access]")),
-            health: Health::read(
-                table.table("health", "[service.health]"),
-                protocol.as_ref().map(|protocol| protocol.value),
-            ),
+            health: Health::read(table.table("health", "[service.health]"), which),
             backends: table
                 .tables("backend", "[[service.backend]]")
                 .given()
@@ -184,6 +135,7 @@ impl Service {
             address,
             ports,
             protocol,
+            http,
         };
         table.finish();
         service
@@ -198,71 +150,6 @@ pub(super) fn only_port(ports: &[At<PortSpan>]) -> Option<u16> {
     }
 }
 
-impl Persistence {
-    fn read(mut table: Reader<'_>) -> Self {
-        let persistence = Self {
-            by: table
-                .one_of(
-                    "by",
-                    &[
-                        ("client-ip", PersistBy::ClientIp),
-                        ("connection", PersistBy::Connection),
-                        ("quic-cid", PersistBy::QuicCid),
-                    ],
-                )
-                .or(defaults::BY),
-            prefix_v4: table.integer("prefix_v4", 1..=32).or(defaults::PREFIX_V4),
-            prefix_v6: table.integer("prefix_v6", 1..=128).or(defaults::PREFIX_V6),
-            idle_timeout: table
-                .duration("idle_timeout", &defaults::IDLE_TIMEOUT_RANGE)
-                .or(defaults::IDLE_TIMEOUT),
-            max_lifetime: table.duration("max_lifetime", &defaults::MAX_LIFETIME_RANGE).given(),
-            quic: table
-                .tables("quic", "[[service.persistence.quic]]")
-                .given()
-                .map(|it| it.map(|tables| tables.into_iter().map(Quic::read).collect())),
-            group: table.string("group").given(),
-            on_down: table
-                .one_of(
-                    "on_down",
-                    &[
-                        ("repin", OnDown::Repin),
-                        ("lend", OnDown::Lend),
-                        ("refuse", OnDown::Refuse),
-                        ("hold", OnDown::Hold),
-                    ],
-                )
-                .or(defaults::ON_DOWN),
-            hold: table.duration("hold", &defaults::HOLD_RANGE).or(defaults::HOLD),
-            on_drain: table
-                .one_of("on_drain", &[("keep", OnDrain::Keep), ("move", OnDrain::Move)])
-                .or(defaults::ON_DRAIN),
-            drain_deadline: table.duration("drain_deadline", &defaults::DRAIN_DEADLINE_RANGE).given(),
-            on_full: table
-                .one_of("on_full", &[("hash", OnFull::Hash), ("refuse", OnFull::Refuse)])
-                .or(defaults::ON_FULL),
-            masks: table
-                .tables("mask", "[[service.persistence.mask]]")
-                .given()
-                .map(|it| it.map(|tables| tables.into_iter().map(Mask::read).collect())),
-        };
-        table.finish();
-        persistence
-    }
-}
-
-impl Mask {
-    fn read(mut table: Reader<'_>) -> Self {
-        table.require(&["prefix", "bits"]);
-        let mask = Self {
-            prefix: table.parsed("prefix", values::A_PREFIX, values::prefix).given(),
-            bits: table.integer("bits", 1..=128).given(),
-        };
-        table.finish();
-        mask
-    }
-}
-
 impl Access {
     fn read(mut table: Reader<'_>) -> Self {
         let (allow, allow_file) = prefixes::read(&mut table, "allow", "allow_file");
@@ -270,21 +157,6 @@ impl Access {
         let access = Self { place: table.place().clone(), allow, allow_file, deny };
         table.finish();
         access
-    }
-}
-
-impl Quic {
-    fn read(mut table: Reader<'_>) -> Self {
-        table.require(&["config", "server_id_length", "nonce_length"]);
-        let quic = Self {
-            config: table.integer("config", 0..=Scheme::LAST_ROTATION).given(),
-            server_id_length: table.integer("server_id_length", 1..=Scheme::LONGEST_SERVER_ID).given(),
-            nonce_length: table.integer("nonce_length", defaults::NONCE_LENGTH_RANGE).given(),
-            has_key: table.has("key"),
-            key: table.parsed("key", values::A_KEY, values::key).given(),
-        };
-        table.finish();
-        quic
     }
 }
 
@@ -312,13 +184,14 @@ impl Backend {
         tables.into_iter().map(|table| Self::read(table, service_port)).collect()
     }
 
-    /// The port's default is the service's, where that has only one.
+    /// The port's default is the service's, where that has only one and speaks no TLS.
     fn read(mut table: Reader<'_>, service_port: Option<u16>) -> Self {
         table.require(&["name", "address"]);
         let backend = Self {
             place: table.place().clone(),
             name: table.string("name").given(),
             address: table.parsed("address", values::AN_ADDRESS, values::address).given(),
+            has_port: table.has("port"),
             port: table.integer("port", 1..=u16::MAX).or_maybe(service_port),
             weight: table.integer("weight", 0..=defaults::MAX_WEIGHT).or(defaults::WEIGHT),
             has_server_id: table.has("server_id"),

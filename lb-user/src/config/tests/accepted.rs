@@ -88,6 +88,7 @@ fn the_example_of_the_design() {
             ports: Ports::One(80),
             protocol: Protocol::Tcp,
             forwarding: Forwarding::Nat { preserve_client: false },
+            http: None,
             persistence: Persistence {
                 by: PersistBy::ClientIp { prefix_v4: 32, prefix_v6: 64 },
                 idle_timeout: seconds(30 * 60),

@@ -1,5 +1,7 @@
 //! Properties: nothing panics, and what is written is what is meant.
 
+mod http;
+
 use std::{
     fmt::Write,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -18,7 +20,7 @@ use proptest::{
 };
 
 use super::super::defaults;
-use super::{GOOD, parse};
+use super::{GOOD, http::GOOD as GOOD_HTTP, parse};
 use crate::{
     access::{AccessList, Admission, Prefix, Rule},
     model::{
@@ -29,11 +31,13 @@ use crate::{
 
 /// Lines that each mean something, in files that as a whole mostly do not.
 fn line() -> impl Strategy<Value = String> {
-    let keys: Vec<_> = GOOD.iter().filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
-    let values: Vec<_> = GOOD.iter().filter_map(|line| Some(line.split_once(" = ")?.1)).collect();
+    let lines = || GOOD.iter().chain(GOOD_HTTP);
+    let keys: Vec<_> = lines().filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
+    let values: Vec<_> = lines().filter_map(|line| Some(line.split_once(" = ")?.1)).collect();
     let odd = ["[]", "{}", "0", "-1", "1e9", "nan", "''", "'\u{e9}'", "[[1]]", "1979-05-27", "{name = 1}"];
     prop_oneof![
         3 => select(GOOD).prop_map(str::to_owned),
+        2 => select(GOOD_HTTP).prop_map(str::to_owned),
         2 => (select(keys.clone()), select(values)).prop_map(|(key, value)| format!("{key} = {value}")),
         1 => (select(keys), select(odd.to_vec())).prop_map(|(key, value)| format!("{key} = {value}")),
         1 => select(&["[service]", "service = 1", "[service.health.type]", "[[interface]]"][..])
@@ -41,10 +45,10 @@ fn line() -> impl Strategy<Value = String> {
     ]
 }
 
-/// The lines of the good file, with some replaced.
-fn bent() -> impl Strategy<Value = String> {
-    vec((0..GOOD.len(), line()), 0..5).prop_map(|changes| {
-        let mut lines: Vec<_> = GOOD.iter().map(ToString::to_string).collect();
+/// The lines of a good file, with some replaced.
+fn bent(file: &'static [&'static str]) -> impl Strategy<Value = String> {
+    vec((0..file.len(), line()), 0..5).prop_map(|changes| {
+        let mut lines: Vec<_> = file.iter().map(ToString::to_string).collect();
         for (at, line) in changes {
             lines[at] = line;
         }
@@ -75,7 +79,7 @@ proptest! {
     }
 
     #[test]
-    fn a_bent_file_gets_an_answer(text in bent()) {
+    fn a_bent_file_gets_an_answer(text in prop_oneof![bent(GOOD), bent(GOOD_HTTP)]) {
         check_places(&text);
     }
 
@@ -184,8 +188,13 @@ fn schemes() -> impl Strategy<Value = Vec<Scheme>> {
     )
 }
 
-/// A service without name, with backends and addresses numbered by `index` so that none occurs twice.
+/// A service of whatever protocol.
 fn service(index: u8) -> impl Strategy<Value = Service> {
+    prop_oneof![3 => packets(index), 1 => http::service(index)]
+}
+
+/// A service of packets, with backends and addresses numbered by `index` so that none occurs twice.
+fn packets(index: u8) -> impl Strategy<Value = Service> {
     let protocol = select(&[Protocol::Tcp, Protocol::Udp][..]);
     let forwarding = prop_oneof![
         any::<bool>().prop_map(|preserve_client| Forwarding::Nat { preserve_client }),
@@ -237,6 +246,7 @@ fn service(index: u8) -> impl Strategy<Value = Service> {
             ports,
             protocol,
             forwarding,
+            http: None,
             persistence,
             access: access[usize::from(v6)].clone(),
             health,
@@ -352,6 +362,7 @@ fn write_service(text: &mut String, service: &Service) {
         ports,
         protocol,
         forwarding,
+        http,
         persistence,
         access,
         health,
@@ -378,6 +389,7 @@ fn write_service(text: &mut String, service: &Service) {
         Forwarding::Nat { preserve_client } => {
             writeln!(text, "forwarding = 'nat'\npreserve_client = {preserve_client}")
         }
+        Forwarding::Proxy => Ok(()),
     }
     .unwrap();
     if *scheduler == Scheduler::LeastSessions {
@@ -388,6 +400,9 @@ fn write_service(text: &mut String, service: &Service) {
     }
     if let Some(time) = slow_start {
         writeln!(text, "slow_start = '{}'", format_duration(*time)).unwrap();
+    }
+    if let Some(http) = http {
+        http::write(text, http);
     }
     let Persistence {
         by,
@@ -422,12 +437,21 @@ fn write_service(text: &mut String, service: &Service) {
             "by = 'client-ip'\nprefix_v4 = {prefix_v4}\nprefix_v6 = {prefix_v6}\nidle_timeout = '{}'",
             format_duration(*idle_timeout)
         ),
+        PersistBy::Request(request) => {
+            http::write_by(text, request, *idle_timeout);
+            Ok(())
+        }
     }
     .unwrap();
     if let Some(lifetime) = max_lifetime {
         writeln!(text, "max_lifetime = '{}'", format_duration(*lifetime)).unwrap();
     }
-    if let PersistBy::ClientIp { .. } = by {
+    let has_sessions = match by {
+        PersistBy::Connection | PersistBy::QuicCid(_) => false,
+        PersistBy::ClientIp { .. } => true,
+        PersistBy::Request(request) => !request.methods.is_empty(),
+    };
+    if has_sessions {
         let on_down = match on_down {
             OnDown::Repin => "on_down = 'repin'".to_owned(),
             OnDown::Lend => "on_down = 'lend'".to_owned(),
@@ -440,6 +464,9 @@ fn write_service(text: &mut String, service: &Service) {
     }
     if let Some(deadline) = drain_deadline {
         writeln!(text, "drain_deadline = '{}'", format_duration(*deadline)).unwrap();
+    }
+    if let PersistBy::Request(request) = by {
+        http::write_cookie(text, request);
     }
     for (prefix, bits) in masks {
         writeln!(text, "[[service.persistence.mask]]\nprefix = '{prefix}'\nbits = {bits}").unwrap();

@@ -4,6 +4,7 @@ mod accepted;
 mod access;
 mod documented;
 mod generated;
+mod http;
 mod ports;
 mod quic;
 mod single;

@@ -138,9 +138,10 @@ fn addresses_that_no_host_has() {
 
 #[test]
 fn what_a_later_version_is_to_have() {
-    for (line, text, at) in [(17, "protocol = 'http'", "17:12"), (21, "by = 'cookie'", "21:6")] {
-        assert_errors(&with_line(line, text), &[(at, "is not supported by this version")]);
-    }
+    assert_errors(
+        &with_line(25, "type = 'https'"),
+        &[("25:8", "type \"https\" is not supported by this version")],
+    );
     let help = |line, text| errors(&with_line(line, text)).as_slice()[0].help.clone();
-    assert_eq!(help(17, "protocol = 'http'"), r#"give "tcp" or "udp""#);
+    assert_eq!(help(25, "type = 'https'"), r#"give "tcp", "http" or "none""#);
 }

@@ -188,7 +188,7 @@ fn all_errors_of_a_file_at_once_and_in_its_order() {
             ("12:1", "unknown key `flow`"),
             ("15:11", "needs an IPv6 source address"),
             ("16:1", "unknown key `prot`"),
-            ("21:6", "by \"cookie\" is not supported"),
+            ("21:6", "by = \"cookie\" is for HTTP, and this service is tcp"),
             ("23:16", "max_lifetime 8h is shorter"),
             ("31:11", "of another family"),
             ("33:10", "weight 0"),

@@ -55,6 +55,7 @@ impl Core {
     /// What can't change while it runs; nothing was changed then.
     pub(in crate::daemon) async fn reload(&mut self, file: File) -> Result<Vec<String>> {
         let Wanted { file, changes, forgets, model, inputs } = self.prepare(file).await?;
+        let http = self.prepare_http(&model)?;
         let mut said = self.install(&model, inputs)?;
         let is_other = changes != self.changes;
         self.model = Arc::clone(&model);
@@ -67,6 +68,9 @@ impl Core {
             warn!("cannot forget run-time changes that the file leaves no room for: {error}");
         }
         // The plan is in force; what fails now can't refuse it any more.
+        if let Err(error) = self.http.follow(&model, &self.state, &self.program.kernel, http) {
+            warn!("{error:#}");
+        }
         if let Err(error) = self.follow(&model).await {
             warn!("{error:#}");
         }

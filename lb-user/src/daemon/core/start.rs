@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     net::IpAddr,
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -21,11 +22,12 @@ use crate::{
     clock,
     config::File,
     daemon::{
-        aside::Aside, backend, claims::Claims, drain::Drains, events::Reports, moves::Mover,
+        aside::Aside, backend, claims::Claims, drain::Drains, events::Reports, http, moves::Mover,
         snapshot::Snapshots, tunnels::tunnels, warmup::Warmups,
     },
     dataplane::{self, Mode, Options, Program},
     health::{BackendKey, Monitor},
+    http::Prepared,
     model::Model,
     neighbour::{Change, Interface, Links, Resolver},
     plan::{self, Inputs, State},
@@ -42,6 +44,7 @@ impl Core {
         pins: &Path,
         state_dir: PathBuf,
         file: File,
+        inherited: Option<&UnixStream>,
     ) -> Result<Self> {
         let changes = backend::load(&state_dir, &file);
         let model = changes.over(&file.model);
@@ -60,6 +63,8 @@ impl Core {
             key: model.secret.as_deref().map(plan::settings_key),
             pins: Some(pins),
         };
+        let (http, http_events) = http::tier(&model, &state_dir, inherited)?;
+        let prepared = http.prepare(&model)?;
         // Ways are found while the kernel verifies the programs, which keeps this thread busy for longer.
         let (resolver, next_hops) = Resolver::start().context("cannot open a netlink socket")?;
         resolver.reconcile(addresses(&model));
@@ -111,6 +116,8 @@ impl Core {
             monitor,
             warmups: Warmups::default(),
             events: Reports::new(ring)?,
+            http,
+            http_events,
             attachments: Vec::new(),
             started: Instant::now(),
             config,
@@ -132,7 +139,7 @@ impl Core {
             info!("adopted {} backends and their connections from an earlier run", core.state.backends.len());
         }
         core.await_next_hops().await;
-        if let Err(error) = core.go_live(&interfaces).await {
+        if let Err(error) = core.go_live(&interfaces, prepared).await {
             if let Err(error) = core.give_up(replaces_another).await {
                 warn!("{error:#}");
             }
@@ -162,10 +169,11 @@ impl Core {
     }
 
     /// Fills the tables, then lets packets in.
-    async fn go_live(&mut self, interfaces: &[Interface]) -> Result<()> {
+    async fn go_live(&mut self, interfaces: &[Interface], http: Prepared) -> Result<()> {
         let model = Arc::clone(&self.model);
         self.install(&model, self.inputs.clone())?;
         self.restore_sessions();
+        self.http.follow(&model, &self.state, &self.program.kernel, http)?;
         self.program.open()?;
         for (name, interface) in model.interface.names.iter().zip(interfaces) {
             self.attach(name, interface.ifindex)?;

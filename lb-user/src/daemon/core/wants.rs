@@ -29,9 +29,11 @@ pub(super) fn targets(model: &Model) -> impl Iterator<Item = Target> + '_ {
     })
 }
 
-/// Every backend's address.
+/// The address of every backend that packets are sent to.
 pub(super) fn addresses(model: &Model) -> impl Iterator<Item = IpAddr> + '_ {
-    model.services.iter().flat_map(|service| service.backends.iter().map(|backend| backend.address))
+    let forwards = |service: &&crate::model::Service| service.forwarding != Forwarding::Proxy;
+    let services = model.services.iter().filter(forwards);
+    services.flat_map(|service| service.backends.iter().map(|backend| backend.address))
 }
 
 /// The configured source addresses; for a family without one, the first interface's own.

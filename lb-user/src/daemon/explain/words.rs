@@ -4,6 +4,7 @@ use lb_common::stage::promise::Standing;
 
 use crate::{
     api::{Explanation, Why},
+    http::{explain::Explained, figures::CookieState},
     model::{OnDown, PersistBy, Service},
 };
 
@@ -13,7 +14,6 @@ pub(super) fn sentences(
     service: &Service,
     standing: Option<Standing>,
 ) -> Vec<String> {
-    let seconds = |s: f64| humantime::format_duration(std::time::Duration::from_secs(s as u64)).to_string();
     if explanation.denied {
         return vec![denial(explanation, service)];
     }
@@ -27,7 +27,8 @@ pub(super) fn sentences(
             "A new connection of this client is refused: the backend of its session is down, and it waits for it."
                 .to_owned()
         }
-        Why::Session => {
+        // Of packets nothing but an address tells a session.
+        Why::Session | Why::Cookie | Why::Header => {
             format!("A new connection of this client goes to {backend}: it has a live session there.")
         }
         Why::Hash if standing == Some(Standing::Lent) => {
@@ -53,6 +54,21 @@ pub(super) fn sentences(
             "A packet whose connection ID names a server goes there instead, if that one is up.".to_owned(),
         );
     }
+    text.extend(session(explanation, standing));
+    if let Some(hash) = explanation.hash_backend.as_deref().filter(|hash| *hash != backend) {
+        text.push(format!("The hash alone would say {hash}."));
+    }
+    if let Some(backend) = &explanation.backend {
+        text.extend(fails(explanation, service, backend));
+        text.extend(drains(explanation, backend));
+    }
+    text
+}
+
+/// What is known of the session.
+fn session(explanation: &Explanation, standing: Option<Standing>) -> Vec<String> {
+    let seconds = |s: f64| humantime::format_duration(std::time::Duration::from_secs(s as u64)).to_string();
+    let mut text = Vec::new();
     if let Some(session) = &explanation.session {
         let home = session.backend.as_deref().unwrap_or("a backend that is gone");
         let kind = if session.proven { "proven: it can't be evicted" } else { "not proven yet" };
@@ -71,13 +87,52 @@ pub(super) fn sentences(
     if let Some(left) = explanation.lifetime_left_s {
         text.push(format!("At the latest it ends at the first new connection after {}.", seconds(left)));
     }
-    if let Some(hash) = explanation.hash_backend.as_deref().filter(|hash| *hash != backend) {
-        text.push(format!("The hash alone would say {hash}."));
+    text
+}
+
+/// The explanation of a request for people.
+pub(super) fn request(explanation: &Explanation, service: &Service, explained: &Explained) -> Vec<String> {
+    if explanation.denied {
+        return vec![denial(explanation, service)];
     }
-    if let Some(backend) = &explanation.backend {
-        text.extend(fails(explanation, service, backend));
-        text.extend(drains(explanation, backend));
+    let backend = explanation.backend.as_deref().unwrap_or("nobody");
+    let mut text = vec![match explanation.reason {
+        Why::None => "No backend is up: such a request is answered with 503.".to_owned(),
+        Why::Hash if explained.is_stranger => {
+            "Nothing tells this client from others: each of its connections goes its own way until it has a session."
+                .to_owned()
+        }
+        Why::Hash if explained.standing == Some(Standing::Lent) => {
+            format!("Such a request goes to {backend} for now: the backend of its session is down.")
+        }
+        Why::Hash if explanation.session.is_some() => {
+            format!("Such a request goes to {backend}: its session is over, the hash decides.")
+        }
+        Why::Hash => format!("Such a request goes to {backend}: it has no session yet, the hash decides."),
+        _ if explanation.backend.is_none() => {
+            "Such a request is answered with 503: the backend of its session is down, and it waits for it."
+                .to_owned()
+        }
+        Why::Cookie => format!("Such a request goes to {backend}: its cookie is that of a live session there."),
+        Why::Header => format!("Such a request goes to {backend}: its header is that of a live session there."),
+        Why::Session | Why::Flow => {
+            format!("Such a request goes to {backend}: it has a live session there.")
+        }
+    }];
+    match explained.cookie {
+        Some(CookieState::Forged) => text.push(
+            "Its cookie was not made for this service by anybody who has the keys: it counts for nothing."
+                .to_owned(),
+        ),
+        Some(CookieState::Unknown) => {
+            text.push("Its cookie names a server that is not one of the service's any more.".to_owned());
+        }
+        _ => {}
     }
+    text.extend(session(explanation, explained.standing));
+    text.extend(explanation.backend.iter().flat_map(|backend| {
+        [fails(explanation, service, backend), drains(explanation, backend)].into_iter().flatten()
+    }));
     text
 }
 
@@ -112,7 +167,7 @@ fn drains(explanation: &Explanation, backend: &str) -> Option<String> {
 
 /// Why packets of a client are dropped that the access list does not let in.
 fn denial(explanation: &Explanation, service: &Service) -> String {
-    let rule = service.access.as_ref().and_then(|list| list.decides(explanation.client));
+    let rule = service.access.as_ref().and_then(|list| list.decides(explanation.client?));
     let why = match rule {
         Some(rule) if !rule.prefix.is_whole() => format!("its access list denies {}", rule.prefix),
         _ => "its access list allows others only".to_owned(),

@@ -1,0 +1,296 @@
+//! The HTTP tier: services with `protocol = "http"`, served by the daemon itself.
+//!
+//! ```text
+//! sockets -> connection (PROXY, TLS, hyper) -> request: incoming -> session -> outgoing -> forward -> pool -> backend
+//!                                                            |
+//!                                                            +-> the packet program's decision, on its sessions
+//! ```
+//! It depends on `model`, `plan` and the sessions of `dataplane`; none of them knows of it. Each worker is a thread with
+//! sockets, connections and a handle on the sessions of its own; what they serve is replaced whole with each plan.
+
+mod answer;
+mod body;
+mod connection;
+pub mod cookie;
+pub mod explain;
+pub mod figures;
+mod forward;
+pub mod forwarded;
+mod gathered;
+pub mod hop;
+mod incoming;
+mod local;
+mod open;
+mod outgoing;
+mod patience;
+mod pool;
+pub mod proxy_protocol;
+mod reply;
+mod request;
+mod session;
+mod site;
+mod sockets;
+mod stall;
+pub mod tls;
+mod upgrade;
+mod worker;
+
+use std::{
+    collections::HashMap, io, net::SocketAddr, os::unix::net::UnixStream, sync::Arc, thread, time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use lb_common::state::Event;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use rustls::ServerConfig;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tracing::{error, info, warn};
+
+use self::{
+    cookie::keys::Keys,
+    figures::{Counters, Figures},
+    session::{Desk, DigestKey, Repinned, Served, Upstream},
+    sockets::Sockets,
+    worker::{Handle, Order, Place},
+};
+use crate::{
+    dataplane::{Kernel, Promises},
+    model::{Model, Protocol, Service},
+    plan::State,
+};
+
+/// What a process may have open where nobody says it.
+const FILES: u64 = 1024;
+/// Reports of broken promises that wait for the daemon's task at most.
+const REPORTS: usize = 1024;
+
+/// The running tier.
+#[derive(Debug)]
+pub struct Tier {
+    workers: Vec<Handle>,
+    /// Where workers listen.
+    sockets: Sockets,
+    /// What another process left to be listened at.
+    inherited: Sockets,
+    served: HashMap<String, Arc<Served>>,
+    tls: HashMap<String, Option<Arc<ServerConfig>>>,
+    counters: Arc<Counters>,
+    repinned: Arc<Repinned>,
+    events: Sender<Event>,
+    /// Of services that have none of their own.
+    keys: Option<Keys>,
+    digest_key: DigestKey,
+}
+
+/// What a model takes that may fail: nothing has changed before it is put into force.
+#[derive(Debug)]
+pub struct Prepared {
+    sockets: Sockets,
+    tls: HashMap<String, Option<Arc<ServerConfig>>>,
+}
+
+/// What a backend bears and has borne.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Open requests and upgraded connections.
+    pub open: u64,
+    /// Requests.
+    pub requests: u64,
+    /// Bytes of bodies to it.
+    pub bytes: u64,
+    /// Bytes of bodies from it.
+    pub reply_bytes: u64,
+}
+
+impl Tier {
+    /// A tier that serves nothing yet, and whatever it reports of broken promises.
+    pub fn new() -> (Self, Receiver<Event>) {
+        let (events, reports) = channel(REPORTS);
+        let tier = Self {
+            workers: Vec::new(),
+            sockets: Sockets::default(),
+            inherited: Sockets::default(),
+            served: HashMap::new(),
+            tls: HashMap::new(),
+            counters: Arc::default(),
+            repinned: Arc::default(),
+            events,
+            keys: None,
+            digest_key: DigestKey::default(),
+        };
+        (tier, reports)
+    }
+
+    /// Seals the cookies of services that have no keys of their own with these from now on, and knows clients by digests with
+    /// this key. Sessions outlive neither of them.
+    pub fn know_by(&mut self, keys: Option<Keys>, digest_key: [u64; 2]) {
+        self.keys = keys.or(self.keys.take());
+        self.digest_key = digest_key;
+    }
+
+    /// Takes what `model` needs and the tier does not have yet.
+    ///
+    /// # Errors
+    /// An address is another program's.
+    pub fn prepare(&self, model: &Model) -> Result<Prepared> {
+        let wanted = addresses(model).map(|(_, address)| address);
+        let sockets = self.sockets.at(wanted, &self.inherited, threads()).map_err(|(address, error)| {
+            let owner =
+                addresses(model).find(|(_, at)| *at == address).map_or("", |(service, _)| &service.name);
+            anyhow::Error::from(error).context(format!("service {owner}: cannot listen at {address}"))
+        })?;
+        Ok(Prepared {
+            sockets,
+            tls: services(model).map(|service| (service.name.clone(), tls::config(service))).collect(),
+        })
+    }
+
+    /// Serves `model`, which `state` has installed, with what was prepared for it.
+    ///
+    /// # Errors
+    /// Too many files are open, or there are too many threads.
+    pub fn follow(
+        &mut self,
+        model: &Model,
+        state: &State,
+        kernel: &Kernel,
+        prepared: Prepared,
+    ) -> Result<()> {
+        self.tls = prepared.tls;
+        if self.workers.is_empty() && !self.tls.is_empty() {
+            let most = allow_connections();
+            for number in 0..threads() {
+                let promises = kernel.promises().context("cannot share the sessions")?;
+                self.workers.push(self.worker(number, promises, most / threads())?);
+            }
+        }
+        self.sockets = prepared.sockets;
+        self.inherited = Sockets::default();
+        self.publish(model, state);
+        Ok(())
+    }
+
+    /// Goes on as `state` says now.
+    pub fn update(&mut self, model: &Model, state: &State) {
+        if !self.workers.is_empty() {
+            self.publish(model, state);
+        }
+    }
+
+    fn worker(&self, number: usize, promises: Promises, most: usize) -> Result<Handle> {
+        let (counters, events) = (Arc::clone(&self.counters), self.events.clone());
+        let desk = move || Desk::new(promises, counters, events);
+        Handle::start((number, most), desk, Arc::clone(&self.repinned))
+            .context("cannot start a worker of the HTTP tier")
+    }
+
+    fn publish(&mut self, model: &Model, state: &State) {
+        let before = std::mem::take(&mut self.served);
+        for service in services(model) {
+            let keys = service.http.as_ref().and_then(|http| http.keys.as_ref()).or(self.keys.as_ref());
+            let before = before.get(&service.name).map(Arc::as_ref);
+            if let Some(served) =
+                keys.and_then(|keys| Served::of(service, state, (keys.clone(), self.digest_key), before))
+            {
+                self.served.insert(service.name.clone(), Arc::new(served));
+            }
+        }
+        for (name, gone) in before {
+            let now = self.served.get(&name);
+            gone.leave(|upstream| now.is_some_and(|now| now.has(upstream)));
+        }
+        for (number, worker) in self.workers.iter().enumerate() {
+            let places = addresses(model).filter_map(|(service, address)| {
+                let served = Arc::clone(self.served.get(&service.name)?);
+                let tls = self.tls.get(&service.name).cloned().flatten();
+                let listeners = self.sockets.share(address, number, self.workers.len())?;
+                let listeners = listeners.inspect_err(|error| {
+                    error!("service {}: cannot listen at {address}: {error}", service.name);
+                });
+                Some((address, Place { served, tls, listeners: listeners.unwrap_or_default() }))
+            });
+            worker.order(Order::Serve(places.collect()));
+        }
+    }
+
+    /// What the sessions of all services count.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// A service's figures.
+    pub fn figures(&self, service: &str) -> Option<&Figures> {
+        self.served.get(service).map(|served| &*served.figures)
+    }
+
+    /// A backend's figures.
+    pub fn load(&self, service: &str, backend: &str) -> Option<Load> {
+        use std::sync::atomic::Ordering::Relaxed;
+        let upstreams = &self.served.get(service)?.upstreams;
+        let Upstream { open, requests, bytes, reply_bytes, .. } =
+            &**upstreams.values().find(|upstream| upstream.name == backend)?;
+        Some(Load {
+            open: open.load(Relaxed).into(),
+            requests: requests.load(Relaxed),
+            bytes: bytes.load(Relaxed),
+            reply_bytes: reply_bytes.load(Relaxed),
+        })
+    }
+
+    /// Listens at the sockets of another process, as far as a model has their addresses: takes them from `stream` until that
+    /// ends.
+    ///
+    /// # Errors
+    /// The connection failed.
+    pub fn inherit(&mut self, stream: &UnixStream) -> io::Result<()> {
+        self.inherited = Sockets::receive(stream)?;
+        Ok(())
+    }
+
+    /// Gives the sockets to another process, which takes in who comes from now on once this one has stopped.
+    ///
+    /// # Errors
+    /// The other process is gone.
+    pub fn hand_over(&self, stream: &UnixStream) -> io::Result<()> {
+        self.sockets.send(stream)
+    }
+
+    /// Takes nobody in any more, and waits until those who are here are done: for as long as the most patient service says.
+    pub fn stop(self) {
+        let patience = self.served.values().map(|served| served.http.timeouts.shutdown).max();
+        for worker in &self.workers {
+            worker.order(Order::Stop(patience.unwrap_or(Duration::ZERO)));
+        }
+        self.workers.into_iter().for_each(Handle::join);
+    }
+}
+
+/// Raises the limit of open files to what the system allows. Each connection of a client takes two: so many clients may come
+/// that health checks, snapshots and commands have some left.
+fn allow_connections() -> usize {
+    let allowed = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most).map(|()| most));
+    let files = allowed.unwrap_or_else(|error| {
+        warn!("the limit of open files stays as low as it is: {error}");
+        getrlimit(Resource::RLIMIT_NOFILE).map_or(FILES, |(now, _)| now)
+    });
+    let most = usize::try_from(files / 100 * 45).unwrap_or(usize::MAX);
+    info!("at most {most} connections of HTTP clients at once, by the limit of {files} open files");
+    most
+}
+
+/// One worker for each CPU.
+fn threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn services(model: &Model) -> impl Iterator<Item = &Service> {
+    model.services.iter().filter(|service| service.protocol == Protocol::Http)
+}
+
+/// Where each service is called.
+fn addresses(model: &Model) -> impl Iterator<Item = (&Service, SocketAddr)> {
+    services(model).flat_map(|service| {
+        service.ports.numbers().iter().map(move |&port| (service, SocketAddr::new(service.address, port)))
+    })
+}

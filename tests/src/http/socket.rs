@@ -1,0 +1,69 @@
+//! A real WebSocket.
+
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::{Context as _, Result, bail};
+use futures_util::{SinkExt as _, StreamExt as _};
+use hyper::header::{COOKIE, HeaderValue};
+use lb_user::lab::client::connect;
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Bytes, Message, client::IntoClientRequest as _},
+};
+
+/// One that is open.
+pub struct Socket(WebSocketStream<TcpStream>);
+
+impl Socket {
+    /// Opens `/ws` with these cookies; returns what the answer set besides.
+    pub async fn open(
+        source: IpAddr,
+        target: SocketAddr,
+        cookies: Option<String>,
+    ) -> Result<(Self, Vec<String>)> {
+        let stream = connect(source, target).await?;
+        let mut request = format!("ws://{target}/ws").into_client_request()?;
+        if let Some(cookies) = cookies {
+            request.headers_mut().insert(COOKIE, HeaderValue::from_str(&cookies)?);
+        }
+        let (socket, response) = client_async(request, stream).await?;
+        let set = response.headers().get_all("set-cookie").iter();
+        let set = set.map(|field| String::from_utf8_lossy(field.as_bytes()).into_owned()).collect();
+        Ok((Self(socket), set))
+    }
+
+    /// Says something; returns who answers.
+    pub async fn server(&mut self) -> Result<String> {
+        self.0.send(Message::text("hello")).await?;
+        match self.next().await? {
+            Message::Text(words) => {
+                let (server, heard) = words.split_once(": ").context("no answer of the application")?;
+                anyhow::ensure!(heard == "hello", "{heard}");
+                Ok(server.to_owned())
+            }
+            other => bail!("{other:?}"),
+        }
+    }
+
+    /// Sends bytes and has them back.
+    pub async fn echo(&mut self, bytes: Bytes) -> Result<Bytes> {
+        self.0.send(Message::Binary(bytes)).await?;
+        match self.next().await? {
+            Message::Binary(bytes) => Ok(bytes),
+            other => bail!("{other:?}"),
+        }
+    }
+
+    /// The next that comes; an error at the end.
+    pub async fn next(&mut self) -> Result<Message> {
+        Ok(self.0.next().await.context("it has ended")??)
+    }
+
+    /// Closes it in order.
+    pub async fn close(mut self) -> Result<()> {
+        self.0.close(None).await?;
+        while self.0.next().await.is_some() {}
+        Ok(())
+    }
+}
