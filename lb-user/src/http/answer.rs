@@ -86,6 +86,7 @@ impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Unconnected(..) | Failure::Lost(_) => Self::BadGateway,
+            Failure::Full => Self::Nobody("there is no room for another connection"),
             Failure::Late => Self::Late,
             Failure::Body(Fault::Broken) => Self::Bad("the body is cut short or badly framed"),
             Failure::Body(Fault::TimedOut) => Self::TimedOut,

@@ -23,6 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
 use super::{
+    descriptors::Descriptor,
     figures::Figures,
     forward::{Origin, plain},
     gathered::Gathered,
@@ -58,7 +59,12 @@ impl Drop for Counted {
 }
 
 /// Serves a connection until it ends, or the site closes.
-pub(super) async fn serve(worker: Rc<Worker>, site: Rc<Site>, mut stream: TcpStream, peer: SocketAddr) {
+pub(super) async fn serve(
+    worker: Rc<Worker>,
+    site: Rc<Site>,
+    (mut stream, descriptor): (TcpStream, Descriptor),
+    peer: SocketAddr,
+) {
     let figures = Arc::clone(&site.served().figures);
     figures.connections.fetch_add(1, Relaxed);
     let _counted = Counted(figures);
@@ -83,7 +89,7 @@ pub(super) async fn serve(worker: Rc<Worker>, site: Rc<Site>, mut stream: TcpStr
     drop(served);
     let phase = Arc::default();
     let limits = Limits { header: timeouts.header, write: timeouts.body };
-    let stream = Patient::new(Gathered(stream), Arc::clone(&phase), limits);
+    let stream = Patient::new(Gathered::new(stream, descriptor), Arc::clone(&phase), limits);
     match site.tls() {
         None => talk(Rc::clone(&worker), site, stream, origin, (phase, None)).await,
         Some(config) => {

@@ -48,6 +48,9 @@ pub(super) enum Failure {
     /// No connection could be made: nothing of the request was sent.
     #[error("{1}")]
     Unconnected(Box<Request<Upload>>, io::Error),
+    /// There are no descriptors for another one.
+    #[error("too many connections are open")]
+    Full,
     /// The connection was lost before the answer.
     #[error("{0}")]
     Lost(hyper::Error),
@@ -100,13 +103,10 @@ impl Forwarder<'_> {
                 Err(Unsent::For(failure)) => return Err(failure),
             }
         }
-        let stream = match self.connect().await {
-            Ok(stream) => stream,
-            Err(error) => return Err(Failure::Unconnected(request.into(), error)),
-        };
+        let (stream, request) = self.connect(request).await?;
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(self.served.http.max_header.max(BUFFER))
-            .handshake(TokioIo::new(Gathered(stream)))
+            .handshake(TokioIo::new(stream))
             .await
             .map_err(Failure::Lost)?;
         // Its own error is the request's, too.
@@ -126,10 +126,7 @@ impl Forwarder<'_> {
                 Err(Unsent::For(failure)) => return Err(failure),
             }
         }
-        let stream = match self.connect().await {
-            Ok(stream) => stream,
-            Err(error) => return Err(Failure::Unconnected(request.into(), error)),
-        };
+        let (stream, request) = self.connect(request).await?;
         let (mut sender, connection) = http2::Builder::new(Local)
             .timer(TokioTimer::new())
             .handshake(TokioIo::new(stream))
@@ -176,23 +173,33 @@ impl Forwarder<'_> {
         self.upstream.port.unwrap_or(self.origin.port)
     }
 
-    async fn connect(&self) -> io::Result<TcpStream> {
+    /// A new connection, for `request`.
+    async fn connect(
+        &self,
+        request: Request<Upload>,
+    ) -> Result<(Gathered<TcpStream>, Request<Upload>), Failure> {
+        let patience = self.served.http.timeouts.connect;
+        let descriptor = timeout(patience, self.pool.descriptors.wait()).await.map_err(|_| Failure::Full)?;
+        let connected = timeout(patience, self.stream()).await;
+        match connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+            Ok(stream) => Ok((Gathered::new(stream, descriptor), request)),
+            Err(error) => Err(Failure::Unconnected(request.into(), error)),
+        }
+    }
+
+    async fn stream(&self) -> io::Result<TcpStream> {
         let address = SocketAddr::new(self.upstream.address, self.port());
-        let connecting = async {
-            let mut stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            if let Some(version) = self.served.http.send_proxy {
-                let version = match version {
-                    ProxyVersion::V1 => proxy_protocol::Version::V1,
-                    ProxyVersion::V2 => proxy_protocol::Version::V2,
-                };
-                let Origin { client, called, .. } = *self.origin;
-                stream.write_all(&proxy_protocol::write(version, client, called)).await?;
-            }
-            Ok(stream)
-        };
-        let late = |_| io::Error::from(io::ErrorKind::TimedOut);
-        timeout(self.served.http.timeouts.connect, connecting).await.map_err(late)?
+        let mut stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        if let Some(version) = self.served.http.send_proxy {
+            let version = match version {
+                ProxyVersion::V1 => proxy_protocol::Version::V1,
+                ProxyVersion::V2 => proxy_protocol::Version::V2,
+            };
+            let Origin { client, called, .. } = *self.origin;
+            stream.write_all(&proxy_protocol::write(version, client, called)).await?;
+        }
+        Ok(stream)
     }
 }
 

@@ -1,4 +1,5 @@
-//! A stream whose short writes in pieces are one: for `writev` the kernel has more to do than for `send`.
+//! A socket, as the tier uses it: counted for as long as it lives, and with short writes in pieces made one, as the kernel
+//! has more to do for `writev` than for `send`.
 
 use std::{
     io::{self, IoSlice},
@@ -8,12 +9,23 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::descriptors::Descriptor;
+
 /// Bytes that are rather copied: a head, and a small body.
 const SHORT: usize = 2048;
 
-/// The stream.
+/// The socket.
 #[derive(Debug)]
-pub(super) struct Gathered<S>(pub(super) S);
+pub(super) struct Gathered<S> {
+    stream: S,
+    _descriptor: Descriptor,
+}
+
+impl<S> Gathered<S> {
+    pub(super) const fn new(stream: S, descriptor: Descriptor) -> Self {
+        Self { stream, _descriptor: descriptor }
+    }
+}
 
 impl<S: AsyncRead + Unpin> AsyncRead for Gathered<S> {
     fn poll_read(
@@ -21,13 +33,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gathered<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -35,7 +47,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let stream = Pin::new(&mut self.0);
+        let stream = Pin::new(&mut self.stream);
         if let [slice] = slices {
             return stream.poll_write(cx, slice);
         }
@@ -51,15 +63,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
@@ -67,7 +79,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
 mod tests {
     use std::{future::poll_fn, sync::Mutex};
 
-    use super::*;
+    use super::{super::descriptors::Descriptors, *};
 
     /// Notes down the lengths of what is written.
     #[derive(Default)]
@@ -111,7 +123,7 @@ mod tests {
             let notes = Notes::default();
             let pieces: Vec<_> = pieces.iter().zip(b'a'..).map(|(&length, of)| vec![of; length]).collect();
             let slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-            let mut stream = Gathered(&notes);
+            let mut stream = Gathered::new(&notes, Descriptors::new(1).take().unwrap());
             let written = poll_fn(|cx| Pin::new(&mut stream).poll_write_vectored(cx, &slices)).await;
             let all = pieces.concat();
             assert_eq!(written.unwrap(), all.len());

@@ -12,6 +12,7 @@ mod answer;
 mod body;
 mod connection;
 pub mod cookie;
+mod descriptors;
 pub mod explain;
 pub mod figures;
 mod forward;
@@ -36,22 +37,28 @@ mod upgrade;
 mod worker;
 
 use std::{
-    collections::HashMap, io, net::SocketAddr, os::unix::net::UnixStream, sync::Arc, thread, time::Duration,
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    os::unix::net::UnixStream,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
 use lb_common::state::Event;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rustls::ServerConfig;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tracing::{error, info, warn};
+use tracing::error;
 
 use self::{
     cookie::keys::Keys,
+    descriptors::Descriptors,
     figures::{Counters, Figures},
     session::{Desk, DigestKey, Repinned, Served, Upstream},
     sockets::Sockets,
-    worker::{Handle, Order, Place},
+    worker::{Handle, Offer, Order},
 };
 use crate::{
     dataplane::{Kernel, Promises},
@@ -59,8 +66,6 @@ use crate::{
     plan::State,
 };
 
-/// What a process may have open where nobody says it.
-const FILES: u64 = 1024;
 /// Reports of broken promises that wait for the daemon's task at most.
 const REPORTS: usize = 1024;
 
@@ -158,33 +163,34 @@ impl Tier {
     ) -> Result<()> {
         self.tls = prepared.tls;
         if self.workers.is_empty() && !self.tls.is_empty() {
-            let most = allow_connections();
+            let descriptors = Descriptors::allowed();
             for number in 0..threads() {
                 let promises = kernel.promises().context("cannot share the sessions")?;
-                self.workers.push(self.worker(number, promises, most / threads())?);
+                self.workers.push(self.worker(number, promises, &descriptors)?);
             }
         }
+        self.publish(model, state, &prepared.sockets);
         self.sockets = prepared.sockets;
         self.inherited = Sockets::default();
-        self.publish(model, state);
         Ok(())
     }
 
     /// Goes on as `state` says now.
     pub fn update(&mut self, model: &Model, state: &State) {
         if !self.workers.is_empty() {
-            self.publish(model, state);
+            self.publish(model, state, &Sockets::default());
         }
     }
 
-    fn worker(&self, number: usize, promises: Promises, most: usize) -> Result<Handle> {
+    fn worker(&self, number: usize, promises: Promises, descriptors: &Descriptors) -> Result<Handle> {
         let (counters, events) = (Arc::clone(&self.counters), self.events.clone());
         let desk = move || Desk::new(promises, counters, events);
-        Handle::start((number, most), desk, Arc::clone(&self.repinned))
+        Handle::start(number, desk, Arc::clone(&self.repinned), descriptors.clone())
             .context("cannot start a worker of the HTTP tier")
     }
 
-    fn publish(&mut self, model: &Model, state: &State) {
+    /// Workers serve this from now on, and listen at `sockets` besides where they do already.
+    fn publish(&mut self, model: &Model, state: &State, sockets: &Sockets) {
         let before = std::mem::take(&mut self.served);
         for service in services(model) {
             let keys = service.http.as_ref().and_then(|http| http.keys.as_ref()).or(self.keys.as_ref());
@@ -200,16 +206,17 @@ impl Tier {
             gone.leave(|upstream| now.is_some_and(|now| now.has(upstream)));
         }
         for (number, worker) in self.workers.iter().enumerate() {
-            let places = addresses(model).filter_map(|(service, address)| {
+            let offers = addresses(model).filter_map(|(service, address)| {
                 let served = Arc::clone(self.served.get(&service.name)?);
-                let tls = self.tls.get(&service.name).cloned().flatten();
-                let listeners = self.sockets.share(address, number, self.workers.len())?;
-                let listeners = listeners.inspect_err(|error| {
+                // Not known yet: it is not prepared.
+                let tls = self.tls.get(&service.name)?.clone();
+                let listeners = sockets.share(address, number, self.workers.len()).unwrap_or_else(|error| {
                     error!("service {}: cannot listen at {address}: {error}", service.name);
+                    Vec::new()
                 });
-                Some((address, Place { served, tls, listeners: listeners.unwrap_or_default() }))
+                Some((address, Offer { served, tls, listeners }))
             });
-            worker.order(Order::Serve(places.collect()));
+            worker.order(Order::Serve(offers.collect()));
         }
     }
 
@@ -225,7 +232,6 @@ impl Tier {
 
     /// A backend's figures.
     pub fn load(&self, service: &str, backend: &str) -> Option<Load> {
-        use std::sync::atomic::Ordering::Relaxed;
         let upstreams = &self.served.get(service)?.upstreams;
         let Upstream { open, requests, bytes, reply_bytes, .. } =
             &**upstreams.values().find(|upstream| upstream.name == backend)?;
@@ -263,20 +269,6 @@ impl Tier {
         }
         self.workers.into_iter().for_each(Handle::join);
     }
-}
-
-/// Raises the limit of open files to what the system allows. Each connection of a client takes two: so many clients may come
-/// that health checks, snapshots and commands have some left.
-fn allow_connections() -> usize {
-    let allowed = getrlimit(Resource::RLIMIT_NOFILE)
-        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most).map(|()| most));
-    let files = allowed.unwrap_or_else(|error| {
-        warn!("the limit of open files stays as low as it is: {error}");
-        getrlimit(Resource::RLIMIT_NOFILE).map_or(FILES, |(now, _)| now)
-    });
-    let most = usize::try_from(files / 100 * 45).unwrap_or(usize::MAX);
-    info!("at most {most} connections of HTTP clients at once, by the limit of {files} open files");
-    most
 }
 
 /// One worker for each CPU.

@@ -10,7 +10,7 @@ use std::{
 use hyper::client::conn::{http1, http2};
 use lb_common::state::BackendId;
 
-use super::body::Upload;
+use super::{body::Upload, descriptors::Descriptors};
 
 /// Whose connections may stand in for each other: those to one port of a backend, of a generation; and where each tells
 /// the backend whose it is, those of one client's connection.
@@ -25,13 +25,18 @@ pub(super) struct Key {
 type Sender = http1::SendRequest<Upload>;
 
 /// The waiting connections of a worker.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pool {
     idle: RefCell<HashMap<Key, Vec<(Sender, Instant)>>>,
     shared: RefCell<HashMap<Key, http2::SendRequest<Upload>>>,
+    pub(super) descriptors: Descriptors,
 }
 
 impl Pool {
+    pub(super) fn new(descriptors: Descriptors) -> Self {
+        Self { idle: RefCell::default(), shared: RefCell::default(), descriptors }
+    }
+
     /// A connection that no request has, used at most `patience` ago: the one used last, as that is the most likely to be
     /// still there.
     pub(super) fn take(self: &Rc<Self>, key: Key, patience: Duration) -> Option<Lease> {
@@ -88,10 +93,10 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    /// It may have another request.
+    /// It may have another request, unless others are in greater need of its descriptor.
     pub(super) fn give_back(self) {
         let Self { pool, key, sender } = self;
-        if !sender.is_closed() {
+        if !sender.is_closed() && !pool.descriptors.are_scarce() {
             pool.idle.borrow_mut().entry(key).or_default().push((sender, Instant::now()));
         }
     }

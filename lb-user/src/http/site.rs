@@ -1,12 +1,23 @@
 //! A service at one port, as one worker has it.
 
-use std::{cell::RefCell, rc::Rc, sync::Arc};
+use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc};
 
 use rustls::ServerConfig;
-use tokio::{net::TcpListener, sync::watch, task::spawn_local, time::sleep};
+use tokio::{
+    io,
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::spawn_local,
+    time::sleep,
+};
 use tracing::warn;
 
-use super::{connection, session::Served, worker::Worker};
+use super::{
+    connection,
+    descriptors::{Descriptor, Descriptors},
+    session::Served,
+    worker::Worker,
+};
 
 /// So long nobody is taken in after the system had no room for another connection.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
@@ -57,20 +68,16 @@ impl Site {
     /// Takes connections in until it is closed.
     pub(super) async fn listen(self: Rc<Self>, worker: Rc<Worker>, listener: TcpListener) {
         loop {
-            while worker.is_full() {
-                warn!("no room for more connections");
-                sleep(PAUSE).await;
-            }
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                accepted = next(&listener, &worker.descriptors) => accepted,
                 () = self.closed() => return,
             };
             match accepted {
-                Ok((stream, peer)) => {
+                Ok((stream, descriptor, peer)) => {
                     let (worker, site) = (Rc::clone(&worker), Rc::clone(&self));
                     let guest = worker.guest();
                     spawn_local(async move {
-                        connection::serve(worker, site, stream, peer).await;
+                        connection::serve(worker, site, (stream, descriptor), peer).await;
                         drop(guest);
                     });
                 }
@@ -83,4 +90,20 @@ impl Site {
             }
         }
     }
+}
+
+/// Takes the next client in, once there is room.
+async fn next(
+    listener: &TcpListener,
+    descriptors: &Descriptors,
+) -> io::Result<(TcpStream, Descriptor, SocketAddr)> {
+    if descriptors.are_scarce() {
+        warn!("no room for more connections: clients wait until others leave");
+        while descriptors.are_scarce() {
+            sleep(PAUSE).await;
+        }
+    }
+    let (stream, peer) = listener.accept().await?;
+    let descriptor = descriptors.take().ok_or(io::ErrorKind::QuotaExceeded)?;
+    Ok((stream, descriptor, peer))
 }

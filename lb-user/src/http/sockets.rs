@@ -27,7 +27,7 @@ impl Sockets {
     /// `self`.
     ///
     /// # Errors
-    /// An address is another program's, with its number in the list.
+    /// An address is another program's.
     pub(super) fn at(
         &self,
         addresses: impl Iterator<Item = SocketAddr>,
@@ -49,16 +49,18 @@ impl Sockets {
         self.0.iter().find(|(at, _)| *at == address).map(|(_, sockets)| &**sockets)
     }
 
-    /// Those at an address that are for worker `number` of `workers`; an error if too many files are open. `None`: there are
-    /// none for anybody.
+    /// Those at an address that are for worker `number` of `workers`.
+    ///
+    /// # Errors
+    /// Too many files are open.
     pub(super) fn share(
         &self,
         address: SocketAddr,
         number: usize,
         workers: usize,
-    ) -> Option<io::Result<Vec<TcpListener>>> {
-        let own = self.find(address)?.iter().skip(number).step_by(workers);
-        Some(own.map(TcpListener::try_clone).collect())
+    ) -> io::Result<Vec<TcpListener>> {
+        let all = self.find(address).unwrap_or_default();
+        all.iter().skip(number).step_by(workers).map(TcpListener::try_clone).collect()
     }
 
     /// Sends all of them to whoever listens at the other end.
@@ -152,7 +154,7 @@ mod tests {
         let theirs = Sockets::receive(&there).unwrap();
         let now = Sockets::default().at([address].into_iter(), &theirs, 4).unwrap();
         drop(theirs);
-        let share = |number, workers| now.share(address, number, workers).unwrap().unwrap();
+        let share = |number, workers| now.share(address, number, workers).unwrap();
         let (one, other) = (share(0, 2), share(1, 2));
         assert_eq!((one.len(), other.len(), share(2, 3).len()), (1, 1, 0));
         assert_eq!(one.iter().chain(&other).filter(|socket| socket.accept().is_ok()).count(), 1);

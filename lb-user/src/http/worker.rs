@@ -21,6 +21,7 @@ use tokio::{
 use tracing::error;
 
 use super::{
+    descriptors::Descriptors,
     pool::{Key, Pool},
     session::{Desk, Repinned, Served},
     site::Site,
@@ -31,10 +32,10 @@ const CLEAN: Duration = Duration::from_secs(5);
 
 /// What a worker shall serve at one address.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Offer {
     pub(super) served: Arc<Served>,
     pub(super) tls: Option<Arc<ServerConfig>>,
-    /// Where it comes in; not looked at where the worker listens already.
+    /// Where it comes in, unless the worker listens there already.
     pub(super) listeners: Vec<TcpListener>,
 }
 
@@ -42,7 +43,7 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) enum Order {
     /// This is all that is to be served from now on.
-    Serve(HashMap<SocketAddr, Place>),
+    Serve(HashMap<SocketAddr, Offer>),
     /// Nothing any more; those who are here have so long to end.
     Stop(Duration),
 }
@@ -55,14 +56,15 @@ pub(super) struct Handle {
 }
 
 impl Handle {
-    /// Starts worker `number`, for `most` connections at once.
+    /// Starts worker `number`.
     ///
     /// # Errors
     /// The system has no thread to spare.
     pub(super) fn start(
-        (number, most): (usize, usize),
+        number: usize,
         desk: impl FnOnce() -> Desk + Send + 'static,
         repinned: Arc<Repinned>,
+        descriptors: Descriptors,
     ) -> io::Result<Self> {
         let (orders, inbox) = mpsc::unbounded_channel();
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
@@ -70,11 +72,11 @@ impl Handle {
             let worker = Rc::new(Worker {
                 desk: desk(),
                 repinned,
-                pool: Rc::default(),
+                pool: Rc::new(Pool::new(descriptors.clone())),
+                descriptors,
                 sites: RefCell::default(),
                 number: number as u64,
                 connections: Cell::new(0),
-                most,
                 guests: watch::Sender::new(()),
             });
             LocalSet::new().block_on(&runtime, worker.run(inbox));
@@ -105,11 +107,10 @@ pub(super) struct Worker {
     pub(super) desk: Desk,
     pub(super) repinned: Arc<Repinned>,
     pub(super) pool: Rc<Pool>,
+    pub(super) descriptors: Descriptors,
     sites: RefCell<HashMap<SocketAddr, Rc<Site>>>,
     number: u64,
     connections: Cell<u64>,
-    /// So many at once.
-    most: usize,
     /// As many receivers as there are connections.
     guests: watch::Sender<()>,
 }
@@ -119,11 +120,6 @@ impl Worker {
     pub(super) fn next(&self) -> u64 {
         self.connections.set(self.connections.get() + 1);
         self.connections.get() << 8 | self.number
-    }
-
-    /// Has it as many connections as it may?
-    pub(super) fn is_full(&self) -> bool {
-        self.guests.receiver_count() >= self.most
     }
 
     /// One connection more.
@@ -137,7 +133,7 @@ impl Worker {
         let grace = loop {
             tokio::select! {
                 order = inbox.recv() => match order {
-                    Some(Order::Serve(places)) => self.serve(places),
+                    Some(Order::Serve(offers)) => self.serve(offers),
                     Some(Order::Stop(grace)) => break grace,
                     None => break Duration::ZERO,
                 },
@@ -151,10 +147,10 @@ impl Worker {
         }
     }
 
-    fn serve(self: &Rc<Self>, mut places: HashMap<SocketAddr, Place>) {
+    fn serve(self: &Rc<Self>, mut offers: HashMap<SocketAddr, Offer>) {
         self.desk.forget();
-        self.sites.borrow_mut().retain(|address, site| match places.remove(address) {
-            Some(Place { served, tls, .. }) => {
+        self.sites.borrow_mut().retain(|address, site| match offers.remove(address) {
+            Some(Offer { served, tls, .. }) => {
                 site.replace(served, tls);
                 true
             }
@@ -163,8 +159,8 @@ impl Worker {
                 false
             }
         });
-        for (address, Place { served, tls, listeners }) in places {
-            // Those who can't be heard may be with the next plan.
+        for (address, Offer { served, tls, listeners }) in offers {
+            // Not prepared yet, or out of descriptors: with the next configuration.
             if listeners.is_empty() {
                 continue;
             }
@@ -185,7 +181,8 @@ impl Worker {
     /// Closes connections to backends that nobody needs.
     fn clean(&self) {
         let sites: Vec<_> = self.sites.borrow().values().map(|site| site.served()).collect();
-        let patience = sites.iter().map(|served| served.http.timeouts.backend_idle).max().unwrap_or_default();
+        let longest = sites.iter().map(|served| served.http.timeouts.backend_idle).max();
+        let patience = longest.filter(|_| !self.descriptors.are_scarce()).unwrap_or_default();
         let is_known = |key: &Key| {
             let upstream = sites.iter().find_map(|served| served.upstreams.get(&key.backend));
             upstream.is_some_and(|upstream| upstream.server == key.server)
