@@ -20,6 +20,11 @@ pub(crate) fn moment() -> Moment {
     Moment::new(SystemTime::now(), now())
 }
 
+/// Seconds since 1970.
+pub(crate) fn seconds() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs())
+}
+
 /// How long the machine was suspended since its boot.
 pub(crate) fn asleep() -> Duration {
     // In this order a pause in between makes it less, not more.

@@ -20,5 +20,6 @@ pub mod stop;
 pub mod tagger;
 pub mod transfer;
 pub mod udp;
+pub mod wrk;
 
 pub use bed::{Bed, binary};

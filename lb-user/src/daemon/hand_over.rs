@@ -1,5 +1,5 @@
-//! One daemon takes the place of another: the listening sockets go over, so that nobody who comes meanwhile is refused, and the old one serves
-//! until the new one does.
+//! One daemon takes the place of another: the listening sockets go over, so that nobody who comes meanwhile is refused,
+//! and the old one serves until the new one does.
 
 use std::{
     ffi::OsString,

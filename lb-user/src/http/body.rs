@@ -12,9 +12,9 @@ use std::{
 };
 
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::Instant;
 
-use super::{open::Open, pool::Lease, stall};
+use super::{open::Open, patience::Timer, pool::Lease, stall};
 
 /// Why a body ended early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,37 +56,33 @@ impl Default for Progress {
     }
 }
 
-/// The time that is left until the next frame must be there.
+/// What is still to come, and how long may be waited for each frame of it.
 #[derive(Debug)]
-struct Wait {
+struct Frames {
+    body: Incoming,
     limit: Duration,
-    sleep: Option<Pin<Box<Sleep>>>,
-    is_running: bool,
+    timer: Timer,
 }
 
-impl Wait {
-    const fn new(limit: Duration) -> Self {
-        Self { limit, sleep: None, is_running: false }
+/// A frame, and how many bytes of data are in it.
+type Counted = Result<(Frame<Bytes>, u64), Fault>;
+
+impl Frames {
+    fn new(body: Incoming, limit: Duration) -> Self {
+        Self { body, limit, timer: Timer::default() }
     }
 
-    /// The next frame, or an error once it has been awaited for too long.
-    fn frame(
-        &mut self,
-        body: &mut Incoming,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
-            self.is_running = false;
-            return Poll::Ready(frame.map(|frame| frame.map_err(|_| Fault::Broken)));
+    /// The next one with its bytes of data, or an error once it has been awaited for too long.
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Counted>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            self.timer.stop();
+            let counted = |frame: Frame<Bytes>| {
+                let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+                (frame, bytes)
+            };
+            return Poll::Ready(frame.map(|frame| frame.map(counted).map_err(|_| Fault::Broken)));
         }
-        let deadline = Instant::now() + self.limit;
-        let limit = self.limit;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(limit)));
-        if !self.is_running {
-            sleep.as_mut().reset(deadline);
-            self.is_running = true;
-        }
-        ready!(sleep.as_mut().poll(cx));
+        ready!(self.timer.poll(self.limit, cx));
         Poll::Ready(Some(Err(Fault::TimedOut)))
     }
 }
@@ -94,8 +90,7 @@ impl Wait {
 /// A request's body, from the client to a backend.
 #[derive(Debug)]
 pub(super) struct Upload {
-    body: Incoming,
-    wait: Wait,
+    frames: Frames,
     /// So many bytes may still come.
     left: u64,
     progress: Rc<Progress>,
@@ -104,7 +99,7 @@ pub(super) struct Upload {
 
 impl Upload {
     pub(super) fn new(body: Incoming, limit: Duration, most: Option<u64>, progress: Rc<Progress>) -> Self {
-        Self { body, wait: Wait::new(limit), left: most.unwrap_or(u64::MAX), progress, open: None }
+        Self { frames: Frames::new(body, limit), left: most.unwrap_or(u64::MAX), progress, open: None }
     }
 
     /// Says for which backend its bytes count.
@@ -128,18 +123,16 @@ impl Body for Upload {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let this = &mut *self;
-        let mut frame = ready!(this.wait.frame(&mut this.body, cx));
+        let next = ready!(this.frames.next(cx));
         this.progress.at.set(Instant::now());
-        if let Some(Ok(some)) = &frame {
-            let bytes = some.data_ref().map_or(0, |data| data.len() as u64);
-            match this.left.checked_sub(bytes) {
-                Some(left) => this.left = left,
-                None => frame = Some(Err(Fault::TooLarge)),
-            }
+        let frame = next.map(|next| {
+            let (frame, bytes) = next?;
             if let Some(open) = &this.open {
                 open.upstream.bytes.fetch_add(bytes, Relaxed);
             }
-        }
+            this.left = this.left.checked_sub(bytes).ok_or(Fault::TooLarge)?;
+            Ok(frame)
+        });
         if let Some(Err(fault)) = &frame {
             this.progress.fault.set(Some(*fault));
         }
@@ -147,11 +140,11 @@ impl Body for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.frames.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.frames.body.size_hint()
     }
 }
 
@@ -167,8 +160,7 @@ pub(super) enum Download {
 /// A backend's answer on its way to the client.
 #[derive(Debug)]
 pub(super) struct Theirs {
-    body: Incoming,
-    wait: Wait,
+    frames: Frames,
     /// The connection that it comes by, which others may have afterwards.
     lease: Option<Lease>,
     /// Of the request that it answers.
@@ -183,7 +175,7 @@ impl Theirs {
         lease: Option<Lease>,
         (asked, open): (Rc<Progress>, Rc<Open>),
     ) -> Self {
-        Self { body, wait: Wait::new(limit), lease, asked, open }
+        Self { frames: Frames::new(body, limit), lease, asked, open }
     }
 
     /// Leaves the connection to others. One whose request is still being sent, though it was answered, is closed: the next
@@ -198,7 +190,7 @@ impl Theirs {
 impl Drop for Theirs {
     fn drop(&mut self) {
         // One that is cut off leaves its connection with data that nobody wants.
-        if self.body.is_end_stream() {
+        if self.frames.body.is_end_stream() {
             self.end();
         }
     }
@@ -215,17 +207,15 @@ impl Body for Download {
         match &mut *self {
             Self::Own(text) => stall::gave(Poll::Ready(text.take().map(|text| Ok(Frame::data(text))))),
             Self::Theirs(theirs) => {
-                let Theirs { body, wait, lease, open, .. } = &mut **theirs;
-                let frame = ready!(stall::gave(wait.frame(body, cx)));
-                match &frame {
-                    Some(Ok(frame)) => {
-                        let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
-                        open.upstream.reply_bytes.fetch_add(bytes, Relaxed);
+                let next = ready!(stall::gave(theirs.frames.next(cx)));
+                match &next {
+                    Some(Ok((_, bytes))) => {
+                        theirs.open.upstream.reply_bytes.fetch_add(*bytes, Relaxed);
                     }
-                    Some(Err(_)) => *lease = None,
+                    Some(Err(_)) => theirs.lease = None,
                     None => theirs.end(),
                 }
-                Poll::Ready(frame)
+                Poll::Ready(next.map(|next| next.map(|(frame, _)| frame)))
             }
         }
     }
@@ -233,14 +223,14 @@ impl Body for Download {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own(text) => text.is_none(),
-            Self::Theirs(theirs) => theirs.body.is_end_stream(),
+            Self::Theirs(theirs) => theirs.frames.body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Own(text) => SizeHint::with_exact(text.as_ref().map_or(0, |text| text.len() as u64)),
-            Self::Theirs(theirs) => theirs.body.size_hint(),
+            Self::Theirs(theirs) => theirs.frames.body.size_hint(),
         }
     }
 }

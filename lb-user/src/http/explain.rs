@@ -10,9 +10,9 @@ use http::{HeaderValue, Request, header::COOKIE, request::Parts};
 pub use super::session::{Explained, Found, Led};
 use super::{
     Tier,
-    session::{Desk, Question, Served, seconds},
+    session::{Desk, Question, SEPARATOR, Served},
 };
-use crate::{dataplane::Promises, model::http::Method};
+use crate::{clock, dataplane::Promises, model::http::Method};
 
 /// What is known of a request.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,7 +49,7 @@ impl Tier {
             request: &request,
             client: facts.client.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
             connection: 0,
-            now: seconds(),
+            now: clock::seconds(),
         };
         let by_address = facts.cookie.is_none() && facts.header.is_none() && facts.path.is_none();
         Ok(super::session::explain(desk.at(served), &question, by_address))
@@ -68,12 +68,10 @@ fn request(served: &Served, facts: &Facts<'_>) -> Result<Parts, Unanswered> {
         });
         let name = name.ok_or_else(|| format!("service {} looks at no cookie", served.name))?;
         // A cookie in front of which the session stands is whole also without the application's part.
-        let tail = if methods.iter().any(|it| matches!(it, Method::Prefix { .. })) && !value.contains('~') {
-            "~"
-        } else {
-            ""
-        };
-        request = request.header(COOKIE, value_of(&format!("{name}={value}{tail}"))?);
+        let is_prefix = methods.iter().any(|method| matches!(method, Method::Prefix { .. }));
+        let tail = (is_prefix && !value.contains(SEPARATOR)).then_some(SEPARATOR);
+        let cookie = format!("{name}={value}{}", tail.map(String::from).unwrap_or_default());
+        request = request.header(COOKIE, value_of(&cookie)?);
     }
     if let Some(value) = facts.header {
         let name = methods.iter().find_map(|method| match method {

@@ -25,7 +25,10 @@ use super::{
     upgrade,
     worker::Worker,
 };
-use crate::model::http::{Forwarded, Method};
+use crate::{
+    clock,
+    model::http::{Forwarded, Method},
+};
 
 /// What all requests of a connection have in common.
 #[derive(Debug)]
@@ -63,7 +66,7 @@ impl Client {
         let upgraded = upgrade.is_some().then(|| hyper::upgrade::on(&mut request));
         let (parts, body) = request.into_parts();
         let client = self.address(served, &parts);
-        let now = session::seconds();
+        let now = clock::seconds();
         let choice = {
             let question = Question { request: &parts, client, connection: self.origin.connection, now };
             choose(self.worker.desk.at(served), &self.worker.repinned, &question)?
@@ -156,7 +159,7 @@ impl Client {
         for method in &served.request.methods {
             if let Method::Learn { name } = method
                 && let Some(Assigned::Value(value)) =
-                    jar::set_value(response.headers(), name, session::seconds())
+                    jar::set_value(response.headers(), name, clock::seconds())
             {
                 let place = self.worker.desk.at(served);
                 session::learn(place, name, &value, upstream.id);

@@ -8,6 +8,7 @@ mod settings;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+pub use ::cookie::SameSite;
 use ipnet::IpNet;
 
 pub(super) use self::{
@@ -172,22 +173,11 @@ pub struct Cookie {
     /// `HttpOnly`.
     pub http_only: bool,
     /// `SameSite`.
-    pub same_site: Option<SameSite>,
+    pub same_site: SameSite,
     /// `Max-Age`; without it the cookie ends with the browser.
     pub max_age: Option<Duration>,
     /// `Partitioned`.
     pub partitioned: bool,
     /// Backends see it too.
     pub pass_on: bool,
-}
-
-/// A value of `SameSite`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SameSite {
-    /// Only with requests of the same site.
-    Strict,
-    /// Also when somebody follows a link.
-    Lax,
-    /// Always; browsers want `Secure` with it.
-    None,
 }

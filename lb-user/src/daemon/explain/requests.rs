@@ -1,6 +1,6 @@
 //! `explain` for services of HTTP: the tier's own answer.
 
-use std::{net::IpAddr, time::SystemTime};
+use std::net::IpAddr;
 
 use lb_common::{stage::promise::Standing, state::BackendId, tables::Store, time::Tick};
 
@@ -104,7 +104,7 @@ fn is_denied(service: &Service, client: IpAddr) -> bool {
 fn times(found: Found) -> (f64, f64) {
     match found {
         Found::Carried(claims, _) => {
-            let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs());
+            let now = clock::seconds();
             let since = |at: u64| now.saturating_sub(at) as f64;
             (since(claims.issued), since(claims.used))
         }

@@ -3,7 +3,6 @@
 use std::{
     collections::{HashMap, VecDeque},
     net::IpAddr,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context as _;
@@ -114,7 +113,7 @@ impl Core {
             id: if order.dry_run { 0 } else { last + 1 },
             service: service.name.clone(),
             to: order.to.clone(),
-            ordered_at: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs(),
+            ordered_at: clock::seconds(),
             total: sessions.len() as u64,
             moved: 0,
             skipped: 0,

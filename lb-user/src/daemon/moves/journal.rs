@@ -8,14 +8,17 @@ use std::{
     io::{BufRead as _, BufReader, BufWriter, Write as _},
     net::IpAddr,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use crate::api::{Move, MoveState};
+use crate::{
+    api::{Move, MoveState},
+    clock,
+};
 
 /// Moves that are remembered.
 const MOST: usize = 100;
@@ -67,7 +70,7 @@ impl Journal {
 
     /// Removes what is too old or too much.
     pub(super) fn forget(&self, entries: &mut Vec<Entry>) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = clock::seconds();
         let surplus = entries.len().saturating_sub(MOST);
         let mut at = 0;
         entries.retain(|entry| {
@@ -156,7 +159,7 @@ mod tests {
         assert_eq!(journal.load(), []);
         let sessions: Vec<(IpAddr, u32)> =
             vec![("198.51.100.7".parse().unwrap(), 0), ("::7".parse().unwrap(), 1)];
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let now = clock::seconds();
         journal.begin(&entry(1, now - AGE.as_secs() - 60), &sessions).unwrap();
         for id in 2..=MOST as u64 + 3 {
             journal.begin(&entry(id, now), &sessions).unwrap();

@@ -129,7 +129,7 @@ fn by_cookie(
 /// The backend of a client with this key: by its session, which lives on, or begins.
 fn by_key(place: Place<'_>, method: &Method, key: &SessionKey) -> Result<BackendId, Reason> {
     let service = &place.served.entry;
-    let is_known = session::find(&place, key).is_some();
+    let is_known = !matches!(method, Method::ClientIp) && session::find(&place, key).is_some();
     let id = promise::choose(&place, service, key, true)?;
     let proof = match method {
         // What no backend has set is nobody's session.

@@ -8,8 +8,6 @@ mod identity;
 mod repinned;
 mod served;
 
-use std::time::SystemTime;
-
 pub use self::explain::{Explained, Found, Led};
 pub(super) use self::{
     carried::SEPARATOR,
@@ -20,8 +18,3 @@ pub(super) use self::{
     repinned::Repinned,
     served::{DigestKey, Served, Upstream},
 };
-
-/// Seconds since 1970.
-pub(super) fn seconds() -> u64 {
-    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs())
-}

@@ -15,10 +15,7 @@ use tokio::sync::watch;
 use crate::{
     health::BackendKey,
     http::{
-        cookie::{
-            attributes::{Attributes, SameSite, SetCookie},
-            keys::Keys,
-        },
+        cookie::{keys::Keys, set_cookie::SetCookie},
         figures::Figures,
     },
     model::{
@@ -198,19 +195,9 @@ fn group(service: &model::Service, state: &State) -> HashSet<u64> {
     state.backends.keys().filter(|key| key.service == home).map(|key| plan::scope(&key.backend)).collect()
 }
 
-/// A cookie as it is set; the configuration has none that browsers refuse.
 fn set_cookie(method: &Method) -> Option<SetCookie> {
     let Method::Insert(cookie) = method else { return None };
-    let model::http::Cookie {
-        name, path, domain, secure, http_only, same_site, max_age, partitioned, ..
-    } = cookie.clone();
-    let same_site = same_site.map(|site| match site {
-        model::http::SameSite::Strict => SameSite::Strict,
-        model::http::SameSite::Lax => SameSite::Lax,
-        model::http::SameSite::None => SameSite::None,
-    });
-    SetCookie::new(&Attributes { name, path, domain, secure, http_only, same_site, max_age, partitioned })
-        .ok()
+    Some(SetCookie::new(cookie))
 }
 
 impl Upstream {

@@ -72,7 +72,7 @@ pub(super) fn method(raw: &raw::Cookie) -> Option<Method> {
             domain: raw.domain.as_ref().map(|domain| domain.value.clone()),
             secure: raw.secure.as_ref()?.value,
             http_only: raw.http_only.as_ref()?.value,
-            same_site: Some(raw.same_site.as_ref()?.value),
+            same_site: raw.same_site.as_ref()?.value,
             max_age: raw.max_age.as_ref().map(|time| time.value),
             partitioned: raw.partitioned.as_ref()?.value,
             pass_on: raw.pass_on.as_ref()?.value,

@@ -5,7 +5,6 @@
 //! each round, and what is compared is of the same round.
 
 mod cookies;
-mod load;
 mod scenario;
 mod servers;
 mod site;

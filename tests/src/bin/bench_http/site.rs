@@ -8,7 +8,10 @@ use lb_user::lab::{
     config::{Backend, Certificate, Config, Health, Http, Ports, Service},
     plan,
 };
-use limpet_tests::cpu;
+use limpet_tests::{
+    cpu,
+    wrk::{Load, Wrk},
+};
 use nix::{
     sched::{CpuSet, sched_setaffinity},
     unistd::Pid,
@@ -16,7 +19,6 @@ use nix::{
 
 use crate::{
     cookies,
-    load::{Load, wrk},
     scenario::{Kind, Scenario},
     servers::{Identity, Server},
     system::System,
@@ -110,8 +112,9 @@ impl Site {
         let url = system.url(scenario.is_tls) + scenario.path();
         let is_new = scenario.kind == Kind::New;
         let before = self.cpu(system)?;
-        let load = wrk(clients, &url, &script, connections, seconds, is_new, self.cpus.others.len())
-            .with_context(at)?;
+        let threads = self.cpus.others.len();
+        let wrk = Wrk { connections, threads, seconds, is_new, script: Some(&script) };
+        let load = wrk.run(clients, &url).with_context(at)?;
         let cpu = self.cpu(system)? - before;
         let Load { answered, failed, .. } = load;
         ensure!(

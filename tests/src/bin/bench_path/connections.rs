@@ -8,7 +8,10 @@ use std::{path::Path as File, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use lb_user::dataplane::PassGuard;
-use limpet_tests::cpu::{self, Workers};
+use limpet_tests::{
+    cpu::{self, Workers},
+    wrk::{Load, Wrk},
+};
 use nix::{
     sched::{CpuSet, sched_setaffinity},
     unistd::Pid,
@@ -18,14 +21,16 @@ use crate::{
     balancers::Balancers,
     interfaces::{Threads, pass, set_features},
     network::Network,
-    plan::End,
+    plan::{End, PORT},
     programs::Redirect,
-    servers::{Load, Server, wrk},
+    servers::Server,
     system::System,
 };
 
 /// Connections that may fail, in a thousand. Some do in any system, where a port comes again within seconds.
 const FAILED: u64 = 10;
+/// Connections that are open at a time.
+const AT_ONCE: u32 = 64;
 
 /// What carries connections, but for the balancers that are there already.
 pub(crate) struct Stage<'a> {
@@ -139,8 +144,10 @@ impl<'a> Stage<'a> {
             Ok([ends + self.workers.of(&self.all)? + balancer, balancer])
         };
         let before = read()?;
-        let Load { answered, failed, seconds } = wrk(&self.network.generator, system.target(), seconds)
-            .with_context(|| system.name().to_owned())?;
+        let wrk = Wrk { connections: AT_ONCE, threads: 1, seconds, is_new: true, script: None };
+        let url = format!("http://{}:{PORT}/", system.target());
+        let load = wrk.run(&self.network.generator, &url).with_context(|| system.name().to_owned())?;
+        let Load { answered, failed, seconds, .. } = load;
         let after = read()?;
         let name = system.name();
         ensure!(

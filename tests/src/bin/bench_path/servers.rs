@@ -1,4 +1,4 @@
-//! nginx on the backends, HAProxy, and wrk for the load. Each is one thread, so that its CPU is chosen by whom it belongs to.
+//! nginx on the backends, and HAProxy. Each is one thread, so that its CPU is chosen by whom it belongs to.
 
 use std::{
     fs,
@@ -20,8 +20,6 @@ use crate::{
 
 /// How long a server may take to listen.
 const START: Duration = Duration::from_secs(5);
-/// Connections that wrk has open at a time.
-const AT_ONCE: &str = "64";
 
 /// A server. Dropping it kills it.
 pub(crate) struct Server(Child);
@@ -93,36 +91,4 @@ impl Drop for Server {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// What wrk saw.
-pub(crate) struct Load {
-    /// Connections with an answer.
-    pub(crate) answered: u64,
-    /// Connections that ended otherwise.
-    pub(crate) failed: u64,
-    pub(crate) seconds: f64,
-}
-
-/// Opens connection after connection to `target` for so long.
-pub(crate) fn wrk(namespace: &Netns, target: Ipv4Addr, seconds: u32) -> Result<Load> {
-    let mut command = Command::new("wrk");
-    command.args(["-t", "1", "-c", AT_ONCE, "-d", &format!("{seconds}s"), "-H", "Connection: close"]);
-    command.arg(format!("http://{target}:{PORT}/")).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let output = namespace.spawn(&mut command).context("cannot run `wrk`: install it")?.wait_with_output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "wrk: {text}{complaint}");
-    ensure!(!text.contains("Non-2xx"), "wrk got other answers than it should: {text}");
-    read(&text).with_context(|| format!("wrk said: {text}"))
-}
-
-/// Reads lines like `41460 requests in 2.06s, 5.73MB read` and `Socket errors: connect 0, read 2, write 0, timeout 0`.
-fn read(text: &str) -> Option<Load> {
-    let mut lines = text.lines().map(str::trim);
-    let (answered, rest) = lines.clone().find_map(|line| line.split_once(" requests in "))?;
-    let seconds = rest.split("s,").next()?.parse().ok()?;
-    let errors = lines.find_map(|line| line.strip_prefix("Socket errors: ")).unwrap_or_default();
-    let failed = errors.split([' ', ',']).filter_map(|word| word.parse::<u64>().ok()).sum();
-    Some(Load { answered: answered.parse().ok()?, failed, seconds })
 }

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::{
     After, Raw, Recorder, Row, Script, Seen,
+    received::{self, Received},
     replies::{Got, Reply},
 };
 
@@ -59,7 +60,7 @@ pub fn compare(row: &Row, backend: &Recorder, late: &mut usize) -> Result<()> {
         *late -= 1;
     }
     *late += usize::from(matches!(row.seen, Seen::Broken) && requests.is_empty());
-    let summaries: Vec<_> = requests.iter().map(super::received::Received::summary).collect();
+    let summaries: Vec<_> = requests.iter().map(Received::summary).collect();
     let is_expected = match row.seen {
         Seen::Nothing => requests.is_empty(),
         Seen::Broken => requests.len() <= 1 && requests.iter().all(|request| !request.is_whole),
@@ -67,14 +68,7 @@ pub fn compare(row: &Row, backend: &Recorder, late: &mut usize) -> Result<()> {
     };
     ensure!(is_expected, "{:?} expected at the backend, not {summaries:?}", row.seen);
     for request in requests.iter().filter(|request| request.is_whole) {
-        ensure!(request.faults.is_empty(), "{:?} in {:?}", request.faults, request.head);
-        let head = format!("{}\r\n{}", request.head, request.trailers);
-        for line in row.shows {
-            ensure!(head.split("\r\n").any(|it| it.eq_ignore_ascii_case(line)), "no {line:?} in {head:?}");
-        }
-        for text in row.hides {
-            ensure!(!head.to_lowercase().contains(text), "{text:?} in {head:?}");
-        }
+        request.compare(row.shows, row.hides)?;
     }
     Ok(())
 }
@@ -97,13 +91,7 @@ pub async fn answered(row: Reply, source: IpAddr, target: SocketAddr, backend: A
             ensure!(is_it, "{status} expected, {:?} and {body:?}", answer.head);
         }
     }
-    for line in row.shows {
-        let mut lines = answer.head.split("\r\n");
-        ensure!(lines.any(|it| it.eq_ignore_ascii_case(line)), "no {line:?} in {:?}", answer.head);
-    }
-    for text in row.hides {
-        ensure!(!answer.head.to_lowercase().contains(text), "{text:?} in {:?}", answer.head);
-    }
+    received::compare(&answer.head, row.shows, row.hides)?;
     // The next one gets an answer of its own.
     client.send(PROBE).await;
     let answer = client.answer(true).await?.context("closed instead of open")?;

@@ -1,6 +1,8 @@
 //! A request as a backend gets it, read by the letter of RFC 9112: what a lenient reader could take in another way is a
 //! fault.
 
+use anyhow::{Result, ensure};
+
 /// Fields that are not for a backend.
 const OF_ANOTHER_CONNECTION: [&str; 8] = [
     "connection",
@@ -12,6 +14,20 @@ const OF_ANOTHER_CONNECTION: [&str; 8] = [
     "expect",
     "http2-settings",
 ];
+
+/// Fields have these lines, and none of these words.
+///
+/// # Errors
+/// Says what is not so.
+pub fn compare(fields: &str, shows: &[&str], hides: &[&str]) -> Result<()> {
+    for line in shows {
+        ensure!(fields.split("\r\n").any(|it| it.eq_ignore_ascii_case(line)), "no {line:?} in {fields:?}");
+    }
+    for text in hides {
+        ensure!(!fields.to_lowercase().contains(text), "{text:?} in {fields:?}");
+    }
+    Ok(())
+}
 
 /// A request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +45,15 @@ pub struct Received {
 }
 
 impl Received {
+    /// It breaks no rule, and its fields have these lines, and none of these words.
+    ///
+    /// # Errors
+    /// Says what is not so.
+    pub fn compare(&self, shows: &[&str], hides: &[&str]) -> Result<()> {
+        ensure!(self.faults.is_empty(), "{:?} in {:?}", self.faults, self.head);
+        compare(&format!("{}\r\n{}", self.head, self.trailers), shows, hides)
+    }
+
     /// `METHOD target body`.
     #[must_use]
     pub fn summary(&self) -> String {
