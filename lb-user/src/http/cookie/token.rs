@@ -5,11 +5,12 @@
 //! 1  hint of the key     (so long that nodes with the same
 //!                        keys need not agree on them)
 //! ```
-//! XChaCha20-Poly1305 over [`Claims`], in base64 for URLs (RFC 4648, section 5) without padding. The scope is
-//! authenticated with it and not inside: a token of another service does not open.
+//! XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) over [`Claims`], in base64 for URLs (RFC 4648, section 5) without
+//! padding. The scope is authenticated with it and not inside: a token of another service does not open.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use chacha20poly1305::{AeadInOut as _, KeyInit as _, Tag, XChaCha20Poly1305, XNonce};
+use chacha20::{R20, hchacha};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 
 use super::keys::{Key, Keys};
 
@@ -52,11 +53,12 @@ impl Keys {
         let key = self.first();
         let (head, nonce) = ([VERSION, key.hint], rand::random::<[u8; NONCE]>());
         let mut sealed = claims.to_bytes();
-        let tag = cipher(key)
-            .encrypt_inout_detached(&nonce.into(), &context(head, scope), (&mut sealed[..]).into())
+        let (cipher, rest) = cipher(key, &nonce);
+        let tag = cipher
+            .seal_in_place_separate_tag(rest, Aad::from(context(head, scope)), &mut sealed)
             .expect("28 bytes are not too many");
         let mut token = [0; BYTES];
-        let parts = [&head, &nonce[..], &sealed, &tag].into_iter().flatten();
+        let parts = [&head, &nonce[..], &sealed, tag.as_ref()].into_iter().flatten();
         token.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
         URL_SAFE_NO_PAD.encode(token)
     }
@@ -72,23 +74,16 @@ impl Keys {
         }
         let (head, rest) = split::<2>(&bytes);
         let (nonce, rest) = split::<NONCE>(rest);
-        let (sealed, rest) = split::<CLAIMS>(rest);
-        let (tag, _) = split::<TAG>(rest);
+        let (sealed, _) = split::<{ CLAIMS + TAG }>(rest);
         let [version, hint] = *head;
         if version != VERSION {
             return Err(Refused::Malformed);
         }
         let open = |key| {
-            let mut claims = *sealed;
-            cipher(key)
-                .decrypt_inout_detached(
-                    <&XNonce>::from(nonce),
-                    &context(*head, scope),
-                    (&mut claims[..]).into(),
-                    <&Tag>::from(tag),
-                )
-                .ok()?;
-            Some(Claims::from_bytes(&claims))
+            let mut opened = *sealed;
+            let (cipher, rest) = cipher(key, nonce);
+            let claims = cipher.open_in_place(rest, Aad::from(context(*head, scope)), &mut opened).ok()?;
+            Some(Claims::from_bytes(split(claims).0))
         };
         self.hinted(hint).find_map(open).ok_or(Refused::Forged)
     }
@@ -119,8 +114,15 @@ impl Claims {
     }
 }
 
-fn cipher(key: &Key) -> XChaCha20Poly1305 {
-    XChaCha20Poly1305::new(&key.secret.into())
+/// XChaCha20-Poly1305 is ChaCha20-Poly1305 with a key of its own for the first 16 bytes of each nonce, and the rest of it.
+// A crate that has the whole of it takes 1.7 us for a token, ring's share and this take 0.3: it is opened at each request.
+fn cipher(key: &Key, nonce: &[u8; NONCE]) -> (LessSafeKey, Nonce) {
+    let (first, last) = split::<16>(nonce);
+    let derived = hchacha::<R20>(&key.secret.into(), first.into());
+    let key = UnboundKey::new(&CHACHA20_POLY1305, &derived).expect("a key of 32 bytes");
+    let mut rest = [0; 12];
+    rest[4..].copy_from_slice(last);
+    (LessSafeKey::new(key), Nonce::assume_unique_for_key(rest))
 }
 
 /// What is authenticated and not encrypted. The scope is not even in the token.
