@@ -11,6 +11,7 @@ pub mod http;
 pub mod live;
 pub mod long;
 pub mod many;
+pub mod memory;
 pub mod middle;
 pub mod packets;
 pub mod promises;

@@ -11,9 +11,10 @@ use lb_user::lab::{
 use limpet_tests::{
     Bed,
     http::{
-        Scene, User, memory,
+        Scene, User,
         scene::{lab, shop, target},
     },
+    memory,
     transfer::{self, Nginx, RandomFile},
 };
 use tokio::{
@@ -23,7 +24,7 @@ use tokio::{
 };
 
 /// A debug build takes a while.
-const SIZE: u64 = 256 << 20;
+const SIZE: u64 = 1 << 30;
 /// KiB that a body may take in the daemon, the buffers of sockets not counted.
 const ROOM: u64 = 16 << 10;
 

@@ -15,9 +15,10 @@ use lb_user::lab::{
 use limpet_tests::{
     bed::PATIENCE,
     http::{
-        Scene, User, memory,
+        Scene, User,
         scene::{shop, target},
     },
+    memory,
 };
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::{

@@ -14,6 +14,7 @@ mod events;
 mod explain;
 mod hand_over;
 mod handle;
+mod heap;
 mod http;
 mod loads;
 mod moves;
@@ -91,6 +92,7 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
         let _ = before.write_all(&[1]);
     }
     info!("ready");
+    heap::give_back();
 
     let mut sweep = interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -190,6 +192,7 @@ async fn reload(
     let file = config::read(&args.config)?;
     let http = file.model.http;
     let changes = core.reload(file).await?;
+    heap::give_back();
     if let Err(error) = servers.metrics(http, handle).await {
         warn!("{error:#}");
     }

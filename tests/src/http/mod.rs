@@ -7,7 +7,6 @@ pub mod curl;
 pub mod framing;
 pub mod introduced;
 pub mod keys;
-pub mod memory;
 pub mod nginx;
 pub mod scene;
 pub mod socket;

@@ -13,6 +13,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use lb_user::lab::{Lab, config::Config, daemon};
+use limpet_tests::memory;
 use serde::{Deserialize, de::IgnoredAny};
 
 /// A start may take so long before it is given up.
@@ -132,10 +133,7 @@ impl Limpet {
 
     /// Bytes of memory that are its own: what it maps of the kernel's tables doesn't count.
     pub(crate) fn memory(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-        let kib: u64 = line.and_then(|line| line.split_whitespace().next()).context("no RssAnon")?.parse()?;
-        Ok(kib << 10)
+        Ok(memory::of(self.process.id(), "RssAnon")? << 10)
     }
 
     /// Ends it without warning, and waits for that. What it installed goes on.
