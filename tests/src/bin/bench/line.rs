@@ -1,15 +1,18 @@
 //! One line of the table: a kind of packet, and what it costs.
 
-use std::{ops::RangeInclusive, path::Path};
+use std::{ops::RangeInclusive, path::Path, rc::Rc};
 
 use anyhow::{Result, ensure};
+use aya::programs::Xdp;
 use lb_common::reason::Reason;
 
 use crate::{
     bed::Bed,
+    cold::Filler,
     feed::Feed,
     floor::Floor,
-    run::{Action, Clock, Counts},
+    run::{Action, Clock, Counts, run},
+    sample::Sample,
 };
 
 /// Repeats of what takes only a few ns.
@@ -33,22 +36,9 @@ pub(crate) struct Line {
     fresh: bool,
     /// Each run begins with all source ports free.
     takes_ports: bool,
+    /// Each run is a burst after the caches were filled with this.
+    burst: Option<Rc<Filler>>,
     pub(crate) samples: Vec<Sample>,
-}
-
-/// One run's result.
-#[derive(Clone, Copy)]
-pub(crate) struct Sample {
-    /// The empty program, a moment before.
-    pub(crate) empty: f64,
-    /// The packet program, without the feeder.
-    pub(crate) ns: f64,
-}
-
-impl Sample {
-    pub(crate) fn ratio(&self) -> f64 {
-        self.ns / self.empty
-    }
 }
 
 impl Line {
@@ -68,6 +58,7 @@ impl Line {
             feeds: None,
             fresh: false,
             takes_ports: false,
+            burst: None,
             samples: Vec::new(),
         }
     }
@@ -114,6 +105,11 @@ impl Line {
         Ok(Self { times, feeds: Some(feeds), ..Self::new(what.into(), None, frame, None) })
     }
 
+    /// The program that the others are compared with.
+    pub(crate) fn empty(what: String, frame: Vec<u8>, times: u32) -> Self {
+        Self { times, ..Self::new(what, None, frame, None) }
+    }
+
     /// The same line, of packets that no service is there for.
     pub(crate) fn not_ours(self) -> Self {
         Self { fate: Some(Reason::NotOurs), budget: None, ..self }
@@ -129,6 +125,16 @@ impl Line {
         Self { takes_ports: true, ..self }
     }
 
+    /// The same line, in bursts that find `filler` in the caches. Nobody aims at anything there.
+    pub(crate) fn burst(self, filler: &Rc<Filler>) -> Self {
+        Self { burst: Some(Rc::clone(filler)), budget: None, ..self }
+    }
+
+    /// Whether nothing built of such parts gets below it.
+    pub(crate) fn is_floor(&self) -> bool {
+        self.budget.is_none() && (self.burst.is_none() || self.fate.is_none())
+    }
+
     /// Runs once, and makes sure that the packets met the fate they should.
     pub(crate) fn measure(&mut self, bed: &mut Bed) -> Result<()> {
         if self.fresh {
@@ -141,28 +147,46 @@ impl Line {
         let action = if forwards { Action::Tx } else { Action::Pass };
         let clock = Clock::new(bed.program.pass(), &self.frame)?;
         let empty = clock.run(bed.program.pass(), &self.frame, CHEAP, Action::Pass)?;
-        let feeding = match &self.feeds {
-            None => 0.0,
-            Some((_, floor)) => clock.run(floor.xdp()?, &self.frame, CHEAP, Action::Pass)? - empty,
+        let feeding = match (&self.feeds, &self.burst) {
+            (None, _) => 0.0,
+            (Some((_, floor)), None) => clock.run(floor.xdp()?, &self.frame, CHEAP, Action::Pass)? - empty,
+            (Some((_, floor)), Some(filler)) => {
+                let fed = filler.burst(floor.xdp()?, &self.frame, self.times, Action::Pass)?;
+                fed - filler.burst(bed.program.pass(), &self.frame, self.times, Action::Pass)?
+            }
         };
+        if self.burst.is_some() {
+            // Opens what connections that found no place have displaced meanwhile.
+            run(self.program(bed)?, &self.frame, self.times, action)?;
+        }
         let before = Counts::read(&bed.program.kernel)?;
-        let program = match &self.feeds {
-            None => bed.program.xdp(),
-            Some((feed, _)) => feed.xdp()?,
+        let program = self.program(bed)?;
+        let whole = match &self.burst {
+            None => clock.run(program, &self.frame, self.times, action)?,
+            Some(filler) => filler.burst(program, &self.frame, self.times, action)?,
         };
-        let whole = clock.run(program, &self.frame, self.times, action)?;
         self.check(&before, &Counts::read(&bed.program.kernel)?)?;
         self.samples.push(Sample { empty, ns: whole - feeding });
         Ok(())
     }
 
+    /// What is run.
+    fn program<'a>(&'a self, bed: &'a mut Bed) -> Result<&'a Xdp> {
+        match (&self.feeds, self.fate) {
+            (Some((feed, _)), _) => feed.xdp(),
+            (None, Some(_)) => Ok(bed.program.xdp()),
+            (None, None) => Ok(bed.program.pass()),
+        }
+    }
+
     /// Makes sure that the packets met the fate they should.
     fn check(&self, before: &Counts, after: &Counts) -> Result<()> {
-        let Self { what, times, fate, new, .. } = self;
+        let Self { what, fate, new, .. } = self;
+        let times = if self.burst.is_some() { 2 * self.times } else { self.times };
         let Some(fate) = *fate else { return Ok(()) };
         let met = after.since(before, fate);
-        ensure!(met == u64::from(*times), "{what}: {met} of {times} were {}", fate.name());
-        let opened = after.since(before, Reason::FlowNew) as f64 / f64::from(*times);
+        ensure!(met == u64::from(times), "{what}: {met} of {times} were {}", fate.name());
+        let opened = after.since(before, Reason::FlowNew) as f64 / f64::from(times);
         ensure!(new.contains(&opened), "{what}: a share of {opened} was new, not {new:?}");
         Ok(())
     }

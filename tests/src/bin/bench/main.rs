@@ -1,12 +1,13 @@
 //! Measures the packet program in the kernel: ns a packet, as multiples of an empty program in the
 //! same run. `cargo xtask bench` builds it and what it needs.
 //!
-//! Nothing is attached: each figure is a test run (`BPF_PROG_TEST_RUN`) of the program as shipped.
+//! No traffic comes by: each figure is a test run (`BPF_PROG_TEST_RUN`) of the program as shipped.
 //! Runs of the empty program and of the lines alternate, and a ratio is that of two neighbours, so
 //! that a machine that is slower for a while is so for both.
 
 mod against;
 mod bed;
+mod cold;
 mod feed;
 mod floor;
 mod frame;
@@ -15,6 +16,7 @@ mod line;
 mod plan;
 mod report;
 mod run;
+mod sample;
 mod size;
 
 use std::{fs, path::PathBuf, process::ExitCode};
@@ -23,7 +25,7 @@ use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use lb_user::model::Limits;
 use nix::{
-    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    sched::{CloneFlags, CpuSet, sched_getaffinity, sched_setaffinity, unshare},
     unistd::Pid,
 };
 use serde_json::json;
@@ -58,6 +60,8 @@ fn main() -> Result<ExitCode> {
     let args = Args::parse();
     let saved = args.against.as_deref().map(Saved::read).transpose()?;
     stay_on_one_cpu().context("cannot bind to a CPU")?;
+    // Programs are attached here, which nobody else's packets should meet.
+    unshare(CloneFlags::CLONE_NEWNET).context("cannot make a network namespace")?;
     let model = lb_user::config::parse("", "defaults")?;
 
     // What it costs to store a connection is measured on more of them than a CPU stores in a second.

@@ -5,7 +5,7 @@ use std::fmt;
 use limpet_tests::middle::Middle;
 use serde_json::{Value, json};
 
-use crate::line::{Line, Sample};
+use crate::{line::Line, sample::Sample};
 
 /// How a figure stands to its budget.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,7 @@ pub(crate) struct Row {
     pub(crate) spread: (f64, f64),
     budget: Option<f64>,
     pub(crate) grade: Option<Grade>,
+    is_floor: bool,
 }
 
 impl Row {
@@ -57,14 +58,15 @@ impl Row {
             spread: (low, high),
             budget: line.budget,
             grade: line.budget.map(|budget| Grade::of(ratio, budget)),
+            is_floor: line.is_floor(),
         }
     }
 
     pub(crate) fn json(&self) -> Value {
-        let Self { what, ns, ratio, spread, budget, grade } = self;
+        let Self { what, ns, ratio, spread, budget, grade, is_floor } = self;
         json!({
             "what": what, "ns": ns, "ratio": ratio, "ratio_quartiles": [spread.0, spread.1],
-            "budget": budget, "grade": grade.map(Grade::name),
+            "budget": budget, "grade": grade.map(Grade::name), "floor": is_floor,
         })
     }
 
@@ -75,11 +77,12 @@ impl Row {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, ns, ratio, spread: (low, high), budget, grade } = self;
+        let Self { what, ns, ratio, spread: (low, high), budget, grade, is_floor } = self;
         write!(f, "{what:38} {ns:6.1} {ratio:7.2} {low:7.2}..{high:<6.2}")?;
         match (budget, grade) {
             (Some(budget), Some(grade)) => write!(f, " {budget:7.1}  {}", grade.name()),
-            _ => write!(f, " {:>7}  floor", "-"),
+            _ if *is_floor => write!(f, " {:>7}  floor", "-"),
+            _ => write!(f, " {:>7}", "-"),
         }
     }
 }

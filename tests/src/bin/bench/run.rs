@@ -23,16 +23,27 @@ pub(crate) enum Action {
 /// By the thread's CPU clock: the kernel's own figure is in whole ns a packet, too coarse for a program
 /// of 7, and the wall clock counts other processes.
 pub(crate) fn run(program: &Xdp, frame: &[u8], times: u32, action: Action) -> Result<f64> {
-    let options = TestRunOptions { data_in: Some(frame), repeat: times, ..TestRunOptions::new() };
     let begin = cpu_time()?;
+    test(program, frame, times, action)?;
+    Ok((cpu_time()? - begin).as_secs_f64() * 1e9)
+}
+
+/// As [`run`], but in ns each, by the kernel's own figure: it is all there is for a few packets, as it leaves out the
+/// system call, which takes longer than they do. The call has read the frame by then, and the program it has not.
+pub(crate) fn burst(program: &Xdp, frame: &[u8], times: u32, action: Action) -> Result<f64> {
+    Ok(test(program, frame, times, action)?.as_secs_f64() * 1e9)
+}
+
+/// What the kernel says that each took.
+fn test(program: &Xdp, frame: &[u8], times: u32, action: Action) -> Result<Duration> {
+    let options = TestRunOptions { data_in: Some(frame), repeat: times, ..TestRunOptions::new() };
     let result = program.test_run(options).context("the kernel refused a test run")?;
-    let took = cpu_time()? - begin;
     ensure!(
         result.return_value == action as u32,
         "a test run ended with {}, not {action:?}",
         result.return_value
     );
-    Ok(took.as_secs_f64() * 1e9)
+    Ok(result.duration)
 }
 
 /// Times runs without what the system call costs by itself.

@@ -14,6 +14,12 @@ use crate::{
     line::Line,
 };
 
+// Lines that stand in the picture, too.
+pub(crate) const DSR_V4: &str = "dsr v4";
+pub(crate) const NOT_OURS_V4: &str = "not ours, v4";
+pub(crate) const READ: &str = "  and one line read";
+pub(crate) const WRITTEN: &str = "  and one line written";
+
 // Budgets, in multiples of the empty program.
 const NOT_OURS: f64 = 3.0;
 const DSR: f64 = 2.5;
@@ -33,7 +39,7 @@ pub(super) fn one_flow(limits: &Limits, feeder: &Path) -> Result<Group> {
     let mut bed = Bed::load(&limits, (PORT, PORT), &[v4.ip(), v6.ip()])?;
 
     let services = [
-        ("dsr v4", kept_v4, address("192.0.2.1:80"), Forwarding::Dsr),
+        (DSR_V4, kept_v4, address("192.0.2.1:80"), Forwarding::Dsr),
         ("dsr v6", kept_v6, address("[2001:db8::1]:80"), Forwarding::Dsr),
         ("nat v4", v4, address("192.0.2.2:80"), Forwarding::Nat),
         ("nat v6", v6, address("[2001:db8::2]:80"), Forwarding::Nat),
@@ -44,7 +50,7 @@ pub(super) fn one_flow(limits: &Limits, feeder: &Path) -> Result<Group> {
         ["", "", "nat v4 reply", "nat v6 reply", "nat v4 reply, client kept", "nat v6 reply, client kept"];
     let mut lines = Vec::new();
     let strangers = [
-        ("not ours, v4", kept_v4, address("192.0.2.9:80")),
+        (NOT_OURS_V4, kept_v4, address("192.0.2.9:80")),
         ("not ours, v6", kept_v6, address("[2001:db8::9]:80")),
         // As the host's own connections might have.
         ("not ours, v4, to a port of nat", kept_v4, address("192.0.2.9:20000")),
@@ -68,8 +74,8 @@ pub(super) fn one_flow(limits: &Limits, feeder: &Path) -> Result<Group> {
     for (what, part) in [
         ("  headers read", Part::Parse),
         ("  and one key looked up", Part::Hash),
-        ("  and one line read", Part::Read),
-        ("  and one line written", Part::Write),
+        (READ, Part::Read),
+        (WRITTEN, Part::Write),
     ] {
         let frame = frame::tcp(kept_v4, address("192.0.2.9:80"), Segment::Ack)?;
         let floor = Floor::load(feeder, part, 1)?;

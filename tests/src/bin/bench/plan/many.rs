@@ -16,16 +16,43 @@ use crate::{
     run::{Action, run},
 };
 
+/// Numbers of connections, and what they are called.
+pub(crate) const SIZES: [(&str, u32); 4] =
+    [("4k", 1 << 12), ("64k", 1 << 16), ("512k", 1 << 19), ("4M", 1 << 22)];
+
+/// What meets the packets, in the order of the table.
+#[derive(Clone, Copy)]
+pub(crate) enum What {
+    /// The packet program, which knows them.
+    Known,
+    /// The packet program, for which they are not.
+    Strangers,
+    /// A program that reads a line of an array.
+    Read,
+    /// One that writes it.
+    Written,
+}
+
+/// A line's, of so many connections.
+pub(crate) fn name(what: What, size: &str) -> String {
+    match what {
+        What::Known => format!("{size} flows"),
+        What::Strangers => format!("  {size}: strangers"),
+        What::Read => format!("  {size}: one line read"),
+        What::Written => format!("  {size}: one line written"),
+    }
+}
+
 /// Budget of 512k flows, in multiples of the empty program.
 pub(super) const BUDGET: f64 = 12.0;
 /// Packets in one run.
 const TIMES: u32 = 524_288;
 /// Connections in a line of the flow table.
-const TO_A_LINE: u32 = 2;
+pub(super) const TO_A_LINE: u32 = 2;
 
 /// Packets of `count` connections in turn, with what each asks for once a tick, in a table made for so many; and what a
 /// line of an array of that size costs. `dsr`, v4.
-pub(super) fn flows(name: &str, count: u32, limits: &Limits, feeder: &Path) -> Result<Group> {
+pub(super) fn flows((size, count): (&str, u32), limits: &Limits, feeder: &Path) -> Result<Group> {
     let limits = Limits { flows: count, ..limits.clone() };
     let service = address("192.0.2.1:80");
     let mut bed = Bed::load(&limits, PORTS, &[])?;
@@ -34,17 +61,16 @@ pub(super) fn flows(name: &str, count: u32, limits: &Limits, feeder: &Path) -> R
     open(count, service, &mut bed, feeder)?;
     let turns = (count, TIMES);
     // A few have found no place, and displace each other for as long as they have traffic.
-    let known = (format!("{name} flows"), BUDGET);
+    let known = (name(What::Known, size), BUDGET);
     let known = Line::fed(known, packet(Segment::Ack)?, turns, 0.0..=0.01, (&mut bed, feeder))?;
     // What no design with a table in memory gets below: strangers' packets touch a line of it or two, and no more.
     let elsewhere = || frame::tcp(address("10.0.0.0:1024"), address("192.0.2.9:80"), Segment::Ack);
-    let strangers = (format!("  {name}: strangers"), BUDGET);
+    let strangers = (name(What::Strangers, size), BUDGET);
     let strangers = Line::fed(strangers, elsewhere()?, turns, 0.0..=0.0, (&mut bed, feeder))?.not_ours();
     let mut lines = vec![known, strangers];
-    for (what, part) in [("one line read", Part::Read), ("one line written", Part::Write)] {
+    for (what, part) in [(What::Read, Part::Read), (What::Written, Part::Write)] {
         let floor = Floor::load(feeder, part, count / TO_A_LINE)?;
-        let what = format!("  {name}: {what}");
-        lines.push(Line::floor(what, elsewhere()?, turns, &floor, (&mut bed, feeder))?);
+        lines.push(Line::floor(name(what, size), elsewhere()?, turns, &floor, (&mut bed, feeder))?);
     }
     Ok(Group { bed, lines })
 }

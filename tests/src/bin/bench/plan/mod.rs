@@ -1,8 +1,9 @@
 //! What is measured: the tables, and the lines that run on them.
 
+pub(crate) mod cold;
 pub(crate) mod flat;
-mod known;
-mod many;
+pub(crate) mod known;
+pub(crate) mod many;
 mod new;
 
 use std::{net::SocketAddr, path::Path};
@@ -49,9 +50,10 @@ pub(crate) fn all<'a>(limits: &'a Limits, feeder: &'a Path) -> Vec<Plan<'a>> {
         Plan::new("one connection", || known::one_flow(limits, feeder)),
         Plan::new("tunnels", || known::tunnels(limits, feeder)),
     ];
-    for (name, count) in [("4k", 1 << 12), ("64k", 1 << 16), ("512k", 1 << 19), ("4M", 1 << 22)] {
-        plans.push(Plan::new(format!("{name} flows"), move || many::flows(name, count, limits, feeder)));
+    for size in many::SIZES {
+        plans.push(Plan::new(format!("{} flows", size.0), move || many::flows(size, limits, feeder)));
     }
+    plans.push(Plan::new("bursts", || cold::bursts(limits, feeder)));
     for (forwarding, name) in [(Forwarding::Dsr, "dsr"), (Forwarding::Nat, "nat")] {
         for (table, state) in [(Table::Free, "free"), (Table::Full, "full")] {
             let name = format!("new connection, {name}, table {state}");
