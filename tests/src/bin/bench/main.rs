@@ -14,12 +14,18 @@ mod frame;
 mod growth;
 mod line;
 mod plan;
+mod plot;
 mod report;
 mod run;
 mod sample;
+mod saved;
 mod size;
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
@@ -31,9 +37,9 @@ use nix::{
 use serde_json::json;
 
 use crate::{
-    against::Saved,
     growth::Growth,
     report::{Grade, Row},
+    saved::Saved,
 };
 
 /// Measures the packet program in the kernel.
@@ -45,6 +51,12 @@ struct Args {
     /// Compare with a run that was saved in this file by --json
     #[arg(long)]
     against: Option<PathBuf>,
+    /// Write a picture (SVG) of what memory and cold caches cost to this file, too
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
+    /// Measure nothing: the picture is of the run that was saved in this file by --json
+    #[arg(long, value_name = "FILE", requires = "plot", conflicts_with_all = ["json", "against"])]
+    of: Option<PathBuf>,
     /// Runs of each line
     #[arg(long, default_value_t = 25)]
     rounds: u32,
@@ -58,6 +70,10 @@ struct Args {
 
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
+    if let (Some(path), Some(of)) = (&args.plot, &args.of) {
+        write(path, &plot::svg(&Saved::read(of)?)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let saved = args.against.as_deref().map(Saved::read).transpose()?;
     stay_on_one_cpu().context("cannot bind to a CPU")?;
     // Programs are attached here, which nobody else's packets should meet.
@@ -103,20 +119,27 @@ fn main() -> Result<ExitCode> {
     if let Some(saved) = saved {
         println!("\nratios, saved and now");
         for row in &rows {
-            println!("{:38} {}", row.what, saved.compare(row));
+            println!("{:38} {}", row.what, against::compare(&saved, row));
         }
     }
+    let growths: Vec<_> = growth.iter().map(Growth::json).collect();
+    let all: Vec<_> = rows.iter().map(Row::json).collect();
+    let figures = sizes.as_ref().map(|sizes| &sizes.json);
+    let all = json!({ "version": 1, "empty_ns": empty, "rows": all, "growth": growths, "sizes": figures });
     if let Some(path) = args.json {
-        let growth: Vec<_> = growth.iter().map(Growth::json).collect();
-        let rows: Vec<_> = rows.iter().map(Row::json).collect();
-        let sizes = sizes.as_ref().map(|sizes| &sizes.json);
-        let all = json!({ "version": 1, "empty_ns": empty, "rows": rows, "growth": growth, "sizes": sizes });
-        fs::write(&path, format!("{all:#}\n")).with_context(|| format!("cannot write {}", path.display()))?;
+        write(&path, &format!("{all:#}\n"))?;
+    }
+    if let Some(path) = args.plot {
+        write(&path, &plot::svg(&Saved::of(all)?)?)?;
     }
     let good = sizes.is_none_or(|sizes| sizes.good)
         && growth.iter().all(Growth::is_flat)
         && rows.iter().all(|row| row.grade != Some(Grade::Over));
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// Caches stay warm, and the packet program walks through one CPU's source ports.
