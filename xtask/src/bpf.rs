@@ -62,6 +62,8 @@ fn cargo(workspace: &Workspace, tools: &BpfTools, subcommand: &str) -> Command {
         .arg(workspace.target.join("bpf"))
         // `1`, not a crate's name: dependencies use unstable features too.
         .env("RUSTC_BOOTSTRAP", "1")
+        // The linker sees the whole program by itself.
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", &tools.linker)
         .env("CARGO_ENCODED_RUSTFLAGS", rustflags());
     cargo
