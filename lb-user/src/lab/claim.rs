@@ -49,9 +49,10 @@ impl Claim {
         directory(&self.id)
     }
 
-    /// Where the lab's daemon pins what it loads: on the machine's one BPF file system. Made by the daemon.
-    pub(super) fn pins(&self) -> PathBuf {
-        Path::new(PINS).join(&self.id)
+    /// Where the daemon of the namespace that plays `role` pins what it loads: on the machine's one BPF file system. Made by
+    /// the daemon.
+    pub(super) fn pins(&self, role: &str) -> PathBuf {
+        Path::new(PINS).join(&self.id).join(role)
     }
 }
 

@@ -25,6 +25,9 @@ pub struct Config {
     /// `[tunnel]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tunnel: Option<Tunnel>,
+    /// `[http]`, where it says something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http: Option<Page>,
     /// `[hash]`, where it says something.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hash: Option<Hash>,
@@ -67,6 +70,13 @@ pub struct Tunnel {
     pub gue_port: u16,
     /// Bytes of the largest outer packet.
     pub mtu: u16,
+}
+
+/// `[http]`.
+#[derive(Debug, Clone, Serialize)]
+pub struct Page {
+    /// Where figures are served.
+    pub listen: SocketAddr,
 }
 
 /// `[hash]`.
@@ -351,7 +361,16 @@ impl Config {
     #[must_use]
     pub fn new(service: Vec<Service>) -> Self {
         let interface = Interface { names: vec!["eth0".to_owned()], mode: "auto", claim: true };
-        Self { interface, nat: None, tunnel: None, hash: None, sessions: None, limits: None, service }
+        Self {
+            interface,
+            nat: None,
+            tunnel: None,
+            http: None,
+            hash: None,
+            sessions: None,
+            limits: None,
+            service,
+        }
     }
 }
 

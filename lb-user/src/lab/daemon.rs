@@ -1,4 +1,4 @@
-//! The real daemon as a child process in the balancer's namespace, and the real command line to ask it.
+//! The real daemon as a child process in the balancer's namespace or a backend's, and the real command line to ask it.
 
 use std::{
     ffi::OsString,
@@ -17,7 +17,7 @@ use nix::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{Lab, Netns, Status};
+use super::{Lab, Netns, Status, backend_name};
 
 /// How long the daemon may take to answer after its start, and to leave after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -39,8 +39,26 @@ impl Daemon {
     /// Starts `binary` with `config` (TOML) in `lab` and waits until it answers. The error of a daemon that does not
     /// carries what it said.
     pub fn start(binary: &Path, lab: &Lab, config: &str) -> Result<Self> {
-        let (arguments, directory, namespace) = (arguments(lab), lab.directory(), lab.balancer().clone());
-        write_configuration(lab, config)?;
+        Self::start_in(binary, lab.balancer(), lab.directory(), &lab.pins(), config)
+    }
+
+    /// The same on backend `index` of the lab, which is a node of its own then: with its own files, socket and pins.
+    pub fn start_on(binary: &Path, lab: &Lab, index: u8, config: &str) -> Result<Self> {
+        let name = backend_name(index);
+        let directory = lab.directory().join(&name);
+        fs::create_dir(&directory)?;
+        Self::start_in(binary, &lab.backends()[usize::from(index)], directory, &lab.claim.pins(&name), config)
+    }
+
+    fn start_in(
+        binary: &Path,
+        namespace: &Netns,
+        directory: PathBuf,
+        pins: &Path,
+        config: &str,
+    ) -> Result<Self> {
+        let (arguments, namespace) = (arguments_in(&directory, pins), namespace.clone());
+        fs::write(configuration_file(&directory), config)?;
         let process = spawn(binary, &arguments, &directory, &namespace)?;
         let mut daemon = Self { binary: binary.to_owned(), arguments, directory, namespace, process };
         daemon.wait_until_it_answers()?;
@@ -186,18 +204,21 @@ impl Drop for Daemon {
     }
 }
 
-/// What the daemon of `lab` is started with.
+/// What the balancer's daemon is started with.
 #[must_use]
 pub fn arguments(lab: &Lab) -> Vec<OsString> {
-    let directory = lab.directory();
+    arguments_in(&lab.directory(), &lab.pins())
+}
+
+fn arguments_in(directory: &Path, pins: &Path) -> Vec<OsString> {
     let mut arguments = vec!["--socket".into(), directory.join("limpet.sock").into(), "run".into()];
-    arguments.extend(["--config".into(), configuration_file(&directory).into()]);
-    arguments.extend(["--pins".into(), lab.pins().into(), "--detach-on-exit".into()]);
+    arguments.extend(["--config".into(), configuration_file(directory).into()]);
+    arguments.extend(["--pins".into(), pins.into(), "--detach-on-exit".into()]);
     arguments.extend(["--state".into(), directory.join("state").into()]);
     arguments
 }
 
-/// Puts `config` (TOML) where the daemon of `lab` reads it.
+/// Puts `config` (TOML) where the balancer's daemon reads it.
 pub fn write_configuration(lab: &Lab, config: &str) -> Result<()> {
     Ok(fs::write(configuration_file(&lab.directory()), config)?)
 }

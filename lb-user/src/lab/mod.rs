@@ -56,6 +56,9 @@ pub struct Size {
     pub backends: u8,
 }
 
+/// What the balancer's namespace, its port of the switch and its pins are called.
+const BALANCER: &str = "balancer";
+
 /// A running lab. Dropping it kills what runs in its namespaces and removes them; if the process dies first,
 /// the next lab made on this machine does.
 #[derive(Debug)]
@@ -86,7 +89,7 @@ impl Lab {
         // Lets a client use any address that is routed to it, without listing each.
         clients.set_sysctl("net/ipv6/ip_nonlocal_bind", "1")?;
         clients.set_sysctl("net/ipv4/ip_local_port_range", "1024 65535")?;
-        let balancer = join("balancer", &plan::balancers())?;
+        let balancer = join(BALANCER, &plan::balancers())?;
         let backends = (0..size.backends)
             .map(|index| {
                 let backend = join(&backend_name(index), &plan::backends(index))?;
@@ -96,7 +99,7 @@ impl Lab {
             })
             .collect::<Result<Vec<_>>>()?;
 
-        let pass = pass_on(&switch, "balancer")?;
+        let pass = pass_on(&switch, BALANCER)?;
         Ok(Self { switch, clients, balancer, backends, _pass: pass, second_pass: None, claim })
     }
 
@@ -153,10 +156,10 @@ impl Lab {
         self.claim.directory()
     }
 
-    /// Where its daemon pins maps and links, removed with the lab.
+    /// Where the balancer's daemon pins maps and links, removed with the lab.
     #[must_use]
     pub fn pins(&self) -> PathBuf {
-        self.claim.pins()
+        self.claim.pins(BALANCER)
     }
 
     /// Makes an empty namespace, which is removed with the lab.
