@@ -8,6 +8,7 @@ pub mod framing;
 pub mod introduced;
 pub mod keys;
 pub mod nginx;
+pub mod nodes;
 pub mod scene;
 pub mod socket;
 pub mod user;
