@@ -67,6 +67,7 @@ pub(in crate::http) struct Upstream {
     pub(in crate::http) digest: u64,
     /// Of its address and port: another server of the same name has another.
     pub(in crate::http) server: u32,
+    /// 0 while it gets nobody new.
     weight: AtomicU32,
     /// Requests and upgraded connections that are open.
     pub(in crate::http) open: AtomicU32,
@@ -109,7 +110,8 @@ impl Served {
             let upstream = known.unwrap_or_else(|| {
                 Arc::new(Upstream::new(installed.id, backend, service.persistence.group.is_some()))
             });
-            upstream.weight.store(backend.weight, Relaxed);
+            let is_up = installed.health == Health::Up;
+            upstream.weight.store(if is_up { backend.weight } else { 0 }, Relaxed);
             upstream.cut(matches!(installed.health, Health::Disabled | Health::Absent));
             upstreams.insert(installed.id, upstream);
         }
@@ -176,9 +178,11 @@ impl Served {
         Some(load)
     }
 
-    /// So many open requests are `percent` of the share of a backend of this weight, counting the one that is to come.
+    /// So many open requests are `percent` of the share of a backend of this weight among those that are up, counting the one
+    /// that is to come.
     fn limit(&self, percent: u32, weight: u32) -> u32 {
-        let sum = |of: fn(&Upstream) -> u32| self.upstreams.values().map(|it| u64::from(of(it))).sum::<u64>();
+        let up = || self.upstreams.values().filter(|it| it.weight.load(Relaxed) > 0);
+        let sum = |of: fn(&Upstream) -> u32| up().map(|it| u64::from(of(it))).sum::<u64>();
         let open = sum(|it| it.open.load(Relaxed)) + 1;
         let weights = sum(|it| it.weight.load(Relaxed)).max(1);
         let limit = (open * u64::from(weight) * u64::from(percent)).div_ceil(weights * 100);
