@@ -94,6 +94,8 @@ pub struct Backend {
     pub share: f64,
     /// Live sessions.
     pub sessions: u64,
+    /// Live connections; of a service of HTTP open requests.
+    pub flows: u64,
     /// Packets sent to it.
     pub packets: u64,
 }
