@@ -42,15 +42,8 @@ async fn stay(site: &Nodes, users: &mut [User], homes: &[String], when: &str) {
     }
 }
 
-/// A WebSocket of a user, and who is at its end.
-async fn open(site: &Nodes, user: &User) -> (Socket, String) {
-    let opened = Socket::open(user.address(), direct(BY_COOKIE), user.cookies());
-    let opened = async {
-        let (mut socket, _) = opened.await?;
-        let server = socket.server().await?;
-        anyhow::Ok((socket, server))
-    };
-    site.front.clients.spawn(opened).await.unwrap().unwrap()
+async fn open(site: &Nodes, user: &mut User) -> (Socket, String) {
+    Socket::open(user, &site.front.clients, direct(BY_COOKIE)).await
 }
 
 #[tokio::test]
@@ -133,7 +126,7 @@ async fn bereaved_users_get_one_server_by_every_node(site: &mut Nodes, users: &[
 async fn users_of_a_node_go_on_by_another(site: &mut Nodes, users: &mut [User], homes: &[String]) {
     // A drain at the node in front leaves open connections where they are.
     site.only_by(0);
-    let (mut socket, server) = open(site, &users[0]).await;
+    let (mut socket, server) = open(site, &mut users[0]).await;
     assert_eq!(server, homes[0]);
     site.only_by(1);
     stay(site, users, homes, "while a node drains").await;
@@ -146,5 +139,5 @@ async fn users_of_a_node_go_on_by_another(site: &mut Nodes, users: &mut [User], 
     assert!(matches!(end, Ok(Err(_))), "{end:?}");
     site.until(0, "down").await;
     stay(site, users, homes, "with a node down").await;
-    assert_eq!(open(site, &users[0]).await.1, server, "it comes back by the other node");
+    assert_eq!(open(site, &mut users[0]).await.1, server, "it comes back by the other node");
 }

@@ -9,8 +9,11 @@ use limpet_tests::{
     http::{
         Answer, Scene, User,
         scene::{shop_by, target},
+        socket::Socket,
+        user::ask,
     },
 };
+use tokio::time::timeout;
 
 const USERS: u32 = 40;
 const VICTIM: u8 = 1;
@@ -144,6 +147,40 @@ async fn held_users_move_when_the_time_is_over() {
     let moved = parties.servers().await;
     assert!(!moved.contains(&backend_name(VICTIM)) && !moved.contains(&"503".to_owned()), "{moved:?}");
     parties.scene.revive(VICTIM).await;
+    assert_eq!(parties.servers().await, moved, "for good");
+}
+
+#[tokio::test]
+async fn a_drain_ends_at_its_deadline() {
+    let mut parties = Parties::new(policy("repin")).await;
+    let Parties { scene, others, homes, bereaved } = &mut parties;
+    let clients = &scene.bed.clients;
+    let (mut leaves, server) = Socket::open(&mut bereaved[0], clients, target()).await;
+    assert_eq!(server, backend_name(VICTIM));
+    let (mut stays, other) = Socket::open(&mut others[0], clients, target()).await;
+    assert_eq!(other, homes[0]);
+    // An answer that takes longer than the drain.
+    let slow = bereaved[1].request(target(), "/slow");
+    let slow = clients.spawn(ask(bereaved[1].address(), target(), slow));
+
+    scene.order_with("drain", VICTIM, &["--deadline", "2s"]);
+    assert_eq!(leaves.server().await.unwrap(), server, "it is there until then");
+    let servers = parties.servers().await;
+    parties.all_at_home(&servers);
+    parties.others_stay().await;
+
+    let end = timeout(PATIENCE, leaves.next()).await;
+    assert!(matches!(end, Ok(Err(_))), "{end:?}");
+    parties.scene.until(VICTIM, "disabled").await;
+    let answers = parties.asks().await;
+    let moved = parties.all_moved(&answers);
+    assert_eq!(parties.servers().await, moved);
+    parties.others_stay().await;
+    assert_eq!(stays.server().await.unwrap(), other);
+    // Who had asked before is answered.
+    let slow = timeout(PATIENCE, slow).await.unwrap().unwrap().unwrap();
+    assert_eq!((slow.status.as_u16(), slow.server()), (200, server));
+    parties.scene.order("enable", VICTIM);
     assert_eq!(parties.servers().await, moved, "for good");
 }
 

@@ -20,25 +20,7 @@ const USERS: u32 = 30;
 type Pair = (User, Socket, String);
 
 async fn open(scene: &Scene, user: &mut User) -> (Socket, String) {
-    let opened = Socket::open(user.address(), target(), user.cookies());
-    scene
-        .bed
-        .clients
-        .spawn(async {
-            let (mut socket, set) = opened.await?;
-            let server = socket.server().await?;
-            anyhow::Ok((socket, server, set))
-        })
-        .await
-        .unwrap()
-        .map(|(socket, server, set)| {
-            for field in set {
-                let (name, value) = field.split(';').next().unwrap().split_once('=').unwrap();
-                user.jar.insert(name.to_owned(), value.to_owned());
-            }
-            (socket, server)
-        })
-        .unwrap()
+    Socket::open(user, &scene.bed.clients, target()).await
 }
 
 async fn all_live(pairs: &mut [Pair], when: &str) {

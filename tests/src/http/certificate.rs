@@ -13,8 +13,10 @@ use hyper::{Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use lb_user::lab::{client::connect, config};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
+use tokio::net::TcpStream;
 use tokio_rustls::{
     TlsConnector,
+    client::TlsStream,
     rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName},
 };
 
@@ -64,6 +66,17 @@ impl Authority {
     }
 }
 
+/// A connection by TLS to the server of this name, whose certificate the authority has signed.
+pub async fn connect_to(
+    source: IpAddr,
+    target: SocketAddr,
+    name: &str,
+    config: Arc<ClientConfig>,
+) -> Result<TlsStream<TcpStream>> {
+    let stream = connect(source, target).await?;
+    Ok(TlsConnector::from(config).connect(ServerName::try_from(name.to_owned())?, stream).await?)
+}
+
 /// A connection by TLS that stays open.
 pub struct Secure {
     sender: http1::SendRequest<Empty<Bytes>>,
@@ -78,8 +91,7 @@ impl Secure {
         name: String,
         config: Arc<ClientConfig>,
     ) -> Result<Self> {
-        let stream = connect(source, target).await?;
-        let stream = TlsConnector::from(config).connect(ServerName::try_from(name.clone())?, stream).await?;
+        let stream = connect_to(source, target, &name, config).await?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         Ok(Self { sender, name })

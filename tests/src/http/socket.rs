@@ -1,29 +1,48 @@
 //! A real WebSocket.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result, bail};
 use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::header::{COOKIE, HeaderValue};
-use lb_user::lab::client::connect;
-use tokio::net::TcpStream;
+use lb_user::lab::client::{Tasks, connect};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{Bytes, Message, client::IntoClientRequest as _},
 };
 
+use super::User;
+
+/// What it goes by.
+pub trait Way: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Way for T {}
+
 /// One that is open.
-pub struct Socket(WebSocketStream<TcpStream>);
+pub struct Socket(WebSocketStream<Box<dyn Way>>);
 
 impl Socket {
-    /// Opens `/ws` with these cookies; returns what the answer set besides.
-    pub async fn open(
-        source: IpAddr,
-        target: SocketAddr,
+    /// A user opens one from where the user is; returns it, and who is at its other end.
+    pub async fn open(user: &mut User, clients: &Tasks, target: SocketAddr) -> (Self, String) {
+        let (source, cookies) = (user.address(), user.cookies());
+        let opened = async move {
+            let stream = connect(source, target).await?;
+            Self::over(Box::new(stream), &target.to_string(), cookies).await
+        };
+        let (mut socket, set) = clients.spawn(opened).await.expect("no panic").expect("it opens");
+        user.keep_all(&set);
+        let server = socket.server().await.expect("it answers");
+        (socket, server)
+    }
+
+    /// Opens `/ws` of a host with these cookies; returns what the answer set besides.
+    pub async fn over(
+        stream: Box<dyn Way>,
+        host: &str,
         cookies: Option<String>,
     ) -> Result<(Self, Vec<String>)> {
-        let stream = connect(source, target).await?;
-        let mut request = format!("ws://{target}/ws").into_client_request()?;
+        let mut request = format!("ws://{host}/ws").into_client_request()?;
         if let Some(cookies) = cookies {
             request.headers_mut().insert(COOKIE, HeaderValue::from_str(&cookies)?);
         }

@@ -144,7 +144,12 @@ impl User {
 
     /// Remembers what an answer sets.
     pub fn keep(&mut self, answer: &Answer) {
-        for field in answer.set_cookies() {
+        self.keep_all(&answer.set_cookies());
+    }
+
+    /// Remembers these values of `Set-Cookie`.
+    pub fn keep_all(&mut self, fields: &[String]) {
+        for field in fields {
             let pair = field.split(';').next().unwrap_or_default();
             if let Some((name, value)) = pair.split_once('=') {
                 self.jar.insert(name.to_owned(), value.to_owned());
