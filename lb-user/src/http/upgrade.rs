@@ -72,6 +72,8 @@ async fn copy(
             return to.shutdown().await;
         }
         to.write_all(&buffer[..read]).await?;
+        // TLS keeps what the socket does not take at once, and hands it on when it is asked next.
+        to.flush().await?;
         count.fetch_add(read as u64, Relaxed);
         last.set(Instant::now());
     }
