@@ -33,7 +33,8 @@ impl Claim {
         fs::create_dir_all(LABS).with_context(|| format!("cannot make {LABS} (a lab needs root)"))?;
         sweep()?;
         let id = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        fs::create_dir(directory(&id))?;
+        // With the parent, which the last of those remains took along.
+        fs::create_dir_all(directory(&id))?;
         let lock = File::create(directory(&id).join("lock"))?;
         lock.lock()?;
         Ok(Self { id, _lock: lock })
