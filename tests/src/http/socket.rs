@@ -1,12 +1,15 @@
 //! A real WebSocket.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::header::{COOKIE, HeaderValue};
 use lb_user::lab::client::{Tasks, connect};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::sleep,
+};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{Bytes, Message, client::IntoClientRequest as _},
@@ -67,7 +70,13 @@ impl Socket {
 
     /// Sends bytes and has them back.
     pub async fn echo(&mut self, bytes: Bytes) -> Result<Bytes> {
+        self.late_echo(bytes, Duration::ZERO).await
+    }
+
+    /// The same, looking at what comes back only after a while.
+    pub async fn late_echo(&mut self, bytes: Bytes, after: Duration) -> Result<Bytes> {
         self.0.send(Message::Binary(bytes)).await?;
+        sleep(after).await;
         match self.next().await? {
             Message::Binary(bytes) => Ok(bytes),
             other => bail!("{other:?}"),
