@@ -63,19 +63,24 @@ async fn nodes_know_everybody_and_nothing_of_each_other() {
     users_of_a_node_go_on_by_another(&mut site, &mut users, &homes).await;
 }
 
-/// Known by a field: a node that has never heard of them sends them where the other does.
+/// Known by a field, or by their address: a node that has never heard of them sends them where the other does.
 async fn nodes_send_strangers_to_one_server(site: &Nodes) {
     let mut users = User::many(USERS);
     for (number, user) in users.iter_mut().enumerate() {
         user.fields = vec![("x-user", format!("user {number}"))];
     }
-    let mut homes = Vec::new();
+    let (mut named, mut placed) = (Vec::new(), Vec::new());
     for node in 0..NODES {
         site.only_by(node);
-        homes.push(servers(&all(site, &mut users, direct(BY_HEADER), "/").await));
+        named.push(servers(&all(site, &mut users, direct(BY_HEADER), "/").await));
+        // Without a cookie, from where they were before.
+        let again = &mut User::many(USERS);
+        placed.push(servers(&all(site, again, direct(BY_COOKIE), "/").await));
     }
-    spread(&homes[0]);
-    assert_eq!(homes[0], homes[1]);
+    for homes in [named, placed] {
+        spread(&homes[0]);
+        assert_eq!(homes[0], homes[1]);
+    }
     site.by_all();
 }
 
