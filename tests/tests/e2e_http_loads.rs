@@ -70,8 +70,8 @@ async fn open_requests_are_a_load() {
     nearly_all(strangers(&scene, bounded, STRANGERS).await, 2);
     let open_too = burden(&scene, least).await;
     // By hash each would get a third. Both candidates of a stranger are the first backend for one in nine.
-    let [most, _, none] = strangers(&scene, least, 150).await;
-    assert!(most < 35 && none > 65, "{most} where most are open, {none} where none are");
+    let shares = strangers(&scene, least, 150).await;
+    assert!(shares[0] < 33, "{shares:?}");
 
     // Of those that are left, the half: 15.
     scene.kill(2).await;

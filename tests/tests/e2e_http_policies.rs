@@ -163,7 +163,7 @@ async fn a_drain_ends_at_its_deadline() {
     let slow = bereaved[1].request(target(), "/slow");
     let slow = clients.spawn(ask(bereaved[1].address(), target(), slow));
 
-    scene.order_with("drain", VICTIM, &["--deadline", "2s"]);
+    scene.order_with("drain", VICTIM, &["--deadline", "3s"]);
     assert_eq!(leaves.server().await.unwrap(), server, "it is there until then");
     let servers = parties.servers().await;
     parties.all_at_home(&servers);
