@@ -1,19 +1,22 @@
 //! What becomes of users with a cookie whose server is down, drains or is out of service, by the policies of the service.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use futures_util::future::join_all;
 use lb_user::lab::{backend_name, config::Persistence};
 use limpet_tests::{
-    bed::PATIENCE,
+    bed::{PATIENCE, binary},
     http::{
         Answer, Scene, User,
-        scene::{shop_by, target},
+        scene::{SHOP, shop_by, target},
         socket::Socket,
         user::ask,
     },
 };
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 const USERS: u32 = 40;
 const VICTIM: u8 = 1;
@@ -214,4 +217,35 @@ async fn orders_to_a_server() {
         assert_eq!(answer.server() != *home, *home == backend_name(VICTIM), "{home}: {answer:?}");
     }
     assert!(before.contains(&backend_name(VICTIM)), "{before:?}");
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_those_whom_nobody_can_count() {
+    const IDLE: Duration = Duration::from_secs(2);
+    let short = Persistence { idle_timeout: Some("2s"), ..Persistence::by("cookie") };
+    let mut parties = Parties::new(short).await;
+    let victim = format!("{SHOP}/{}", backend_name(VICTIM));
+    let mut waiting = Command::new(binary());
+    waiting
+        .arg("--socket")
+        .arg(parties.scene.bed.daemon.socket())
+        .args(["backend", "drain", &victim, "--wait"]);
+    let mut waiting = waiting.stdout(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    while begun.elapsed() < 2 * IDLE {
+        let servers = parties.servers().await;
+        parties.all_at_home(&servers);
+        assert!(waiting.try_wait().unwrap().is_none(), "they come back");
+        sleep(IDLE / 4).await;
+    }
+    let last = Instant::now();
+    while waiting.try_wait().unwrap().is_none() {
+        assert!(last.elapsed() < PATIENCE, "nobody comes any more");
+        sleep(Duration::from_millis(50)).await;
+    }
+    let output = waiting.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.contains("and whoever has a cookie left on"), "{said}");
+    let answers = parties.asks().await;
+    parties.all_moved(&answers);
 }

@@ -10,7 +10,7 @@ use std::{
 
 use super::ask::ask;
 use crate::{
-    api::{Backend, BackendAction, BackendOrder, BackendState, CallError, Client, Refusal},
+    api::{Backend, BackendAction, BackendOrder, BackendState, CallError, Client, Drain, Refusal},
     cli::{AddArgs, BackendArgs, BackendCommand, ChangeArgs, DrainArgs, Target, WeightArgs},
     view,
 };
@@ -67,9 +67,10 @@ pub fn run(socket: &Path, args: &BackendArgs) -> anyhow::Result<ExitCode> {
     Ok(if is_empty || done != ExitCode::SUCCESS { done } else { ExitCode::from(SOME_LEFT) })
 }
 
-/// Nobody is left, and nobody was cut off.
+/// Nobody is left, as far as can be known, and nobody was cut off.
 fn is_over(backend: &Backend) -> bool {
-    backend.drain.is_some_and(|drain| drain.cut.is_none() && (drain.sessions, drain.flows) == (0, 0))
+    let is_empty = |drain: Drain| (drain.sessions, drain.flows, drain.unseen_s) == (0, 0, 0);
+    backend.drain.is_some_and(|drain| drain.cut.is_none() && is_empty(drain))
 }
 
 /// Prints a line whenever something changed, until nobody is left on the backend or it is not to be drained any more;
@@ -85,7 +86,7 @@ async fn watch(client: &Client, target: &Target) -> Result<Backend, CallError> {
         if is_over(&found) {
             return Ok(found);
         }
-        let seen = (drain.sessions, drain.flows, mem::discriminant(&drain.forecast));
+        let seen = (drain.sessions, drain.flows, drain.unseen_s > 0, mem::discriminant(&drain.forecast));
         if last.replace(seen) != Some(seen) {
             // Whoever looks no longer is no reason to stop waiting.
             let _gone = view::draining(&found, &mut io::stdout()).and_then(|()| io::stdout().flush());

@@ -19,7 +19,8 @@ use crate::{
     dataplane::{LIVE_TICKS, Sessions},
     forecast::{Count, Outlook, Watch},
     health::BackendKey,
-    model::PersistBy,
+    http::Load,
+    model::{OnDrain, PersistBy},
     plan,
     runtime::Admin,
 };
@@ -37,6 +38,16 @@ pub(super) struct Drains {
 struct Terms {
     idle_ticks: u32,
     lifetime_ticks: u32,
+    /// They are in cookies and stay, and nobody can count them.
+    in_cookies: bool,
+}
+
+impl Terms {
+    /// When sessions that nobody can count have ended, if they are used for the last time now.
+    fn unseen_until(self) -> Option<Instant> {
+        let idle = Duration::from_secs_f64(Tick::seconds(self.idle_ticks));
+        self.in_cookies.then(|| Instant::now() + idle)
+    }
 }
 
 /// A backend that gets nobody new.
@@ -58,6 +69,9 @@ struct Drain {
     lifetime_left: u32,
     moved: u64,
     cut: Option<Cut>,
+    /// Requests that the backend has had, and when nobody comes any more whose session is in a cookie, if there are such.
+    requests: u64,
+    unseen_until: Option<Instant>,
 }
 
 impl Drain {
@@ -75,7 +89,26 @@ impl Drain {
             lifetime_left: u32::MAX,
             moved: 0,
             cut: None,
+            requests: 0,
+            unseen_until: terms.unseen_until(),
         }
+    }
+
+    /// Notes how many requests the backend has had: who made the last one may be back until the idle timeout has passed.
+    fn note_requests(&mut self, requests: u64) {
+        if self.requests != requests {
+            self.requests = requests;
+            self.unseen_until = self.terms.unseen_until();
+        }
+    }
+
+    /// For how long clients may still come whom nobody can count.
+    fn unseen(&self) -> Duration {
+        self.unseen_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    }
+
+    fn is_over(&self) -> bool {
+        self.left() == [0, 0] && self.unseen().is_zero()
     }
 
     fn left(&self) -> [u64; 2] {
@@ -102,7 +135,8 @@ impl Drain {
             let silent = sessions.later(f64::from(LIVE_TICKS) - f64::from(self.terms.idle_ticks));
             flows = flows.before(silent);
         }
-        sessions.and(flows)
+        let unseen = self.unseen().as_secs_f64() / Tick::seconds(1);
+        sessions.and(flows).and(Outlook::Empty { earliest: unseen, likely: unseen, latest: unseen })
     }
 
     fn report(&self) -> api::Drain {
@@ -115,6 +149,7 @@ impl Drain {
             flows_before,
             sessions,
             flows,
+            unseen_s: self.unseen().as_secs_f64().ceil() as u64,
             moved: self.moved,
             forecast: in_seconds(self.outlook()),
             sessions_forecast: in_seconds(self.sessions_outlook()),
@@ -280,7 +315,9 @@ impl Core {
         let has_sessions =
             matches!(service.persistence.by, PersistBy::ClientIp { .. } | PersistBy::Request(_));
         let idle_ticks = if has_sessions { idle_ticks } else { LIVE_TICKS };
-        Some(Terms { idle_ticks, lifetime_ticks })
+        let in_cookies = service.persistence.on_drain == OnDrain::Keep
+            && matches!(&service.persistence.by, PersistBy::Request(request) if request.is_in_cookies());
+        Some(Terms { idle_ticks, lifetime_ticks, in_cookies })
     }
 
     fn take_counts(&mut self, Census { now, mut counts }: Census) {
@@ -295,18 +332,18 @@ impl Core {
             let counting = counts.remove(&drain.id).filter(|counting| counting.began == drain.began);
             let Some(counting) = counting else { continue };
             let Counting { terms, sessions, mut flows, youngest, .. } = counting;
-            let open = http.load(&key.service, &key.backend).unwrap_or_default().open;
+            let Load { open, requests, .. } = http.load(&key.service, &key.backend).unwrap_or_default();
+            drain.note_requests(requests);
             (0..open).for_each(|_| flows.add(now));
             let is_first = drain.sessions.is_new();
             drain.sessions.take(sessions);
             drain.flows.take(flows);
             drain.lifetime_left =
                 youngest.map_or(0, |youngest| terms.lifetime_ticks.saturating_sub(now.since(youngest)));
-            let left = drain.left();
             if is_first {
-                drain.before = left;
+                drain.before = drain.left();
             }
-            if left == [0, 0] && drain.ended.is_none() {
+            if drain.is_over() && drain.ended.is_none() {
                 drain.ended = Some(Instant::now());
                 info!("service {}: nobody is left on backend {}", key.service, key.backend);
             }

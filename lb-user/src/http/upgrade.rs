@@ -19,8 +19,9 @@ use tokio::{
 
 use super::{open::Open, worker::Guest};
 
-/// Bytes that are on their way in one direction at most.
+/// Bytes that are on their way in one direction: as many as a silent connection may hold, and one that has much to say.
 const BUFFER: usize = 16 * 1024;
+const LARGE_BUFFER: usize = 64 * 1024;
 
 /// Carries what both sides say, until that ends.
 pub(super) async fn carry(
@@ -76,5 +77,8 @@ async fn copy(
         to.flush().await?;
         count.fetch_add(read as u64, Relaxed);
         last.set(Instant::now());
+        if read == buffer.len() {
+            buffer.resize(LARGE_BUFFER, 0);
+        }
     }
 }

@@ -128,6 +128,11 @@ pub struct Request {
 }
 
 impl Request {
+    /// Are there clients whose sessions are in their cookies, and nowhere else?
+    pub fn is_in_cookies(&self) -> bool {
+        self.methods.iter().any(|method| matches!(method, Method::Insert(_) | Method::Prefix { .. }))
+    }
+
     /// Are there clients who are known by their addresses?
     pub fn knows_addresses(&self) -> bool {
         self.methods.contains(&Method::ClientIp)

@@ -24,7 +24,8 @@ pub fn draining(backend: &Backend, out: &mut impl Write) -> io::Result<()> {
     let Some(drain) = &backend.drain else { return Ok(()) };
     let deadline = backend.runtime.and_then(|change| change.deadline_left_s);
     let left = left(drain.sessions, drain.flows);
-    writeln!(out, "{left} left on {}; {}", backend.name, forecast(&drain.forecast, deadline))
+    let unseen = if drain.unseen_s > 0 { ", and whoever has a cookie" } else { "" };
+    writeln!(out, "{left}{unseen} left on {}; {}", backend.name, forecast(&drain.forecast, deadline))
 }
 
 /// When nobody will be left, and by when in any case.

@@ -98,7 +98,6 @@ pub(super) fn home(served: &Served, claims: &Claims) -> BackendId {
 
 /// What a new session's cookie says.
 pub(super) fn begin(served: &Served, id: BackendId, now: u64) -> Option<Claims> {
-    let has_cookie = |method: &Method| matches!(method, Method::Insert(_) | Method::Prefix { .. });
-    let upstream = served.upstreams.get(&id).filter(|_| served.request.methods.iter().any(has_cookie))?;
+    let upstream = served.upstreams.get(&id).filter(|_| served.request.is_in_cookies())?;
     Some(Claims { backend: upstream.digest, server: upstream.server, issued: now, used: now })
 }
