@@ -75,7 +75,8 @@ pub(super) async fn serve(
     let mut origin =
         Origin { client: plain(peer), called: plain(called), port: called.port(), connection: 0 };
     if served.http.accept_proxy {
-        match timeout(timeouts.header, introduced(&mut stream)).await {
+        // What few connections need is on the heap, so that it is not kept for all: here, and where there is TLS.
+        match timeout(timeouts.header, Box::pin(introduced(&mut stream))).await {
             Ok(Ok(Some(told))) if served.http.believes(origin.client.ip()) => {
                 (origin.client, origin.called) = (plain(told.source), plain(told.destination));
             }
@@ -93,13 +94,14 @@ pub(super) async fn serve(
     match site.tls() {
         None => talk(Rc::clone(&worker), site, stream, origin, (phase, None)).await,
         Some(config) => {
-            let stream = match timeout(timeouts.header, TlsAcceptor::from(config).accept(stream)).await {
+            let accepted = Box::pin(TlsAcceptor::from(config).accept(stream));
+            let stream = match timeout(timeouts.header, accepted).await {
                 Ok(Ok(stream)) => stream,
                 Ok(Err(error)) => return debug!("{peer}: no TLS: {error}"),
                 Err(_) => return,
             };
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            talk(Rc::clone(&worker), site, stream, origin, (phase, Some(is_http2))).await;
+            Box::pin(talk(Rc::clone(&worker), site, stream, origin, (phase, Some(is_http2)))).await;
         }
     }
     worker.pool.forget(origin.connection);
@@ -147,7 +149,8 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
             if request.version() == Version::HTTP_2 {
                 client.activity.multiplexed();
             }
-            async move { Ok::<_, Infallible>(client.answer(&served, request).await) }
+            // hyper keeps room for this as long as the connection lives: 4 kB for who has no request.
+            Box::pin(async move { Ok::<_, Infallible>(client.answer(&served, request).await) })
         }
     });
     let served = site.served();
