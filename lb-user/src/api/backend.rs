@@ -60,8 +60,8 @@ pub struct Drain {
     pub sessions: u64,
     /// Live connections that are left.
     pub flows: u64,
-    /// Seconds for which clients may still come whose sessions nobody can count, as they are in cookies: until the idle
-    /// timeout has passed since the last request. 0 where there are none.
+    /// Seconds for which clients may still come whose sessions nobody can count, as they are in cookies: from the last
+    /// request on for the idle timeout, or for the lifetime where no idle timeout holds. 0 where there are none.
     #[serde(default)]
     pub unseen_s: u64,
     /// Sessions that were given to other backends.

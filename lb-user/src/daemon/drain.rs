@@ -20,7 +20,7 @@ use crate::{
     forecast::{Count, Outlook, Watch},
     health::BackendKey,
     http::Load,
-    model::{OnDrain, PersistBy},
+    model::{OnDrain, PersistBy, http::Method},
     plan,
     runtime::Admin,
 };
@@ -33,20 +33,23 @@ pub(super) struct Drains {
     next: Option<Instant>,
 }
 
+/// Ticks of what no timeout ends.
+const FOR_EVER: u32 = u32::MAX;
+
 /// What of a service says when its sessions end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Terms {
     idle_ticks: u32,
     lifetime_ticks: u32,
-    /// They are in cookies and stay, and nobody can count them.
-    in_cookies: bool,
+    /// How long one lasts after its last use that is in a cookie and stays: nobody can count those.
+    unseen_ticks: Option<u32>,
 }
 
 impl Terms {
     /// When sessions that nobody can count have ended, if they are used for the last time now.
     fn unseen_until(self) -> Option<Instant> {
-        let idle = Duration::from_secs_f64(Tick::seconds(self.idle_ticks));
-        self.in_cookies.then(|| Instant::now() + idle)
+        let ticks = self.unseen_ticks?;
+        Some(Instant::now() + Duration::from_secs_f64(Tick::seconds(ticks)))
     }
 }
 
@@ -94,7 +97,7 @@ impl Drain {
         }
     }
 
-    /// Notes how many requests the backend has had: who made the last one may be back until the idle timeout has passed.
+    /// Notes how many requests the backend has had: who made the last one may be back.
     fn note_requests(&mut self, requests: u64) {
         if self.requests != requests {
             self.requests = requests;
@@ -136,12 +139,17 @@ impl Drain {
             flows = flows.before(silent);
         }
         let unseen = self.unseen().as_secs_f64() / Tick::seconds(1);
-        sessions.and(flows).and(Outlook::Empty { earliest: unseen, likely: unseen, latest: unseen })
+        sessions.and(flows).and(match self.terms.unseen_ticks {
+            Some(FOR_EVER) => Outlook::Endless,
+            _ => Outlook::Empty { earliest: unseen, likely: unseen, latest: unseen },
+        })
     }
 
     fn report(&self) -> api::Drain {
         let [sessions, flows] = self.left();
         let [sessions_before, flows_before] = self.before;
+        // Who has come since the last count is known with the next.
+        let least = u64::from(self.unseen_until.is_some() && self.ended.is_none());
         let elapsed = self.ended.unwrap_or_else(Instant::now).saturating_duration_since(self.began);
         api::Drain {
             elapsed_s: elapsed.as_secs_f64().round() as u64,
@@ -149,7 +157,7 @@ impl Drain {
             flows_before,
             sessions,
             flows,
-            unseen_s: self.unseen().as_secs_f64().ceil() as u64,
+            unseen_s: (self.unseen().as_secs_f64().ceil() as u64).max(least),
             moved: self.moved,
             forecast: in_seconds(self.outlook()),
             sessions_forecast: in_seconds(self.sessions_outlook()),
@@ -315,9 +323,18 @@ impl Core {
         let has_sessions =
             matches!(service.persistence.by, PersistBy::ClientIp { .. } | PersistBy::Request(_));
         let idle_ticks = if has_sessions { idle_ticks } else { LIVE_TICKS };
-        let in_cookies = service.persistence.on_drain == OnDrain::Keep
-            && matches!(&service.persistence.by, PersistBy::Request(request) if request.is_in_cookies());
-        Some(Terms { idle_ticks, lifetime_ticks, in_cookies })
+        let lasts = |method: &Method| match method {
+            Method::Insert(_) => Some(idle_ticks),
+            Method::Prefix { .. } => Some(if lifetime_ticks == 0 { FOR_EVER } else { lifetime_ticks }),
+            _ => None,
+        };
+        let unseen_ticks = match &service.persistence.by {
+            PersistBy::Request(request) if service.persistence.on_drain == OnDrain::Keep => {
+                request.methods.iter().find_map(lasts)
+            }
+            _ => None,
+        };
+        Some(Terms { idle_ticks, lifetime_ticks, unseen_ticks })
     }
 
     fn take_counts(&mut self, Census { now, mut counts }: Census) {
