@@ -148,6 +148,8 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
             _ = interrupt.recv() => break None,
         }
     };
+    // Whoever has asked meanwhile is told that nobody answers, and does not wait for requests to end.
+    drop(inbox);
     if let Some(next) = next {
         // The control socket after all else: by that the next daemon knows that the maps are its own.
         let requests = core.leave_to_the_next().await;

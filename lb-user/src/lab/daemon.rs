@@ -98,12 +98,16 @@ impl Daemon {
 
     fn wait_until_it_has_taken_over(&mut self) -> Result<()> {
         let start = Instant::now();
-        while self.status().ok().is_none_or(|status| status.pid != self.pid()) {
+        loop {
+            let answer = self.status().map(|status| status.pid);
+            if answer.as_ref().is_ok_and(|&pid| pid == self.pid()) {
+                return Ok(());
+            }
             ensure!(self.process.try_wait()?.is_none(), "the next daemon ended:\n{}", self.log());
-            ensure!(start.elapsed() < PATIENCE, "the next daemon does not take over:\n{}", self.log());
+            let log = || self.log();
+            ensure!(start.elapsed() < PATIENCE, "the next daemon does not take over: {answer:?}\n{}", log());
             thread::sleep(POLL);
         }
-        Ok(())
     }
 
     /// Replaces the configuration file and sends SIGHUP. Returns at once.
