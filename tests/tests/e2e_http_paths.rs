@@ -12,6 +12,7 @@ use http_body_util::Full;
 use hyper::{Request, body::Bytes};
 use lb_user::lab::{
     Family,
+    client::connect,
     config::{Backend, By, Health, Http, Persistence, Service},
     plan,
 };
@@ -26,7 +27,10 @@ use limpet_tests::{
         user::{all_ask, ask},
     },
 };
-use tokio::time::timeout;
+use tokio::{
+    io::AsyncWriteExt as _,
+    time::{sleep, timeout},
+};
 use tokio_rustls::rustls::ClientConfig;
 
 const USERS: u32 = 30;
@@ -88,6 +92,7 @@ async fn requests_by_all_ways() {
     users_of_ipv6(&scene).await;
     proxies_of_ipv6(&scene).await;
     backends_of_http2(&scene).await;
+    slow_readers_share_a_connection(&scene).await;
     a_backend_that_speaks_nothing_else(&scene, &nginx).await;
     sockets_by_tls(&scene, authority.client().unwrap()).await;
 }
@@ -144,6 +149,28 @@ async fn proxies_of_ipv6(scene: &Scene) {
         homes.insert(first.server());
     }
     assert_eq!(homes.len(), 3, "{homes:?}");
+}
+
+/// Clients who read nothing of what comes by a connection that others use as well.
+async fn slow_readers_share_a_connection(scene: &Scene) {
+    let clients = &scene.bed.clients;
+    let mut slow = Vec::new();
+    for number in 0..24 {
+        let mut stream =
+            clients.spawn(connect(plan::client(Family::V4, 0), at(HTTP2))).await.unwrap().unwrap();
+        let request = format!("GET /bytes/{} HTTP/1.1\r\nhost: shop\r\nx-number: {number}\r\n\r\n", 16 << 20);
+        stream.write_all(request.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    // Their answers have begun, and fill whatever there is to fill.
+    for stream in &slow {
+        timeout(PATIENCE, stream.readable()).await.unwrap().unwrap();
+    }
+    sleep(Duration::from_millis(500)).await;
+    let mut users = User::many(USERS);
+    let answers = all_ask(&mut users, clients, at(HTTP2), "/bytes/1000000");
+    let answers = timeout(PATIENCE, answers).await.expect("nobody waits for them");
+    assert!(answers.iter().all(|answer| answer.body.len() == 1_000_000));
 }
 
 /// Requests share connections.

@@ -4,6 +4,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     rc::Rc,
+    time::Duration,
 };
 
 use http::{Request, Response};
@@ -127,8 +128,15 @@ impl Forwarder<'_> {
             }
         }
         let (stream, request) = self.connect(request).await?;
+        let max_header = self.served.http.max_header.max(BUFFER);
         let (mut sender, connection) = http2::Builder::new(Local)
             .timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM)
+            .initial_connection_window_size(STREAMS * STREAM)
+            .max_header_list_size(u32::try_from(max_header).unwrap_or(u32::MAX))
+            .keep_alive_interval(QUIET)
+            .keep_alive_timeout(self.served.http.timeouts.connect)
+            .keep_alive_while_idle(true)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(Failure::Lost)?;
@@ -205,6 +213,13 @@ impl Forwarder<'_> {
 
 /// Bytes that are read at once at least: hyper's own choice.
 const BUFFER: usize = 8192 + 4096 * 100;
+
+/// Bytes of an answer by HTTP/2 that may wait for its client.
+const STREAM: u32 = 256 * 1024;
+/// Answers that may wait so in one connection without others waiting for them: as many as servers commonly have streams.
+const STREAMS: u32 = 128;
+/// A connection of HTTP/2 by which nothing has come for so long is asked whether it is alive.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// A request that found no answer.
 enum Unsent {
