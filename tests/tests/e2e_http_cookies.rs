@@ -1,14 +1,20 @@
 //! Cookies that carry sessions: who understands them, and who does not.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    time::{Duration, Instant},
+};
 
+use lb_user::lab::{backend_name, config::Persistence};
 use limpet_tests::http::{
     Answer, Scene, User,
     keys::{self, KEYS},
     scene::{lab, shop, shop_by, stall, target},
 };
+use serde_json::Value;
+use tokio::time::sleep;
 
 const USERS: u32 = 30;
 /// Of Limpet's own cookie.
@@ -126,4 +132,43 @@ async fn forged_and_foreign_cookies_are_nobodys() {
     }
     ignored(&scene, &mut forgers, &vec![homes[0].clone(); token.len() + 5]).await;
     understood(&scene, &mut users, &homes).await;
+}
+
+#[tokio::test]
+async fn what_has_ended_is_counted_and_served_afresh() {
+    const IDLE: Duration = Duration::from_secs(2);
+    let short =
+        Persistence { idle_timeout: Some("2s"), max_lifetime: Some("4s"), ..Persistence::by("cookie") };
+    let scene = Scene::new(3, vec![shop_by(3, short)]).await;
+    let counts = |state: &str| {
+        let status: Value = scene.bed.daemon.ask(&["status", "--json"]).unwrap();
+        status["services"][0]["http"]["cookies"][state].as_u64().unwrap()
+    };
+    let mut users = User::many(USERS);
+    let homes = scene.homes(&mut users).await;
+    let victim = backend_name(0);
+    scene.order("remove", 0);
+    ignored_of(&victim, &scene.all_ask(&mut users, "/").await, &homes);
+    assert_eq!(counts("unknown"), homes.iter().filter(|home| **home == victim).count() as u64);
+
+    // Used again and again, until even that does not help.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(5) {
+        scene.all_ask(&mut users, "/").await;
+        sleep(IDLE / 4).await;
+    }
+    assert!(counts("lifetime") >= u64::from(USERS));
+    let before = counts("idle");
+    sleep(IDLE + Duration::from_secs(1)).await;
+    let answers = scene.all_ask(&mut users, "/").await;
+    assert!(answers.iter().all(|answer| answer.sets(NAME).is_some()));
+    assert!(counts("idle") >= before + u64::from(USERS));
+}
+
+/// Those of a server that is gone have another, and a cookie that says so.
+fn ignored_of(victim: &str, answers: &[Answer], homes: &[String]) {
+    for (answer, home) in answers.iter().zip(homes) {
+        assert_eq!(answer.server() != *home, home == victim, "{answer:?}");
+        assert!(home != victim || answer.sets(NAME).is_some(), "{answer:?}");
+    }
 }

@@ -61,6 +61,8 @@ fn know_by(tier: &mut Tier, model: &Model, state_dir: &Path) -> Result<()> {
             )?;
             (Some(keys), secret.clone())
         }
+        // The file is this daemon's own: what becomes of it meanwhile ends nobody's session.
+        None if tier.knows() => return Ok(()),
         None => {
             let keys = kept(&state_dir.join(KEYS))?;
             let secret = keys.to_text();

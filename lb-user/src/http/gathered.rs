@@ -123,7 +123,7 @@ mod tests {
             let notes = Notes::default();
             let pieces: Vec<_> = pieces.iter().zip(b'a'..).map(|(&length, of)| vec![of; length]).collect();
             let slices: Vec<_> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-            let mut stream = Gathered::new(&notes, Descriptors::new(1).take().unwrap());
+            let mut stream = Gathered::new(&notes, Descriptors::new(1).wait().await);
             let written = poll_fn(|cx| Pin::new(&mut stream).poll_write_vectored(cx, &slices)).await;
             let all = pieces.concat();
             assert_eq!(written.unwrap(), all.len());

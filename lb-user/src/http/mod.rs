@@ -110,6 +110,7 @@ pub struct Load {
 impl Tier {
     /// A tier that serves nothing yet, and whatever it reports of broken promises.
     pub fn new() -> (Self, Receiver<Event>) {
+        descriptors::raise_limit();
         let (events, reports) = channel(REPORTS);
         let tier = Self {
             workers: Vec::new(),
@@ -131,6 +132,11 @@ impl Tier {
     pub fn know_by(&mut self, keys: Option<Keys>, digest_key: [u64; 2]) {
         self.keys = keys.or(self.keys.take());
         self.digest_key = digest_key;
+    }
+
+    /// Was it told what to know clients by?
+    pub const fn knows(&self) -> bool {
+        self.keys.is_some()
     }
 
     /// Takes what `model` needs and the tier does not have yet.

@@ -12,12 +12,7 @@ use tokio::{
 };
 use tracing::warn;
 
-use super::{
-    connection,
-    descriptors::{Descriptor, Descriptors},
-    session::Served,
-    worker::Worker,
-};
+use super::{connection, session::Served, worker::Worker};
 
 /// So long nobody is taken in after the system had no room for another connection.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
@@ -69,14 +64,16 @@ impl Site {
     pub(super) async fn listen(self: Rc<Self>, worker: Rc<Worker>, listener: TcpListener) {
         loop {
             let accepted = tokio::select! {
-                accepted = next(&listener, &worker.descriptors) => accepted,
+                accepted = next(&listener, &worker) => accepted,
                 () = self.closed() => return,
             };
             match accepted {
-                Ok((stream, descriptor, peer)) => {
+                Ok((stream, peer)) => {
                     let (worker, site) = (Rc::clone(&worker), Rc::clone(&self));
                     let guest = worker.guest();
                     spawn_local(async move {
+                        // There is one but for the last few who come when backends have all others.
+                        let descriptor = worker.descriptors.wait().await;
                         connection::serve(worker, site, (stream, descriptor), peer).await;
                         drop(guest);
                     });
@@ -93,17 +90,7 @@ impl Site {
 }
 
 /// Takes the next client in, once there is room.
-async fn next(
-    listener: &TcpListener,
-    descriptors: &Descriptors,
-) -> io::Result<(TcpStream, Descriptor, SocketAddr)> {
-    if descriptors.are_scarce() {
-        warn!("no room for more connections: clients wait until others leave");
-        while descriptors.are_scarce() {
-            sleep(PAUSE).await;
-        }
-    }
-    let (stream, peer) = listener.accept().await?;
-    let descriptor = descriptors.take().ok_or(io::ErrorKind::QuotaExceeded)?;
-    Ok((stream, descriptor, peer))
+async fn next(listener: &TcpListener, worker: &Worker) -> io::Result<(TcpStream, SocketAddr)> {
+    worker.descriptors.allow_clients().await;
+    listener.accept().await
 }

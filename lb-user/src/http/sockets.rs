@@ -81,7 +81,7 @@ impl Sockets {
     /// Takes what [`Sockets::send`] sent, until the other end has no more.
     ///
     /// # Errors
-    /// The connection failed.
+    /// The connection failed, or too many files are open.
     pub(super) fn receive(from: &UnixStream) -> io::Result<Self> {
         let mut sockets = Self::default();
         loop {
@@ -90,6 +90,9 @@ impl Sockets {
             let mut room = nix::cmsg_space!([RawFd; IN_A_MESSAGE]);
             let flags = MsgFlags::MSG_CMSG_CLOEXEC;
             let received = recvmsg::<()>(from.as_raw_fd(), &mut message, Some(&mut room), flags)?;
+            if received.flags.contains(MsgFlags::MSG_CTRUNC) {
+                return Err(io::Error::other("not all of them can be open here: allow more files"));
+            }
             for control in received.cmsgs()? {
                 let ControlMessageOwned::ScmRights(descriptors) = control else { continue };
                 for descriptor in descriptors {

@@ -164,16 +164,18 @@ impl Worker {
             if listeners.is_empty() {
                 continue;
             }
-            let site = Site::new(served, tls);
-            for listener in listeners {
-                match tokio::net::TcpListener::from_std(listener) {
-                    Ok(listener) => {
+            let listeners: io::Result<Vec<_>> =
+                listeners.into_iter().map(tokio::net::TcpListener::from_std).collect();
+            match listeners {
+                Ok(listeners) => {
+                    let site = Site::new(served, tls);
+                    for listener in listeners {
                         spawn_local(Rc::clone(&site).listen(Rc::clone(self), listener));
                     }
-                    Err(error) => error!("cannot listen at {address}: {error}"),
+                    self.sites.borrow_mut().insert(address, site);
                 }
+                Err(error) => error!("cannot listen at {address} until the next reload: {error}"),
             }
-            self.sites.borrow_mut().insert(address, site);
         }
         self.clean();
     }
