@@ -18,11 +18,12 @@ use crate::{
     api::{Latency, Requests},
     http::{
         Prepared, Tier,
-        cookie::keys::Keys,
+        descriptors::raise_limit,
         figures::{CookieState, Figures, LATENCIES},
     },
     model::Model,
     plan,
+    secrets::Keys,
 };
 
 /// Keys of cookies where the configuration names none, in the daemon's directory.
@@ -37,6 +38,7 @@ pub(super) fn tier(
     state_dir: &Path,
     inherited: Option<&UnixStream>,
 ) -> Result<(Tier, Receiver<Event>)> {
+    raise_limit();
     let (mut tier, reports) = Tier::new();
     if let Some(stream) = inherited {
         tier.inherit(stream).context("cannot take over the listening sockets")?;

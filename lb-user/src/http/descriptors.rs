@@ -81,7 +81,7 @@ impl Descriptors {
 }
 
 /// Raises the process's limit of open files as far as it may be: for listening sockets, too.
-pub(super) fn raise_limit() {
+pub fn raise_limit() {
     let limit = getrlimit(Resource::RLIMIT_NOFILE);
     if let Err(error) = limit.and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most)) {
         warn!("the limit of open files stays as low as it is: {error}");

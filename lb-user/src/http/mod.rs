@@ -12,7 +12,7 @@ mod answer;
 mod body;
 mod connection;
 pub mod cookie;
-mod descriptors;
+pub mod descriptors;
 pub mod explain;
 pub mod figures;
 mod forward;
@@ -53,7 +53,6 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tracing::error;
 
 use self::{
-    cookie::keys::Keys,
     descriptors::Descriptors,
     figures::{Counters, Figures},
     session::{Desk, DigestKey, Repinned, Served, Upstream},
@@ -64,6 +63,7 @@ use crate::{
     dataplane::{Kernel, Promises},
     model::{Model, Protocol, Service},
     plan::State,
+    secrets::Keys,
 };
 
 /// Reports of broken promises that wait for the daemon's task at most.
@@ -110,7 +110,6 @@ pub struct Load {
 impl Tier {
     /// A tier that serves nothing yet, and whatever it reports of broken promises.
     pub fn new() -> (Self, Receiver<Event>) {
-        descriptors::raise_limit();
         let (events, reports) = channel(REPORTS);
         let tier = Self {
             workers: Vec::new(),

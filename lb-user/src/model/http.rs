@@ -15,7 +15,7 @@ pub(super) use self::{
     methods::{request, unused},
     settings::http,
 };
-use crate::http::{cookie::keys::Keys, tls::Certificate};
+use crate::secrets::{Certificate, Keys};
 
 /// First octet of the addresses that stand for what clients are known by where that is no address: 15 octets of a digest
 /// follow. 0100::/8 is reserved (IANA), so no client has one.

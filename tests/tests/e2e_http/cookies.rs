@@ -89,6 +89,11 @@ async fn keys_of_the_daemon_are_as_old_as_its_directory() {
     node.bed.daemon.start_again().unwrap();
     node.until_all_up().await;
     ignored(&node, &mut users, &homes).await;
+    // What it has once read it does not need the file for.
+    let homes = node.homes(&mut users).await;
+    fs::remove_file(&file).unwrap();
+    node.reload(vec![shop(3)]);
+    understood(&node, &mut users, &homes).await;
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chacha20::{R20, hchacha};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 
-use super::keys::{Key, Keys};
+use crate::secrets::{Key, Keys};
 
 /// Of the layout. Another one is not ours to read.
 const VERSION: u8 = 1;

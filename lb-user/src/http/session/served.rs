@@ -14,15 +14,13 @@ use tokio::sync::watch;
 
 use crate::{
     health::BackendKey,
-    http::{
-        cookie::{keys::Keys, set_cookie::SetCookie},
-        figures::Figures,
-    },
+    http::{cookie::set_cookie::SetCookie, figures::Figures},
     model::{
         self, PersistBy, Persistence,
         http::{Http, Method, Request},
     },
     plan::{self, State},
+    secrets::Keys,
 };
 
 /// The key of digests.

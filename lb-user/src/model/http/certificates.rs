@@ -4,8 +4,8 @@ use std::{sync::Arc, time::SystemTime};
 
 use crate::{
     config::{raw, report::Report},
-    http::tls::Certificate,
     model::rules,
+    secrets::Certificate,
 };
 
 pub(super) fn load(raw: &raw::Http, report: &Report<'_>) -> Option<Vec<Arc<Certificate>>> {

@@ -7,7 +7,7 @@ use crate::{
         raw::{self, CookieMode, PersistBy},
         report::{At, Report},
     },
-    http::cookie::keys::{Keys, KeysError},
+    secrets::{Keys, KeysError},
 };
 
 /// The keys in the file, where there is one and it has an effect.

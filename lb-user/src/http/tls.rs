@@ -1,7 +1,5 @@
 //! TLS towards clients.
 
-mod certificate;
-
 use std::{fmt, sync::Arc};
 
 use rustls::{
@@ -11,8 +9,7 @@ use rustls::{
     sign::CertifiedKey,
 };
 
-pub use self::certificate::{Certificate, CertificateError};
-use crate::model::Service;
+use crate::{model::Service, secrets::Certificate};
 
 /// What a service speaks TLS with; nothing, if it has no certificates.
 pub(super) fn config(service: &Service) -> Option<Arc<ServerConfig>> {

@@ -22,10 +22,10 @@ pub struct Keys(Vec<Key>);
 
 /// One key.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Key {
-    pub(super) secret: [u8; SECRET],
+pub(crate) struct Key {
+    pub(crate) secret: [u8; SECRET],
     /// A byte of the key's digest: tells which key to try, and nothing of use about the key.
-    pub(super) hint: u8,
+    pub(crate) hint: u8,
 }
 
 /// Why a text holds no usable keys. Lines count from 1; what is in them is a secret and is not shown.
@@ -136,12 +136,12 @@ impl Keys {
     }
 
     /// The one that seals.
-    pub(super) fn first(&self) -> &Key {
+    pub(crate) fn first(&self) -> &Key {
         &self.0[0]
     }
 
     /// Those that may have sealed what carries this hint: nearly always one or none.
-    pub(super) fn hinted(&self, hint: u8) -> impl Iterator<Item = &Key> {
+    pub(crate) fn hinted(&self, hint: u8) -> impl Iterator<Item = &Key> {
         self.0.iter().filter(move |key| key.hint == hint)
     }
 }
