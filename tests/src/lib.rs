@@ -14,6 +14,7 @@ pub mod many;
 pub mod memory;
 pub mod middle;
 pub mod packets;
+pub mod page;
 pub mod promises;
 pub mod quic;
 pub mod raw;

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lb_common::reason::{Kind, Reason};
 
-use super::table::{self, rows};
+use super::{
+    page::tables,
+    table::{self, rows},
+};
 
 const PAGE: &str = include_str!("../../../docs/packets.md");
 
@@ -17,26 +20,6 @@ const PROVED_ELSEWHERE: [(&str, &str); 4] = [
     ("no-headroom", include_str!("main.rs")),
     ("too-big-far", include_str!("../../../tests/tests/packets.rs")),
 ];
-
-/// The rows, cell by cell, of those of the page's tables whose header begins with this cell.
-fn tables(first: &str) -> Vec<Vec<&'static str>> {
-    let mut inside = false;
-    let mut rows = Vec::new();
-    for line in PAGE.lines() {
-        let Some(line) = line.strip_prefix('|') else {
-            inside = false;
-            continue;
-        };
-        let cells: Vec<_> = line.trim_end_matches('|').split('|').map(str::trim).collect();
-        if cells[0] == first {
-            inside = true;
-        } else if inside && !cells[0].starts_with("---") {
-            rows.push(cells);
-        }
-    }
-    assert!(!rows.is_empty(), "no table has a column {first:?}");
-    rows
-}
 
 /// What stands in backticks, each with the word before it.
 fn quoted(cell: &str) -> Vec<(&str, &str)> {
@@ -52,7 +35,7 @@ fn reason(name: &str) -> Option<Reason> {
 /// The rows of the page: id -> the names that it must show, each after the word before it.
 fn documented() -> BTreeMap<&'static str, Vec<(&'static str, Reason)>> {
     let mut rows = BTreeMap::new();
-    for cells in tables("id") {
+    for cells in tables(PAGE, "id") {
         let id = cells[0].trim_matches('`');
         let names = cells[1..].iter().flat_map(|cell| quoted(cell));
         let names = names.filter_map(|(word, name)| Some((word, reason(name)?))).collect();
@@ -87,7 +70,7 @@ fn fates_are_called_by_their_names() {
 fn every_counter_is_documented() {
     let fates: BTreeSet<_> = documented().into_values().flatten().map(|(_, reason)| reason).collect();
     let events: BTreeSet<_> =
-        tables("event").iter().flat_map(|cells| quoted(cells[1])).map(|(_, name)| name).collect();
+        tables(PAGE, "event").iter().flat_map(|cells| quoted(cells[1])).map(|(_, name)| name).collect();
     for reason in Reason::ALL {
         match reason.kind() {
             Kind::Event => assert!(events.contains(reason.name()), "no event {}", reason.name()),

@@ -1,5 +1,7 @@
 //! The packet table on the host engine. The same rows run in the kernel: `tests/tests/packets.rs`.
 
+#[path = "../../../tests/src/page.rs"]
+mod page;
 #[path = "../../../tests/src/packets/table/mod.rs"]
 mod table;
 

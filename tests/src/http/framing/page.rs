@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::page::tables;
+
 const PAGE: &str = include_str!("../../../../docs/http-framing.md");
 
 /// The rows of its tables whose header begins with this cell: id -> the other cells.
@@ -10,20 +12,10 @@ const PAGE: &str = include_str!("../../../../docs/http-framing.md");
 /// If two rows have one id.
 #[must_use]
 pub fn rows(first: &str) -> BTreeMap<String, Vec<&'static str>> {
-    let mut inside = false;
     let mut rows = BTreeMap::new();
-    for line in PAGE.lines() {
-        let Some(line) = line.strip_prefix('|') else {
-            inside = false;
-            continue;
-        };
-        let cells: Vec<_> = line.trim_end_matches('|').split('|').map(str::trim).collect();
-        if cells[0] == first {
-            inside = true;
-        } else if inside && !cells[0].starts_with("---") {
-            let id = cells[0].trim_matches('`').to_owned();
-            assert!(rows.insert(id.clone(), cells[1..].to_vec()).is_none(), "two rows are {id}");
-        }
+    for cells in tables(PAGE, first) {
+        let id = cells[0].trim_matches('`').to_owned();
+        assert!(rows.insert(id.clone(), cells[1..].to_vec()).is_none(), "two rows are {id}");
     }
     rows
 }
