@@ -4,6 +4,7 @@ use std::{
     future::Future,
     io,
     net::{IpAddr, SocketAddr},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
@@ -14,9 +15,13 @@ use tokio::{
     net::{TcpSocket, TcpStream},
     runtime::Runtime,
     task::JoinHandle,
+    time::timeout,
 };
 
 use super::Netns;
+
+/// For an answer: longer than it takes to send a lost segment again a few times.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Tasks that run inside a namespace. Dropping this ends them, at an await.
 #[derive(Debug)]
@@ -75,11 +80,12 @@ impl Connection {
         Ok(Self { sender, driver: tokio::spawn(connection), target })
     }
 
-    /// `GET /`; the body, without white space around it.
+    /// `GET /`; the body, without white space around it. An error if it takes a minute.
     pub async fn get(&mut self) -> Result<String> {
         let host = self.target.to_string();
         let request = Request::get("/").header("host", host).body(Empty::new())?;
-        let body = self.sender.send_request(request).await?.collect().await?.to_bytes();
+        let answer = async { anyhow::Ok(self.sender.send_request(request).await?.collect().await?) };
+        let body = timeout(PATIENCE, answer).await.context("no answer within a minute")??.to_bytes();
         Ok(String::from_utf8_lossy(&body).trim().to_owned())
     }
 

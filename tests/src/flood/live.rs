@@ -44,7 +44,7 @@ impl Generator {
         let mut ebpf = EbpfLoader::new()
             .override_global("KIND", &(Kind::Live as u32), true)
             .override_global("SERVICE", &u32::from_ne_bytes(service.ip().octets()), true)
-            .override_global("MACS", &words(from, to), true)
+            .override_global("MACS", &words(to, from), true)
             .override_global("SUMS", &sums, true)
             .load_file(object)
             .with_context(|| format!("cannot load {}", object.display()))?;
