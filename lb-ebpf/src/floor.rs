@@ -55,6 +55,23 @@ fn limpet_floor_line(ctx: XdpContext) -> u32 {
     if line[0] == u64::MAX { xdp_action::XDP_DROP } else { xdp_action::XDP_PASS }
 }
 
+/// 0 -> what [`limpet_floor_wait`] read last.
+#[btf_map]
+static LAST: Array<u64, 1> = Array::new();
+
+/// Reads one line, and waits for it: which one it is depends on what was read for the packet before.
+#[xdp(frags)]
+fn limpet_floor_wait(ctx: XdpContext) -> u32 {
+    let Some(last) = LAST.get_ptr_mut(0) else { return xdp_action::XDP_ABORTED };
+    // All lines are zero, which the processor does not know.
+    // SAFETY: a bench runs on one CPU.
+    let line = packet(&ctx).and_then(|packet| LINES.get(place(&packet) ^ unsafe { *last } as u32));
+    let Some(line) = line else { return xdp_action::XDP_ABORTED };
+    // SAFETY: as above.
+    unsafe { *last = line[0] };
+    xdp_action::XDP_PASS
+}
+
 /// Writes one line.
 #[xdp(frags)]
 fn limpet_floor_write(ctx: XdpContext) -> u32 {

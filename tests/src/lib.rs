@@ -4,6 +4,7 @@
 
 pub mod bed;
 pub mod bereaved;
+pub mod budget;
 pub mod cpu;
 pub mod decap;
 pub mod flood;

@@ -1,6 +1,7 @@
 //! Everything that is more than `cargo X`: each subcommand is a file, and CI calls the same ones.
 
 mod bpf;
+mod budget;
 mod build;
 mod linker;
 mod mutate;
@@ -48,6 +49,8 @@ enum Command {
     BenchHttp(tester::Args),
     /// Measure whole paths, beside the kernel, nftables and HAProxy in the same topology
     BenchPath(tester::Args),
+    /// Measure all that a limit was promised for, and print what keeps it; half an hour
+    Budget(budget::Args),
     /// Play millions of generated packets through the packet program and the host engine
     Fuzz(tester::Args),
     /// Flood the packet program from invented addresses, and see who is lost
@@ -83,6 +86,7 @@ fn dispatch(command: Command) -> Result<()> {
         Command::BenchControl(args) => Tester::BenchControl.run(&workspace, &args),
         Command::BenchHttp(args) => Tester::BenchHttp.run(&workspace, &args),
         Command::BenchPath(args) => Tester::BenchPath.run(&workspace, &args),
+        Command::Budget(args) => budget::run(&workspace, &args),
         Command::Fuzz(args) => Tester::Fuzz.run(&workspace, &args),
         Command::Flood(args) => Tester::Flood.run(&workspace, &args),
         Command::Million(args) => Tester::Million.run(&workspace, &args),

@@ -20,6 +20,8 @@ pub(crate) enum Part {
     Read,
     /// Writing one.
     Write,
+    /// Reading one that what the packet before read has a say in: the processor can't be ahead.
+    Wait,
 }
 
 impl Part {
@@ -29,6 +31,7 @@ impl Part {
             Self::Hash => "limpet_floor_hash",
             Self::Read => "limpet_floor_line",
             Self::Write => "limpet_floor_write",
+            Self::Wait => "limpet_floor_wait",
         }
     }
 }
@@ -42,11 +45,11 @@ pub(crate) struct Floor {
 impl Floor {
     /// Loads it from `object`, with so many lines or keys, a power of two.
     pub(crate) fn load(object: &Path, part: Part, places: u32) -> Result<Self> {
-        let of = |wanted| if part == wanted { places } else { 1 };
+        let (keys, lines) = if part == Part::Hash { (places, 1) } else { (1, places) };
         let mut ebpf = EbpfLoader::new()
             .override_global("MASK", &(places - 1), true)
-            .map_max_entries("LINES", if part == Part::Write { places } else { of(Part::Read) })
-            .map_max_entries("KEYS", of(Part::Hash))
+            .map_max_entries("LINES", lines)
+            .map_max_entries("KEYS", keys)
             .load_file(object)
             .with_context(|| format!("cannot load {}", object.display()))?;
         if part == Part::Hash {

@@ -1,45 +1,27 @@
-//! What many services and backends add to a packet's cost.
+//! What makes no difference to a packet's cost: many services, many backends, a flood.
 
-use std::fmt;
+use limpet_tests::budget::Budget;
 
-use serde_json::{Value, json};
+use crate::{
+    plan::{flat, flood},
+    report::Row,
+};
 
-use crate::{plan::flat, report::Row};
-
-/// Most that the cost may be, as a multiple of that with one of each.
+/// Most that the cost may be, as a multiple of that without.
 const FLAT: f64 = 1.2;
 
-/// One comparison.
-pub(crate) struct Growth<'r> {
-    many: &'r Row,
-    factor: f64,
+/// All comparisons for which both lines were measured.
+pub(crate) fn all(rows: &[Row]) -> Vec<Budget> {
+    let [few, others @ ..] = flat::SIZES;
+    let sizes = [flat::KNOWN, flat::NEW]
+        .into_iter()
+        .flat_map(|what| others.map(|size| (flat::name(what, size), flat::name(what, few), "with 1")));
+    let flood = (flood::name(true), flood::name(false), "without");
+    sizes.chain([flood]).filter_map(|pair| compare(rows, pair)).collect()
 }
 
-impl<'r> Growth<'r> {
-    /// All for which both lines were measured.
-    pub(crate) fn all(rows: &'r [Row]) -> Vec<Self> {
-        let [few, others @ ..] = flat::SIZES;
-        let row = |what, size| rows.iter().find(|row| row.what == flat::name(what, size));
-        let compare = |what, size| {
-            let (few, many) = (row(what, few)?, row(what, size)?);
-            Some(Self { many, factor: many.ratio / few.ratio })
-        };
-        let all = [flat::KNOWN, flat::NEW].map(|what| others.map(|size| compare(what, size)));
-        all.into_iter().flatten().flatten().collect()
-    }
-
-    pub(crate) fn is_flat(&self) -> bool {
-        self.factor <= FLAT
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        json!({ "what": self.many.what, "times_one": self.factor, "most": FLAT })
-    }
-}
-
-impl fmt::Display for Growth<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = if self.is_flat() { "ok" } else { "over" };
-        write!(f, "{}: {:.2} x that with 1, at most {FLAT}: {verdict}", self.many.what, self.factor)
-    }
+fn compare(rows: &[Row], (with, without, words): (String, String, &str)) -> Option<Budget> {
+    let ratio = |what: &str| rows.iter().find(|row| row.what == what).map(|row| row.ratio);
+    let factor = ratio(&with)? / ratio(&without)?;
+    Some(Budget::at_most(format!("{with}, beside that {words}"), factor, FLAT, "x"))
 }

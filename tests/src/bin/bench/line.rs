@@ -23,6 +23,8 @@ pub(crate) struct Line {
     pub(crate) what: String,
     /// The most it may cost, as a multiple of the empty program; `None` for floors.
     pub(crate) budget: Option<f64>,
+    /// The line of a part of what it does.
+    pub(crate) floor_below: Option<String>,
     frame: Vec<u8>,
     /// Packets in one run.
     times: u32,
@@ -38,6 +40,8 @@ pub(crate) struct Line {
     takes_ports: bool,
     /// Each run is a burst after the caches were filled with this.
     burst: Option<Rc<Filler>>,
+    /// Each run begins when so many packets of this have passed.
+    flood: Option<(Feed, Vec<u8>, u32)>,
     pub(crate) samples: Vec<Sample>,
 }
 
@@ -51,6 +55,7 @@ impl Line {
         Self {
             what,
             budget,
+            floor_below: None,
             frame,
             times: 300_000,
             fate,
@@ -59,6 +64,7 @@ impl Line {
             fresh: false,
             takes_ports: false,
             burst: None,
+            flood: None,
             samples: Vec::new(),
         }
     }
@@ -130,6 +136,16 @@ impl Line {
         Self { burst: Some(Rc::clone(filler)), budget: None, ..self }
     }
 
+    /// The same line, each run amid a flood: `times` packets like `frame` before it.
+    pub(crate) fn amid(self, flood: Feed, frame: Vec<u8>, times: u32) -> Self {
+        Self { flood: Some((flood, frame, times)), ..self }
+    }
+
+    /// The same line, which can't cost less than the floor of this name.
+    pub(crate) fn above(self, floor: impl Into<String>) -> Self {
+        Self { floor_below: Some(floor.into()), ..self }
+    }
+
     /// Whether nothing built of such parts gets below it.
     pub(crate) fn is_floor(&self) -> bool {
         self.budget.is_none() && (self.burst.is_none() || self.fate.is_none())
@@ -155,6 +171,9 @@ impl Line {
                 fed - filler.burst(bed.program.pass(), &self.frame, self.times, Action::Pass)?
             }
         };
+        if let Some((feed, frame, times)) = &self.flood {
+            run(feed.xdp()?, frame, *times, action)?;
+        }
         if self.burst.is_some() {
             // Opens what connections that found no place have displaced meanwhile.
             run(self.program(bed)?, &self.frame, self.times, action)?;

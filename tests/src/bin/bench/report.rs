@@ -2,39 +2,13 @@
 
 use std::fmt;
 
-use limpet_tests::middle::Middle;
+use limpet_tests::{
+    budget::{Budget, Floor},
+    middle::Middle,
+};
 use serde_json::{Value, json};
 
 use crate::{line::Line, sample::Sample};
-
-/// How a figure stands to its budget.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Grade {
-    /// Within.
-    Good,
-    /// Within twice the budget, which is what is demanded so far.
-    Twice,
-    /// Above that.
-    Over,
-}
-
-impl Grade {
-    fn of(ratio: f64, budget: f64) -> Self {
-        match ratio / budget {
-            share if share <= 1.0 => Self::Good,
-            share if share <= 2.0 => Self::Twice,
-            _ => Self::Over,
-        }
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Good => "ok",
-            Self::Twice => "within 2x",
-            Self::Over => "over",
-        }
-    }
-}
 
 /// A line's result.
 pub(crate) struct Row {
@@ -43,30 +17,49 @@ pub(crate) struct Row {
     /// Median of the runs' own ratios, and the middle half of them.
     pub(crate) ratio: f64,
     pub(crate) spread: (f64, f64),
-    budget: Option<f64>,
-    pub(crate) grade: Option<Grade>,
+    budget: Option<Budget>,
     is_floor: bool,
 }
 
 impl Row {
-    pub(crate) fn of(line: &Line) -> Self {
+    /// Of all lines.
+    pub(crate) fn all(lines: &[Line]) -> Vec<Self> {
+        let mut rows: Vec<_> = lines.iter().map(Self::of).collect();
+        for (at, line) in lines.iter().enumerate() {
+            let floor =
+                line.floor_below.as_ref().and_then(|floor| rows.iter().find(|row| row.what == *floor));
+            let floor = floor.map(|row| Floor { what: row.what.trim().to_owned(), figure: row.ratio });
+            let row = &mut rows[at];
+            row.budget = line.budget.map(|limit| {
+                let (low, high) = row.spread;
+                Budget::at_most(&row.what, row.ratio, limit, "x").spread(low, high).floor(floor)
+            });
+        }
+        rows
+    }
+
+    fn of(line: &Line) -> Self {
         let Middle { median: ratio, low, high } = Middle::of(line.samples.iter().map(Sample::ratio));
         Self {
             what: line.what.clone(),
             ns: Middle::of(line.samples.iter().map(|sample| sample.ns)).median,
             ratio,
             spread: (low, high),
-            budget: line.budget,
-            grade: line.budget.map(|budget| Grade::of(ratio, budget)),
+            budget: None,
             is_floor: line.is_floor(),
         }
     }
 
+    /// What is promised of it.
+    pub(crate) const fn budget(&self) -> Option<&Budget> {
+        self.budget.as_ref()
+    }
+
     pub(crate) fn json(&self) -> Value {
-        let Self { what, ns, ratio, spread, budget, grade, is_floor } = self;
+        let Self { what, ns, ratio, spread, budget: _, is_floor } = self;
         json!({
             "what": what, "ns": ns, "ratio": ratio, "ratio_quartiles": [spread.0, spread.1],
-            "budget": budget, "grade": grade.map(Grade::name), "floor": is_floor,
+            "floor": is_floor,
         })
     }
 
@@ -77,12 +70,12 @@ impl Row {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, ns, ratio, spread: (low, high), budget, grade, is_floor } = self;
+        let Self { what, ns, ratio, spread: (low, high), budget, is_floor } = self;
         write!(f, "{what:38} {ns:6.1} {ratio:7.2} {low:7.2}..{high:<6.2}")?;
-        match (budget, grade) {
-            (Some(budget), Some(grade)) => write!(f, " {budget:7.1}  {}", grade.name()),
-            _ if *is_floor => write!(f, " {:>7}  floor", "-"),
-            _ => write!(f, " {:>7}", "-"),
+        match budget {
+            Some(budget) => write!(f, " {:7.1}  {}", budget.limit(), budget.verdict()),
+            None if *is_floor => write!(f, " {:>7}  floor", "-"),
+            None => write!(f, " {:>7}", "-"),
         }
     }
 }

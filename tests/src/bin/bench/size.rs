@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use aya::programs::Xdp;
 use lb_common::{reason::Reason, state::Forwarding};
 use lb_user::{cli::GUE_PORT, dataplane::Decap, model::Limits};
+use limpet_tests::budget::Budget;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -16,17 +17,18 @@ use crate::{
     run::{Action, Counts, run},
 };
 
-/// Most bytes of maps at a default start.
-const MAPS: u64 = 64 << 20;
+/// Most MiB of maps at a default start.
+const MAPS: f64 = 64.0;
 /// Flows that must fit where so many are configured.
 const FLOWS: u32 = 1_000_000;
-/// Share of them that may be lost to full buckets.
-const LOST: f64 = 0.01;
+/// How many of a hundred may be lost to full buckets.
+const LOST: f64 = 1.0;
 
-/// The figures, and whether all are as demanded.
+/// The figures, and what is promised of them.
 pub(crate) struct Sizes {
-    pub(crate) good: bool,
+    /// Of each program.
     pub(crate) lines: Vec<String>,
+    pub(crate) budgets: [Budget; 2],
     pub(crate) json: Value,
 }
 
@@ -37,26 +39,12 @@ pub(crate) fn measure(limits: &Limits, ports: (u16, u16), feeder: &Path) -> Resu
     let maps: u64 = bed.program.kernel.tables().iter().map(|(_, _, bytes)| bytes).sum();
     let found = found_again(limits, ports, feeder)?;
     let lost = 1.0 - f64::from(found) / f64::from(FLOWS);
-    let verdict = |good| if good { "ok" } else { "over" };
-    let mib = maps as f64 / f64::from(1 << 20);
     Ok(Sizes {
-        good: maps <= MAPS && lost <= LOST,
-        lines: programs
-            .iter()
-            .map(|size| format!("program {size}"))
-            .chain([
-            format!(
-                "maps of a default start: {mib:.1} MiB, at most {}: {}",
-                MAPS >> 20,
-                verdict(maps <= MAPS)
-            ),
-            format!(
-                "{FLOWS} flows in a table for {FLOWS}: {found} found again, {:.2} % lost, at most {:.0}: {}",
-                lost * 100.0,
-                LOST * 100.0,
-                verdict(lost <= LOST)
-            ),
-        ]).collect(),
+        lines: programs.iter().map(|size| format!("program {size}")).collect(),
+        budgets: [
+            Budget::at_most("maps of a default start", maps as f64 / f64::from(1 << 20), MAPS, "MiB"),
+            Budget::at_most(format!("lost of {FLOWS} flows in a table for as many"), lost * 100.0, LOST, "%"),
+        ],
         json: json!({
             "programs": programs, "map_bytes": maps, "flows": FLOWS, "flows_found": found,
         }),

@@ -24,9 +24,9 @@ use crate::report::{HEADING, Report};
 /// Measures the daemon.
 #[derive(clap::Parser)]
 struct Args {
-    /// This scenario only
+    /// These scenarios only
     #[arg(long)]
-    only: Option<Scenario>,
+    only: Vec<Scenario>,
     /// Write the figures to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -105,7 +105,7 @@ fn main() -> Result<ExitCode> {
     let setup = Setup { limpet, small };
     let mut report = Report::new(!small);
     println!("{HEADING}");
-    for scenario in Scenario::ALL.into_iter().filter(|scenario| only.is_none_or(|only| only == *scenario)) {
+    for scenario in Scenario::ALL.into_iter().filter(|it| only.is_empty() || only.contains(it)) {
         println!("{}", scenario.title());
         scenario.measure(&setup, &mut report)?;
     }

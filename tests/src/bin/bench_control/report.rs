@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use limpet_tests::budget::{self, Budget, Floor};
 use serde_json::{Value, json};
 
 /// What stands above the columns.
@@ -12,29 +13,29 @@ pub(crate) const HEADING: &str =
 pub(crate) struct Report {
     /// Tiny sizes meet every budget, which would say nothing.
     is_judged: bool,
-    good: bool,
     figures: Vec<Value>,
+    budgets: Vec<Budget>,
 }
 
 impl Report {
     pub(crate) const fn new(is_judged: bool) -> Self {
-        Self { is_judged, good: true, figures: Vec::new() }
+        Self { is_judged, figures: Vec::new(), budgets: Vec::new() }
     }
 
     pub(crate) fn add(&mut self, line: Line) {
         let line = if self.is_judged { line } else { Line { budget: None, ..line } };
         println!("  {line}");
-        self.good &= line.is_good();
         self.figures.push(line.json());
+        self.budgets.extend(line.judged());
     }
 
     /// Whether all are within their budgets.
-    pub(crate) const fn is_good(&self) -> bool {
-        self.good
+    pub(crate) fn is_good(&self) -> bool {
+        budget::all_pass(&self.budgets)
     }
 
     pub(crate) fn json(&self) -> Value {
-        json!({ "small": !self.is_judged, "figures": self.figures })
+        json!({ "small": !self.is_judged, "figures": self.figures, "budgets": self.budgets })
     }
 }
 
@@ -46,12 +47,13 @@ pub(crate) struct Line {
     /// Of those that were measured, where they were several.
     worst: Option<f64>,
     budget: Option<f64>,
+    floor: Option<Floor>,
 }
 
 impl Line {
     /// A figure that was taken once.
     pub(crate) fn once(what: impl Into<String>, unit: &'static str, figure: f64) -> Self {
-        Self { what: what.into(), unit, figure, worst: None, budget: None }
+        Self { what: what.into(), unit, figure, worst: None, budget: None, floor: None }
     }
 
     /// Times, of which the median and the worst are shown, in milliseconds.
@@ -59,7 +61,14 @@ impl Line {
         let mut times: Vec<_> = times.iter().map(|time| time.as_secs_f64() * 1e3).collect();
         times.sort_by(f64::total_cmp);
         let figure = times.get(times.len() / 2).copied().unwrap_or(f64::NAN);
-        Self { what: what.into(), unit: "ms", figure, worst: times.last().copied(), budget: None }
+        Self {
+            what: what.into(),
+            unit: "ms",
+            figure,
+            worst: times.last().copied(),
+            budget: None,
+            floor: None,
+        }
     }
 
     /// Times in microseconds.
@@ -72,31 +81,34 @@ impl Line {
         Self { budget: Some(budget), ..self }
     }
 
-    /// Whether it is within its budget, if it has one.
-    fn is_good(&self) -> bool {
-        self.budget.is_none_or(|budget| self.figure <= budget)
+    /// What it can't be less than.
+    pub(crate) fn above(self, floor: &Self) -> Self {
+        Self { floor: Some(Floor { what: floor.what.clone(), figure: floor.figure }), ..self }
+    }
+
+    /// What is promised of it.
+    fn judged(&self) -> Option<Budget> {
+        let budget = Budget::at_most(&self.what, self.figure, self.budget?, self.unit);
+        Some(budget.floor(self.floor.clone()))
     }
 
     fn json(&self) -> Value {
-        let Self { what, unit, figure, worst, budget } = self;
-        json!({ "what": what, "unit": unit, "figure": figure, "worst": worst, "budget": budget })
+        let Self { what, unit, figure, worst, .. } = self;
+        json!({ "what": what, "unit": unit, "figure": figure, "worst": worst })
     }
 }
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, unit, figure, worst, budget } = self;
+        let Self { what, unit, figure, worst, .. } = self;
         // Tenths of milliseconds count, of megabytes and below they don't.
         write!(f, "{what:60} {figure:9.1}")?;
         match worst {
             Some(worst) => write!(f, "  {worst:9.1}")?,
             None => write!(f, "           ")?,
         }
-        match budget {
-            Some(budget) => {
-                let verdict = if self.is_good() { "ok" } else { "over" };
-                write!(f, "  {budget:9} {unit}  {verdict}")
-            }
+        match self.judged() {
+            Some(budget) => write!(f, "  {:9} {unit}  {}", budget.limit(), budget.verdict()),
             None => write!(f, "            {unit}"),
         }
     }

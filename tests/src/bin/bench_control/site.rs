@@ -51,8 +51,7 @@ impl Shape {
     }
 
     fn service(self, number: u32, health: &Health) -> Service {
-        let address = Ipv4Addr::from_bits(u32::from(Ipv4Addr::new(10, 128, 0, 0)) + 1 + number);
-        let mut service = Service::new(&name(number), "nat", (address, 80).into(), 0, 80);
+        let mut service = Service::new(&name(number), "nat", (address(number), 80).into(), 0, 80);
         service.slots = Some(self.slots);
         service.health = health.clone();
         service.backend = (0..self.backends).map(|index| self.backend(number, index)).collect();
@@ -73,6 +72,11 @@ impl Shape {
 /// The name of a service.
 pub(crate) fn name(number: u32) -> String {
     format!("s{number}")
+}
+
+/// The address of a service.
+pub(crate) fn address(number: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(u32::from(Ipv4Addr::new(10, 128, 0, 0)) + 1 + number)
 }
 
 /// The address of a server behind the router.

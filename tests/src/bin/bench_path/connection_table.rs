@@ -2,9 +2,12 @@
 
 use serde_json::{Value, json};
 
-use limpet_tests::middle::Middle;
+use limpet_tests::{
+    budget::{Budget, Floor},
+    middle::Middle,
+};
 
-use crate::{budget::Budget, connections::Sample, packet_table::count, system::System};
+use crate::{connections::Sample, packet_table::count, system::System};
 
 /// All rounds of one system on so many CPUs.
 pub(crate) struct Series {
@@ -66,7 +69,11 @@ impl Table {
                 series.system.name(),
                 count(series.cpus)
             );
-            Some(Budget::new(what, 10.0, self.beside_haproxy(series)?))
+            let least = self.find(System::Redirect, series.cpus).and_then(|bare| {
+                let figure = self.beside_haproxy(bare)?.median;
+                Some(Floor { what: System::Redirect.name().to_owned(), figure })
+            });
+            Some(Budget::at_least(what, self.beside_haproxy(series)?, 10.0, "x").floor(least))
         };
         limpet.filter_map(budget).collect()
     }

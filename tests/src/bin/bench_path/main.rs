@@ -5,7 +5,6 @@
 //! each round, and what is compared is of the same round.
 
 mod balancers;
-mod budget;
 mod connection_table;
 mod connections;
 mod interfaces;

@@ -2,10 +2,9 @@
 
 use serde_json::{Value, json};
 
-use limpet_tests::middle::Middle;
+use limpet_tests::{budget::Budget, middle::Middle};
 
 use crate::{
-    budget::Budget,
     packets::{SIZES, Sample},
     system::System,
 };
@@ -92,12 +91,12 @@ impl Table {
             for (other, at_least) in [(System::Redirect, 0.7), (System::Numgen, 4.0), (System::Jhash, 4.0)] {
                 if let Some(beside) = self.find(other, small, 1) {
                     let what = format!("{} beside {}, {small} bytes, one CPU", system.name(), other.name());
-                    budgets.push(Budget::new(what, at_least, one.faster(beside)));
+                    budgets.push(Budget::at_least(what, one.faster(beside), at_least, "x"));
                 }
             }
             if let Some(two) = self.find(system, small, 2) {
                 let what = format!("{} on two CPUs beside one, {small} bytes", system.name());
-                budgets.push(Budget::new(what, 1.8, two.faster(one)));
+                budgets.push(Budget::at_least(what, two.faster(one), 1.8, "x"));
             }
         }
         budgets

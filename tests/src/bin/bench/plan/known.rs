@@ -14,9 +14,10 @@ use crate::{
     line::Line,
 };
 
-// Lines that stand in the picture, too.
+// Lines that others are compared with.
 pub(crate) const DSR_V4: &str = "dsr v4";
 pub(crate) const NOT_OURS_V4: &str = "not ours, v4";
+const PARSED: &str = "  headers read";
 pub(crate) const READ: &str = "  and one line read";
 pub(crate) const WRITTEN: &str = "  and one line written";
 
@@ -56,7 +57,8 @@ pub(super) fn one_flow(limits: &Limits, feeder: &Path) -> Result<Group> {
         ("not ours, v4, to a port of nat", kept_v4, address("192.0.2.9:20000")),
     ];
     for (what, from, to) in strangers {
-        lines.push(Line::same(what, NOT_OURS, frame::tcp(from, to, Segment::Ack)?, Reason::NotOurs));
+        let line = Line::same(what, NOT_OURS, frame::tcp(from, to, Segment::Ack)?, Reason::NotOurs);
+        lines.push(line.above(PARSED));
     }
     let mut connections = Vec::new();
     for ((what, client, service, forwarding), reply) in services.into_iter().zip(replies) {
@@ -65,14 +67,16 @@ pub(super) fn one_flow(limits: &Limits, feeder: &Path) -> Result<Group> {
         bed.serve(service, forwarding, sources)?;
         connections.push(Connection { client, service, replies: rewrites });
         let budget = if rewrites { NAT } else { DSR };
-        lines.push(Line::same(what, budget, frame::tcp(client, service, Segment::Ack)?, Reason::ToBackend));
+        let line = Line::same(what, budget, frame::tcp(client, service, Segment::Ack)?, Reason::ToBackend);
+        lines.push(line.above(READ));
         if rewrites {
-            lines.push(Line::same(reply, NAT, frame::tcp(service, client, Segment::Ack)?, Reason::ToClient));
+            let line = Line::same(reply, NAT, frame::tcp(service, client, Segment::Ack)?, Reason::ToClient);
+            lines.push(line.above(READ));
         }
     }
     bed.establish(&connections)?;
     for (what, part) in [
-        ("  headers read", Part::Parse),
+        (PARSED, Part::Parse),
         ("  and one key looked up", Part::Hash),
         (READ, Part::Read),
         (WRITTEN, Part::Write),
@@ -99,7 +103,7 @@ pub(super) fn tunnels(limits: &Limits, feeder: &Path) -> Result<Group> {
         bed.serve(service, forwarding, (0, 0))?;
         connections.push(Connection { client, service, replies: false });
         let frame = frame::tcp(client, service, Segment::Ack)?;
-        lines.push(Line::wrapped((what, TUNNEL), frame, (&mut bed, feeder))?);
+        lines.push(Line::wrapped((what, TUNNEL), frame, (&mut bed, feeder))?.above(READ));
     }
     bed.establish(&connections)?;
     Ok(Group { bed, lines })

@@ -31,6 +31,8 @@ pub(crate) enum What {
     Read,
     /// One that writes it.
     Written,
+    /// One that reads it, and waits for it.
+    Waited,
 }
 
 /// A line's, of so many connections.
@@ -40,6 +42,7 @@ pub(crate) fn name(what: What, size: &str) -> String {
         What::Strangers => format!("  {size}: strangers"),
         What::Read => format!("  {size}: one line read"),
         What::Written => format!("  {size}: one line written"),
+        What::Waited => format!("  {size}: one line waited for"),
     }
 }
 
@@ -62,13 +65,14 @@ pub(super) fn flows((size, count): (&str, u32), limits: &Limits, feeder: &Path) 
     let turns = (count, TIMES);
     // A few have found no place, and displace each other for as long as they have traffic.
     let known = (name(What::Known, size), BUDGET);
-    let known = Line::fed(known, packet(Segment::Ack)?, turns, 0.0..=0.01, (&mut bed, feeder))?;
+    let known = Line::fed(known, packet(Segment::Ack)?, turns, 0.0..=0.01, (&mut bed, feeder))?
+        .above(name(What::Read, size));
     // What no design with a table in memory gets below: strangers' packets touch a line of it or two, and no more.
     let elsewhere = || frame::tcp(address("10.0.0.0:1024"), address("192.0.2.9:80"), Segment::Ack);
     let strangers = (name(What::Strangers, size), BUDGET);
     let strangers = Line::fed(strangers, elsewhere()?, turns, 0.0..=0.0, (&mut bed, feeder))?.not_ours();
     let mut lines = vec![known, strangers];
-    for (what, part) in [(What::Read, Part::Read), (What::Written, Part::Write)] {
+    for (what, part) in [(What::Read, Part::Read), (What::Written, Part::Write), (What::Waited, Part::Wait)] {
         let floor = Floor::load(feeder, part, count / TO_A_LINE)?;
         lines.push(Line::floor(name(what, size), elsewhere()?, turns, &floor, (&mut bed, feeder))?);
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod cold;
 pub(crate) mod flat;
+pub(crate) mod flood;
 pub(crate) mod known;
 pub(crate) mod many;
 mod new;
@@ -66,6 +67,9 @@ pub(crate) fn all<'a>(limits: &'a Limits, feeder: &'a Path) -> Vec<Plan<'a>> {
         plans.push(Plan::new(name, move || flat::known(size, limits, feeder)));
         let name = flat::name(flat::NEW, size);
         plans.push(Plan::new(name, move || flat::new(size, limits, feeder)));
+    }
+    for amid in [false, true] {
+        plans.push(Plan::new(flood::name(amid), move || flood::known(amid, limits, feeder)));
     }
     plans
 }

@@ -9,7 +9,7 @@ use anyhow::Result;
 use lb_common::state::Forwarding;
 use lb_user::model::Limits;
 
-use super::{ENDLESS, Group, PORTS, address};
+use super::{ENDLESS, Group, PORTS, address, many};
 use crate::{
     bed::Bed,
     feed::Feed,
@@ -38,6 +38,8 @@ pub(super) fn new_connections(
     bed.serve(service, forwarding, sources)?;
     let syn = |to| frame::tcp(address("10.0.0.0:1024"), to, Segment::Syn);
     let line = Line::fed((what, BUDGET), syn(service)?, (ENDLESS, times), 1.0..=1.0, (&mut bed, feeder))?;
+    // A line of the flow table that nothing foretells; of the default size.
+    let line = line.above(many::name(many::What::Waited, many::SIZES[2].0));
     let line = if forwarding == Forwarding::Nat { line.with_free_ports() } else { line };
     let line = match table {
         Table::Free => line.with_free_table(),
