@@ -36,25 +36,26 @@ fn begin<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &
         Err(reason) => return Err(reason).into(),
     };
     frame.forget_packet(&mut packet);
-    let hash = frame.forget(hash_of(&packet, tables));
+    let hash = frame.forget(hash::of(&packet, tables.settings()));
     let named = match packet.protocol {
         protocol::UDP => BackendId(frame.forget(quic::server(frame, &packet, tables).0.into()) as u32),
         _ => quic::UNASKED,
     };
     if named != quic::UNASKED
-        && let Ok(target) = Packed(frame.forget(known(&packet, tables, named, hash).0)).target()
+        && let Ok(target) = forget(frame, known(&packet, tables, named, hash)).target()
     {
         if is_first {
             remember_first::<A, F, T>(frame, tables, target);
         }
         return send(frame, tables, &packet, target);
     }
-    let decided = Packed(frame.forget(decide(&packet, tables, named, hash).0)).unpack();
-    let bound = decided
-        .and_then(|id| Packed(frame.forget(bind(&packet, tables, hash, BackendId(id as u32)).0)).target());
+    let id = connect::decide(&packet, tables, named, hash).map(|id| u64::from(id.0));
+    let bound = forget(frame, id.into()).unpack().and_then(|id| {
+        forget(frame, connect::bind(&packet, tables, hash, BackendId(id as u32)).into()).target()
+    });
     match bound {
         Ok(target) => {
-            remember(&packet, tables, target, hash);
+            connect::remember(&packet, tables, target, hash);
             if is_first {
                 remember_first::<A, F, T>(frame, tables, target);
             }
@@ -62,6 +63,12 @@ fn begin<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &
         }
         Err(reason) => Err(reason).into(),
     }
+}
+
+/// `packed`, of which the verifier has forgotten what it may be.
+#[inline(always)]
+fn forget<F: Frame>(frame: &F, packed: Packed) -> Packed {
+    Packed(frame.forget(packed.0))
 }
 
 /// What [`read`] says of a packet that is the first of several fragments.
@@ -97,11 +104,6 @@ fn read_rare<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, packet: &mut
     }
 }
 
-#[inline(never)]
-fn hash_of<A: Family, T: Tables>(packet: &Packet<A>, tables: &T) -> u64 {
-    hash::of(packet, tables.settings())
-}
-
 /// The flow of a packet that is here for its connection id only, unless that names another backend.
 #[inline(never)]
 fn known<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, named: BackendId, hash: u64) -> Packed {
@@ -129,22 +131,6 @@ fn flow_beside_id<A: Family, T: Tables>(
     is_live.then_some(target)
 }
 
-#[inline(never)]
-fn decide<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, named: BackendId, hash: u64) -> Packed {
-    let id = connect::decide(packet, tables, named, hash);
-    id.map(|id| u64::from(id.0)).into()
-}
-
-#[inline(never)]
-fn bind<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64, id: BackendId) -> Packed {
-    connect::bind(packet, tables, hash, id).into()
-}
-
-#[inline(never)]
-fn remember<A: Family, T: Tables>(packet: &Packet<A>, tables: &T, target: Target, hash: u64) {
-    connect::remember(packet, tables, target, hash);
-}
-
 /// Remembers where a first fragment goes, for those that come after it.
 #[inline(never)]
 fn remember_first<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, target: Target) {
@@ -152,7 +138,7 @@ fn remember_first<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T, target:
     fragment::enter(tables, target, fragment::common(&datagram, tables));
 }
 
-#[inline(never)]
+#[inline(always)]
 fn send<A: Family + Layout + Own, F: Frame, T: Tables>(
     frame: &mut F,
     tables: &T,

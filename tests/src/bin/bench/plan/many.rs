@@ -48,8 +48,12 @@ pub(crate) fn name(what: What, size: &str) -> String {
 
 /// Budget of 512k flows, in multiples of the empty program.
 pub(super) const BUDGET: f64 = 12.0;
-/// Packets in one run.
-const TIMES: u32 = 524_288;
+/// Packets in one run: at least so many...
+const TIMES: u32 = 1 << 19;
+/// ...and this many of each connection, of which the first asks for what is done once a second, up to...
+const TURNS: u32 = 4;
+/// ...so many, as a run should not take seconds.
+const MOST: u32 = 1 << 22;
 /// Connections in a line of the flow table.
 pub(super) const TO_A_LINE: u32 = 2;
 
@@ -62,7 +66,7 @@ pub(super) fn flows((size, count): (&str, u32), limits: &Limits, feeder: &Path) 
     bed.serve(service, Forwarding::Dsr, (0, 0))?;
     let packet = |segment| frame::tcp(address("10.0.0.0:1024"), service, segment);
     open(count, service, &mut bed, feeder)?;
-    let turns = (count, TIMES);
+    let turns = (count, (TURNS * count).clamp(TIMES, MOST));
     // A few have found no place, and displace each other for as long as they have traffic.
     let known = (name(What::Known, size), BUDGET);
     let known = Line::fed(known, packet(Segment::Ack)?, turns, 0.0..=0.01, (&mut bed, feeder))?
