@@ -1,6 +1,6 @@
 //! Loads the packet program: fresh, or over the maps that an earlier daemon left pinned.
 
-use std::path::Path;
+use std::{path::Path, thread};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use aya::{
@@ -119,10 +119,7 @@ impl Program {
             }
         }
         let mut ebpf = loader.load(OBJECT).map_err(explain_load)?;
-        load_one(&mut ebpf, "limpet")?;
-        for name in BESIDE {
-            load_one(&mut ebpf, name)?;
-        }
+        load_all(&mut ebpf, &["limpet", BESIDE[0], BESIDE[1]])?;
         set_clock(load_one(&mut ebpf, "limpet_clock")?)?;
         let kernel = Kernel::take(&mut ebpf, [meta?, names?], &specs, settings)?;
         // An earlier run, or one of another version, may have left addresses without their bits, or bits without addresses.
@@ -217,6 +214,22 @@ fn set_clock(program: &Xdp) -> Result<()> {
         "the packet program's clock refuses to be set"
     );
     Ok(())
+}
+
+/// Loads several, side by side where there are CPUs: the kernel verifies the larger ones for a second or more each, and
+/// one doesn't wait for another (`bpf_verifier_lock` is for loaders without `CAP_BPF`).
+fn load_all(ebpf: &mut Ebpf, names: &[&str]) -> Result<()> {
+    let programs: Vec<_> = ebpf.programs_mut().filter(|(name, _)| names.contains(name)).collect();
+    ensure!(programs.len() == names.len(), "the object lacks one of {names:?}");
+    thread::scope(|scope| {
+        let load = |program: &mut aya::programs::Program| {
+            let program: &mut Xdp = program.try_into()?;
+            program.load().map_err(explain_program)
+        };
+        let threads: Vec<_> =
+            programs.into_iter().map(|(_, program)| scope.spawn(move || load(program))).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("no load panics"))
+    })
 }
 
 fn load_one<'e>(ebpf: &'e mut Ebpf, name: &str) -> Result<&'e mut Xdp> {
