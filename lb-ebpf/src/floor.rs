@@ -37,13 +37,18 @@ fn limpet_floor_parse(ctx: XdpContext) -> u32 {
     packet(&ctx).map_or(xdp_action::XDP_ABORTED, |_| xdp_action::XDP_PASS)
 }
 
+/// 1 if all keys that are looked up are there, 0 if none is; set by the loader.
+#[unsafe(no_mangle)]
+static THERE: Global<u32> = Global::new(1);
+
 /// Looks one key up in a hash map.
 #[xdp(frags)]
 fn limpet_floor_hash(ctx: XdpContext) -> u32 {
     let Some(packet) = packet(&ctx) else { return xdp_action::XDP_ABORTED };
     let key = [place(&packet).into(), 0, 1];
     // SAFETY: what is found is compared with nothing and not kept.
-    if unsafe { KEYS.get(key) }.is_some() { xdp_action::XDP_PASS } else { xdp_action::XDP_DROP }
+    let found = unsafe { KEYS.get(key) }.is_some();
+    if found == (THERE.load() != 0) { xdp_action::XDP_PASS } else { xdp_action::XDP_DROP }
 }
 
 /// Reads one line.

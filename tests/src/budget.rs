@@ -18,7 +18,7 @@ pub struct Budget {
     bound: Bound,
     limit: f64,
     verdict: Verdict,
-    floor: Option<Floor>,
+    at_best: Option<Best>,
 }
 
 /// On which side of the limit the figure should be.
@@ -42,9 +42,9 @@ pub enum Verdict {
     Short,
 }
 
-/// What a part alone costs of what the figure is the cost of: nothing that has this part can be better.
+/// What the figure would be with one part only of what it is made of: with all of them it can't be better.
 #[derive(Clone, Debug, Serialize)]
-pub struct Floor {
+pub struct Best {
     /// The part.
     pub what: String,
     /// In the figure's unit.
@@ -64,13 +64,14 @@ impl Budget {
     }
 
     fn new(what: String, figure: f64, bound: Bound, limit: f64, unit: &'static str) -> Self {
-        // Not what is no number.
-        let passes = match bound {
-            Bound::AtMost => figure <= limit,
-            Bound::AtLeast => figure >= limit,
-        };
+        // What was divided by nothing keeps no promise.
+        let passes = figure.is_finite()
+            && match bound {
+                Bound::AtMost => figure <= limit,
+                Bound::AtLeast => figure >= limit,
+            };
         let verdict = if passes { Verdict::Pass } else { Verdict::Short };
-        Self { what, figure, spread: None, unit, bound, limit, verdict, floor: None }
+        Self { what, figure, spread: None, unit, bound, limit, verdict, at_best: None }
     }
 
     /// The same, whose middle half is between these.
@@ -81,8 +82,8 @@ impl Budget {
 
     /// The same, with what it can't be better than.
     #[must_use]
-    pub fn floor(self, floor: Option<Floor>) -> Self {
-        Self { floor, ..self }
+    pub fn at_best(self, at_best: Option<Best>) -> Self {
+        Self { at_best, ..self }
     }
 
     /// Where the line is.
@@ -96,21 +97,16 @@ impl Budget {
     }
 }
 
-/// True if all are kept.
-pub fn all_pass<'b>(budgets: impl IntoIterator<Item = &'b Budget>) -> bool {
-    budgets.into_iter().all(|budget| budget.verdict == Verdict::Pass)
-}
-
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, figure, spread, unit, bound, limit, verdict, floor } = self;
+        let Self { what, figure, spread, unit, bound, limit, verdict, at_best } = self;
         write!(f, "{:60} {figure:9.2}", what.trim())?;
         if let Some([low, high]) = spread {
             write!(f, " ({low:.2}..{high:.2})")?;
         }
         write!(f, " {unit}, {bound} {limit}: {verdict}")?;
-        match floor {
-            Some(Floor { what, figure }) => write!(f, " (floor: {what}, {figure:.2})"),
+        match at_best {
+            Some(Best { what, figure }) => write!(f, " (at best {figure:.2}: {what})"),
             None => Ok(()),
         }
     }

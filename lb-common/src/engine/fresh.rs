@@ -27,7 +27,7 @@ pub fn fresh<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
 }
 
 /// One family's packet.
-// The headers are read once; each step has what was read of them, and in turn the stack for itself.
+// The headers are read once, by a function of its own, whose locals the steps after it need not carry.
 #[inline(never)]
 fn begin<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
     let mut packet = Packet::default();

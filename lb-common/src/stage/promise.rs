@@ -169,7 +169,6 @@ fn stranger<T: Tables>(
 
 /// The backend of a client that lost its session for want of room; 0 if it is not recognised, an error if it is and
 /// the backend is not there any more.
-// Not inlined, as what it finds is kept by nobody.
 #[inline(always)]
 fn recall<T: Tables>(tables: &T, service: &Service, hash: u64) -> u64 {
     let index = Ghost::index(hash, tables.settings().ghost_mask.get());

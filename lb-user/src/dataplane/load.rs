@@ -29,7 +29,8 @@ use crate::model::{Limits, Nat};
 /// The packet program's object file; empty in a build without it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/limpet.bpf.o"));
 
-/// Programs that the first one leaves packets to, by their places in `PROGRAMS`.
+/// The program that is attached, and those that it leaves packets to, by their places in the map `PROGRAMS`.
+const BALANCER: [&str; 3] = ["limpet", BESIDE[0], BESIDE[1]];
 const BESIDE: [&str; 2] = ["limpet_rare", "limpet_new"];
 
 /// `XDP_PASS`.
@@ -119,7 +120,7 @@ impl Program {
             }
         }
         let mut ebpf = loader.load(OBJECT).map_err(explain_load)?;
-        load_all(&mut ebpf, &["limpet", BESIDE[0], BESIDE[1]])?;
+        load_all(&mut ebpf, &BALANCER)?;
         set_clock(load_one(&mut ebpf, "limpet_clock")?)?;
         let kernel = Kernel::take(&mut ebpf, [meta?, names?], &specs, settings)?;
         // An earlier run, or one of another version, may have left addresses without their bits, or bits without addresses.
@@ -162,7 +163,7 @@ impl Program {
     /// # Panics
     /// Never: [`Program::load`] saw them.
     pub fn all(&self) -> [&Xdp; 3] {
-        ["limpet", BESIDE[0], BESIDE[1]].map(|name| one(&self.ebpf, name))
+        BALANCER.map(|name| one(&self.ebpf, name))
     }
 
     /// Loads the pass-all program of the same object too: the floor that a bench compares with.
@@ -222,12 +223,12 @@ fn load_all(ebpf: &mut Ebpf, names: &[&str]) -> Result<()> {
     let programs: Vec<_> = ebpf.programs_mut().filter(|(name, _)| names.contains(name)).collect();
     ensure!(programs.len() == names.len(), "the object lacks one of {names:?}");
     thread::scope(|scope| {
-        let load = |program: &mut aya::programs::Program| {
+        let load = |name: &str, program: &mut aya::programs::Program| {
             let program: &mut Xdp = program.try_into()?;
-            program.load().map_err(explain_program)
+            program.load().map_err(explain_program).with_context(|| format!("cannot load `{name}`"))
         };
         let threads: Vec<_> =
-            programs.into_iter().map(|(_, program)| scope.spawn(move || load(program))).collect();
+            programs.into_iter().map(|(name, program)| scope.spawn(move || load(name, program))).collect();
         threads.into_iter().try_for_each(|thread| thread.join().expect("no load panics"))
     })
 }

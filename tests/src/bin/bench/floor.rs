@@ -16,6 +16,8 @@ pub(crate) enum Part {
     Parse,
     /// Looking a session's key up in a hash map of the kernel.
     Hash,
+    /// Looking for one that is not there, in a map of that size.
+    Miss,
     /// Reading a line of 64 bytes of an array.
     Read,
     /// Writing one.
@@ -28,7 +30,7 @@ impl Part {
     const fn program(self) -> &'static str {
         match self {
             Self::Parse => "limpet_floor_parse",
-            Self::Hash => "limpet_floor_hash",
+            Self::Hash | Self::Miss => "limpet_floor_hash",
             Self::Read => "limpet_floor_line",
             Self::Write => "limpet_floor_write",
             Self::Wait => "limpet_floor_wait",
@@ -45,9 +47,10 @@ pub(crate) struct Floor {
 impl Floor {
     /// Loads it from `object`, with so many lines or keys, a power of two.
     pub(crate) fn load(object: &Path, part: Part, places: u32) -> Result<Self> {
-        let (keys, lines) = if part == Part::Hash { (places, 1) } else { (1, places) };
+        let (keys, lines) = if matches!(part, Part::Hash | Part::Miss) { (places, 1) } else { (1, places) };
         let mut ebpf = EbpfLoader::new()
             .override_global("MASK", &(places - 1), true)
+            .override_global("THERE", &u32::from(part == Part::Hash), true)
             .map_max_entries("LINES", lines)
             .map_max_entries("KEYS", keys)
             .load_file(object)

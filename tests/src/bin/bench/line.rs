@@ -21,10 +21,12 @@ const CHEAP: u32 = 1_000_000;
 /// A kind of packet to measure.
 pub(crate) struct Line {
     pub(crate) what: String,
-    /// The most it may cost, as a multiple of the empty program; `None` for floors.
+    /// The most it may cost, as a multiple of the empty program, where that was promised.
     pub(crate) budget: Option<f64>,
     /// The line of a part of what it does.
     pub(crate) floor_below: Option<String>,
+    /// Nothing built of such parts gets below it.
+    pub(crate) is_floor: bool,
     frame: Vec<u8>,
     /// Packets in one run.
     times: u32,
@@ -47,15 +49,16 @@ pub(crate) struct Line {
 
 impl Line {
     /// The same packet again and again.
-    pub(crate) fn same(what: impl Into<String>, budget: f64, frame: Vec<u8>, fate: Reason) -> Self {
-        Self::new(what.into(), Some(budget), frame, Some(fate))
+    pub(crate) fn same(what: impl Into<String>, frame: Vec<u8>, fate: Reason) -> Self {
+        Self::new(what.into(), frame, Some(fate))
     }
 
-    fn new(what: String, budget: Option<f64>, frame: Vec<u8>, fate: Option<Reason>) -> Self {
+    fn new(what: String, frame: Vec<u8>, fate: Option<Reason>) -> Self {
         Self {
             what,
-            budget,
+            budget: None,
             floor_below: None,
+            is_floor: false,
             frame,
             times: 300_000,
             fate,
@@ -71,7 +74,7 @@ impl Line {
 
     /// Packets from `sources` sources in turn, `times` in a run; a share of `new` open a connection.
     pub(crate) fn fed(
-        (what, budget): (impl Into<String>, f64),
+        what: impl Into<String>,
         frame: Vec<u8>,
         (sources, times): (u32, u32),
         new: RangeInclusive<f64>,
@@ -81,13 +84,13 @@ impl Line {
             Feed::load(feeder, bed.program.xdp(), sources)?,
             Feed::load(feeder, bed.program.pass(), sources)?,
         );
-        let same = Self::same(what, budget, frame, Reason::ToBackend);
+        let same = Self::same(what, frame, Reason::ToBackend);
         Ok(Self { times, new, feeds: Some(feeds), ..same })
     }
 
     /// The same packet again and again, of which the program makes a larger one.
     pub(crate) fn wrapped(
-        (what, budget): (impl Into<String>, f64),
+        what: impl Into<String>,
         frame: Vec<u8>,
         (bed, feeder): (&mut Bed, &Path),
     ) -> Result<Self> {
@@ -95,7 +98,7 @@ impl Line {
             Feed::unwrap(feeder, bed.program.xdp(), &frame)?,
             Feed::unwrap(feeder, bed.program.pass(), &frame)?,
         );
-        Ok(Self { feeds: Some(feeds), ..Self::same(what, budget, frame, Reason::ToBackend) })
+        Ok(Self { feeds: Some(feeds), ..Self::same(what, frame, Reason::ToBackend) })
     }
 
     /// One thing of what the packet program does, for packets from `sources` sources in turn.
@@ -108,17 +111,17 @@ impl Line {
     ) -> Result<Self> {
         let feeds =
             (Feed::load(feeder, floor.xdp()?, sources)?, Feed::load(feeder, bed.program.pass(), sources)?);
-        Ok(Self { times, feeds: Some(feeds), ..Self::new(what.into(), None, frame, None) })
+        Ok(Self { times, feeds: Some(feeds), is_floor: true, ..Self::new(what.into(), frame, None) })
     }
 
     /// The program that the others are compared with.
     pub(crate) fn empty(what: String, frame: Vec<u8>, times: u32) -> Self {
-        Self { times, ..Self::new(what, None, frame, None) }
+        Self { times, is_floor: true, ..Self::new(what, frame, None) }
     }
 
     /// The same line, of packets that no service is there for.
     pub(crate) fn not_ours(self) -> Self {
-        Self { fate: Some(Reason::NotOurs), budget: None, ..self }
+        Self { fate: Some(Reason::NotOurs), ..self }
     }
 
     /// The same line, with an empty flow table at the start of each run.
@@ -131,9 +134,9 @@ impl Line {
         Self { takes_ports: true, ..self }
     }
 
-    /// The same line, in bursts that find `filler` in the caches. Nobody aims at anything there.
+    /// The same line, in bursts that find `filler` in the caches.
     pub(crate) fn burst(self, filler: &Rc<Filler>) -> Self {
-        Self { burst: Some(Rc::clone(filler)), budget: None, ..self }
+        Self { burst: Some(Rc::clone(filler)), ..self }
     }
 
     /// The same line, each run amid a flood: `times` packets like `frame` before it.
@@ -141,14 +144,9 @@ impl Line {
         Self { flood: Some((flood, frame, times)), ..self }
     }
 
-    /// The same line, which can't cost less than the floor of this name.
-    pub(crate) fn above(self, floor: impl Into<String>) -> Self {
-        Self { floor_below: Some(floor.into()), ..self }
-    }
-
-    /// Whether nothing built of such parts gets below it.
-    pub(crate) fn is_floor(&self) -> bool {
-        self.budget.is_none() && (self.burst.is_none() || self.fate.is_none())
+    /// The same line, of which a limit is promised; it can't cost less than the floor of this name.
+    pub(crate) fn within(self, budget: f64, floor: impl Into<String>) -> Self {
+        Self { budget: Some(budget), floor_below: Some(floor.into()), ..self }
     }
 
     /// Runs once, and makes sure that the packets met the fate they should.

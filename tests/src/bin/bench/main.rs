@@ -24,13 +24,11 @@ mod size;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::ExitCode,
 };
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
 use lb_user::model::Limits;
-use limpet_tests::budget;
 use nix::{
     sched::{CloneFlags, CpuSet, sched_getaffinity, sched_setaffinity, unshare},
     unistd::Pid,
@@ -65,11 +63,11 @@ struct Args {
     feeder: PathBuf,
 }
 
-fn main() -> Result<ExitCode> {
+fn main() -> Result<()> {
     let args = Args::parse();
     if let (Some(path), Some(of)) = (&args.plot, &args.of) {
         write(path, &plot::svg(&Saved::read(of)?)?)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     let saved = args.against.as_deref().map(Saved::read).transpose()?;
     stay_on_one_cpu().context("cannot bind to a CPU")?;
@@ -124,14 +122,14 @@ fn main() -> Result<ExitCode> {
     }
     let all: Vec<_> = rows.iter().map(Row::json).collect();
     let figures = sizes.as_ref().map(|sizes| &sizes.json);
-    let all = json!({ "version": 1, "empty_ns": empty, "rows": all, "sizes": figures, "budgets": budgets });
+    let all = json!({ "version": 2, "empty_ns": empty, "rows": all, "sizes": figures, "budgets": budgets });
     if let Some(path) = args.json {
         write(&path, &format!("{all:#}\n"))?;
     }
     if let Some(path) = args.plot {
         write(&path, &plot::svg(&Saved::of(all)?)?)?;
     }
-    Ok(if budget::all_pass(&budgets) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(())
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use limpet_tests::{
-    budget::{Budget, Floor},
+    budget::{Best, Budget},
     middle::Middle,
 };
 use serde_json::{Value, json};
@@ -28,11 +28,11 @@ impl Row {
         for (at, line) in lines.iter().enumerate() {
             let floor =
                 line.floor_below.as_ref().and_then(|floor| rows.iter().find(|row| row.what == *floor));
-            let floor = floor.map(|row| Floor { what: row.what.trim().to_owned(), figure: row.ratio });
+            let best = floor.map(|row| Best { what: row.what.trim().to_owned(), figure: row.ratio });
             let row = &mut rows[at];
             row.budget = line.budget.map(|limit| {
                 let (low, high) = row.spread;
-                Budget::at_most(&row.what, row.ratio, limit, "x").spread(low, high).floor(floor)
+                Budget::at_most(&row.what, row.ratio, limit, "x").spread(low, high).at_best(best)
             });
         }
         rows
@@ -46,7 +46,7 @@ impl Row {
             ratio,
             spread: (low, high),
             budget: None,
-            is_floor: line.is_floor(),
+            is_floor: line.is_floor,
         }
     }
 

@@ -35,7 +35,7 @@ impl Saved {
     /// The same, of a run that is about to be saved.
     pub(crate) fn of(value: Value) -> Result<Self> {
         let saved: Self = serde_json::from_value(value)?;
-        ensure!(saved.version == 1, "it is of version {}, not 1", saved.version);
+        ensure!(saved.version == 2, "it is of version {}, not 2", saved.version);
         Ok(saved)
     }
 

@@ -14,7 +14,7 @@ mod site;
 mod start;
 mod watch;
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
@@ -100,7 +100,7 @@ impl Setup {
     }
 }
 
-fn main() -> Result<ExitCode> {
+fn main() -> Result<()> {
     let Args { only, json, small, limpet } = Args::parse();
     let setup = Setup { limpet, small };
     let mut report = Report::new(!small);
@@ -113,5 +113,5 @@ fn main() -> Result<ExitCode> {
         fs::write(&file, format!("{:#}\n", report.json()))
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
-    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(())
 }

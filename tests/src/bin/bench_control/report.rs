@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use limpet_tests::budget::{self, Budget, Floor};
+use limpet_tests::budget::{Best, Budget};
 use serde_json::{Value, json};
 
 /// What stands above the columns.
@@ -29,11 +29,6 @@ impl Report {
         self.budgets.extend(line.judged());
     }
 
-    /// Whether all are within their budgets.
-    pub(crate) fn is_good(&self) -> bool {
-        budget::all_pass(&self.budgets)
-    }
-
     pub(crate) fn json(&self) -> Value {
         json!({ "small": !self.is_judged, "figures": self.figures, "budgets": self.budgets })
     }
@@ -47,13 +42,13 @@ pub(crate) struct Line {
     /// Of those that were measured, where they were several.
     worst: Option<f64>,
     budget: Option<f64>,
-    floor: Option<Floor>,
+    at_best: Option<Best>,
 }
 
 impl Line {
     /// A figure that was taken once.
     pub(crate) fn once(what: impl Into<String>, unit: &'static str, figure: f64) -> Self {
-        Self { what: what.into(), unit, figure, worst: None, budget: None, floor: None }
+        Self { what: what.into(), unit, figure, worst: None, budget: None, at_best: None }
     }
 
     /// Times, of which the median and the worst are shown, in milliseconds.
@@ -67,7 +62,7 @@ impl Line {
             figure,
             worst: times.last().copied(),
             budget: None,
-            floor: None,
+            at_best: None,
         }
     }
 
@@ -81,15 +76,15 @@ impl Line {
         Self { budget: Some(budget), ..self }
     }
 
-    /// What it can't be less than.
-    pub(crate) fn above(self, floor: &Self) -> Self {
-        Self { floor: Some(Floor { what: floor.what.clone(), figure: floor.figure }), ..self }
+    /// What a part of it takes alone.
+    pub(crate) fn above(self, part: &Self) -> Self {
+        Self { at_best: Some(Best { what: part.what.clone(), figure: part.figure }), ..self }
     }
 
     /// What is promised of it.
     fn judged(&self) -> Option<Budget> {
         let budget = Budget::at_most(&self.what, self.figure, self.budget?, self.unit);
-        Some(budget.floor(self.floor.clone()))
+        Some(budget.at_best(self.at_best.clone()))
     }
 
     fn json(&self) -> Value {

@@ -57,7 +57,7 @@ pub(super) fn bursts(limits: &Limits, feeder: &Path) -> Result<Group> {
     for packets in BURSTS {
         let turns = (packets, packets);
         for (what, filler) in [(What::Warm, &nothing), (What::Cold, &filler)] {
-            let known = (name(what, packets), many::BUDGET);
+            let known = name(what, packets);
             let known = Line::fed(known, packet(service)?, turns, 0.0..=0.01, (&mut bed, feeder))?;
             lines.push(known.burst(filler));
         }

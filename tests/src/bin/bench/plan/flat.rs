@@ -70,7 +70,7 @@ pub(super) fn known(size: Size, limits: &Limits, feeder: &Path) -> Result<Group>
     let mut bed = size.bed(limits)?;
     many::open(OPEN.0, address(SERVICE), &mut bed, feeder)?;
     let frame = frame::tcp(address("10.0.0.0:1024"), address(SERVICE), Segment::Ack)?;
-    let line = Line::fed((name(KNOWN, size), many::BUDGET), frame, OPEN, 0.0..=0.01, (&mut bed, feeder))?;
+    let line = Line::fed(name(KNOWN, size), frame, OPEN, 0.0..=0.01, (&mut bed, feeder))?;
     Ok(Group { bed, lines: vec![line] })
 }
 
@@ -78,12 +78,6 @@ pub(super) fn known(size: Size, limits: &Limits, feeder: &Path) -> Result<Group>
 pub(super) fn new(size: Size, limits: &Limits, feeder: &Path) -> Result<Group> {
     let mut bed = size.bed(limits)?;
     let frame = frame::tcp(address("10.0.0.0:1024"), address(SERVICE), Segment::Syn)?;
-    let line = Line::fed(
-        (name(NEW, size), super::new::BUDGET),
-        frame,
-        (ENDLESS, SYNS),
-        1.0..=1.0,
-        (&mut bed, feeder),
-    )?;
+    let line = Line::fed(name(NEW, size), frame, (ENDLESS, SYNS), 1.0..=1.0, (&mut bed, feeder))?;
     Ok(Group { bed, lines: vec![line.with_free_table()] })
 }

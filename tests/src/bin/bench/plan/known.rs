@@ -57,8 +57,8 @@ pub(super) fn one_flow(limits: &Limits, feeder: &Path) -> Result<Group> {
         ("not ours, v4, to a port of nat", kept_v4, address("192.0.2.9:20000")),
     ];
     for (what, from, to) in strangers {
-        let line = Line::same(what, NOT_OURS, frame::tcp(from, to, Segment::Ack)?, Reason::NotOurs);
-        lines.push(line.above(PARSED));
+        let line = Line::same(what, frame::tcp(from, to, Segment::Ack)?, Reason::NotOurs);
+        lines.push(line.within(NOT_OURS, PARSED));
     }
     let mut connections = Vec::new();
     for ((what, client, service, forwarding), reply) in services.into_iter().zip(replies) {
@@ -67,11 +67,11 @@ pub(super) fn one_flow(limits: &Limits, feeder: &Path) -> Result<Group> {
         bed.serve(service, forwarding, sources)?;
         connections.push(Connection { client, service, replies: rewrites });
         let budget = if rewrites { NAT } else { DSR };
-        let line = Line::same(what, budget, frame::tcp(client, service, Segment::Ack)?, Reason::ToBackend);
-        lines.push(line.above(READ));
+        let line = Line::same(what, frame::tcp(client, service, Segment::Ack)?, Reason::ToBackend);
+        lines.push(line.within(budget, READ));
         if rewrites {
-            let line = Line::same(reply, NAT, frame::tcp(service, client, Segment::Ack)?, Reason::ToClient);
-            lines.push(line.above(READ));
+            let line = Line::same(reply, frame::tcp(service, client, Segment::Ack)?, Reason::ToClient);
+            lines.push(line.within(NAT, READ));
         }
     }
     bed.establish(&connections)?;
@@ -103,7 +103,7 @@ pub(super) fn tunnels(limits: &Limits, feeder: &Path) -> Result<Group> {
         bed.serve(service, forwarding, (0, 0))?;
         connections.push(Connection { client, service, replies: false });
         let frame = frame::tcp(client, service, Segment::Ack)?;
-        lines.push(Line::wrapped((what, TUNNEL), frame, (&mut bed, feeder))?.above(READ));
+        lines.push(Line::wrapped(what, frame, (&mut bed, feeder))?.within(TUNNEL, READ));
     }
     bed.establish(&connections)?;
     Ok(Group { bed, lines })

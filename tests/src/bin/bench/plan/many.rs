@@ -46,8 +46,10 @@ pub(crate) fn name(what: What, size: &str) -> String {
     }
 }
 
-/// Budget of 512k flows, in multiples of the empty program.
-pub(super) const BUDGET: f64 = 12.0;
+/// The number of which a limit is promised...
+pub(super) const PROMISED: &str = "512k";
+/// ...and the limit, in multiples of the empty program.
+const BUDGET: f64 = 12.0;
 /// Packets in one run: at least so many...
 const TIMES: u32 = 1 << 19;
 /// ...and this many of each connection, of which the first asks for what is done once a second, up to...
@@ -68,12 +70,12 @@ pub(super) fn flows((size, count): (&str, u32), limits: &Limits, feeder: &Path) 
     open(count, service, &mut bed, feeder)?;
     let turns = (count, (TURNS * count).clamp(TIMES, MOST));
     // A few have found no place, and displace each other for as long as they have traffic.
-    let known = (name(What::Known, size), BUDGET);
-    let known = Line::fed(known, packet(Segment::Ack)?, turns, 0.0..=0.01, (&mut bed, feeder))?
-        .above(name(What::Read, size));
+    let known = name(What::Known, size);
+    let known = Line::fed(known, packet(Segment::Ack)?, turns, 0.0..=0.01, (&mut bed, feeder))?;
+    let known = if size == PROMISED { known.within(BUDGET, name(What::Read, size)) } else { known };
     // What no design with a table in memory gets below: strangers' packets touch a line of it or two, and no more.
     let elsewhere = || frame::tcp(address("10.0.0.0:1024"), address("192.0.2.9:80"), Segment::Ack);
-    let strangers = (name(What::Strangers, size), BUDGET);
+    let strangers = name(What::Strangers, size);
     let strangers = Line::fed(strangers, elsewhere()?, turns, 0.0..=0.0, (&mut bed, feeder))?.not_ours();
     let mut lines = vec![known, strangers];
     for (what, part) in [(What::Read, Part::Read), (What::Written, Part::Write), (What::Waited, Part::Wait)] {

@@ -13,13 +13,14 @@ use super::{ENDLESS, Group, PORTS, address, many};
 use crate::{
     bed::Bed,
     feed::Feed,
+    floor::{Floor, Part},
     frame::{self, Segment},
     line::Line,
     run::{Action, run},
 };
 
 /// Budget, in multiples of the empty program.
-pub(super) const BUDGET: f64 = 15.0;
+const BUDGET: f64 = 15.0;
 
 /// SYNs of new clients, which in `nat` take a source port each. v4.
 pub(super) fn new_connections(
@@ -37,9 +38,7 @@ pub(super) fn new_connections(
     let (sources, times) = if forwarding == Forwarding::Nat { ((0, 255), 40_000) } else { ((0, 0), 300_000) };
     bed.serve(service, forwarding, sources)?;
     let syn = |to| frame::tcp(address("10.0.0.0:1024"), to, Segment::Syn);
-    let line = Line::fed((what, BUDGET), syn(service)?, (ENDLESS, times), 1.0..=1.0, (&mut bed, feeder))?;
-    // A line of the flow table that nothing foretells; of the default size.
-    let line = line.above(many::name(many::What::Waited, many::SIZES[2].0));
+    let line = Line::fed(what, syn(service)?, (ENDLESS, times), 1.0..=1.0, (&mut bed, feeder))?;
     let line = if forwarding == Forwarding::Nat { line.with_free_ports() } else { line };
     let line = match table {
         Table::Free => line.with_free_table(),
@@ -47,10 +46,18 @@ pub(super) fn new_connections(
             bed.serve(filler, Forwarding::Dsr, (0, 0))?;
             let feed = Feed::load(feeder, bed.program.xdp(), ENDLESS)?;
             run(feed.xdp()?, &syn(filler)?, 4 * limits.flows, Action::Tx)?;
-            line
+            // The flow table is of its default size.
+            line.within(BUDGET, many::name(many::What::Read, many::PROMISED))
         }
     };
-    Ok(Group { bed, lines: vec![line] })
+    let mut lines = vec![line];
+    if matches!((forwarding, table), (Forwarding::Dsr, Table::Full)) {
+        // As for sessions, of which there are two maps of this size.
+        let floor = Floor::load(feeder, Part::Miss, limits.pins.next_power_of_two())?;
+        let (what, frame) = ("  64k: one key not found", syn(address("192.0.2.9:80"))?);
+        lines.push(Line::floor(what, frame, (ENDLESS, times), &floor, (&mut bed, feeder))?);
+    }
+    Ok(Group { bed, lines })
 }
 
 /// State of the flow table.

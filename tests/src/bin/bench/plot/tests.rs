@@ -27,7 +27,7 @@ fn run() -> Value {
         json!({ "what": what, "ratio": ratio, "ratio_quartiles": [ratio - 0.5, ratio + 0.5] })
     };
     let rows: Vec<_> = lines.enumerate().map(row).collect();
-    json!({ "version": 1, "empty_ns": 6.6, "rows": rows })
+    json!({ "version": 2, "empty_ns": 6.6, "rows": rows })
 }
 
 fn picture(run: Value) -> anyhow::Result<String> {
