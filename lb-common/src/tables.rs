@@ -5,12 +5,12 @@ use core::ops::Deref;
 
 use crate::{
     net::{Address, Ip},
-    packet::Packet,
+    packet::{Packet, TcpFlags},
     quic,
     reason::Reason,
     settings::Settings,
     shared::Word,
-    stage::{Packed, flow, promise},
+    stage::{Packed, flow, nat, promise},
     state::{
         Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Event, Expense, Health, Load, MemberKey,
         Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
@@ -142,6 +142,14 @@ pub trait Tables {
         Self: Sized,
     {
         promise::choose(self, service, key, opens).map(|id| u64::from(id.0)).into()
+    }
+
+    /// [`nat::take`].
+    fn take_port(&self, base: u32, protocol: u8, tcp: TcpFlags) -> Option<u32>
+    where
+        Self: Sized,
+    {
+        nat::take(self, base, protocol, tcp)
     }
 
     /// [`quic::read`].

@@ -7,7 +7,7 @@
 
 use lb_common::{
     net::{Address, V4, V6},
-    packet::Packet,
+    packet::{Packet, TcpFlags},
     quic,
     reason::Reason,
     stage::{self, Packed},
@@ -71,6 +71,20 @@ extern "C" fn limpet_promise(service: *const Service, key: *const SessionKey, op
     let Some(key) = (unsafe { key.as_ref() }) else { return Packed::from(Reason::NoBackend).0 };
     let id = stage::promise::choose(&BpfTables, service, key, opens != 0).map(|id| u64::from(id.0));
     Packed::from(id).0
+}
+
+/// [`stage::nat::take`].
+#[inline(always)]
+pub(crate) fn take_port(base: u32, protocol: u8, tcp: TcpFlags) -> Option<u32> {
+    let word = limpet_take_port(base, protocol.into(), tcp.0.into());
+    (word & NONE == 0).then_some(word as u32)
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn limpet_take_port(base: u32, protocol: u32, flags: u32) -> u64 {
+    let tcp = TcpFlags(flags as u16);
+    stage::nat::take(&BpfTables, base, protocol as u8, tcp).map_or(NONE, u64::from)
 }
 
 /// Counts a broken promise under its cause, and reports it.

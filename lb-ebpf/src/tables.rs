@@ -7,7 +7,7 @@ use aya_ebpf::{
 };
 use lb_common::{
     net::{Address, Ip},
-    packet::Packet,
+    packet::{Packet, TcpFlags},
     reason::Reason,
     settings::Settings,
     shared::Word,
@@ -234,6 +234,11 @@ impl Tables for BpfTables {
     #[inline(always)]
     fn read_id(&self, config: u32, id: &mut CidOctets) -> bool {
         aside::read_id(config, id)
+    }
+
+    #[inline(always)]
+    fn take_port(&self, base: u32, protocol: u8, tcp: TcpFlags) -> Option<u32> {
+        aside::take_port(base, protocol, tcp)
     }
 
     #[inline(always)]

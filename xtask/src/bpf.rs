@@ -82,6 +82,8 @@ fn rustflags() -> String {
         // Packet headers are aligned to nothing; without this feature of LLVM 22 each field is
         // loaded byte by byte. The verifier allows it on both architectures.
         "-Clink-arg=--cpu-features=+allows-misaligned-mem-access",
+        // Small structures are filled and copied by stores, not by a call for each.
+        "-Clink-arg=--disable-expand-memcpy-in-order",
     ]
     .join("\x1f")
 }

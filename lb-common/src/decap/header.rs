@@ -26,7 +26,8 @@ pub struct Header<A> {
     /// Time to live, or hop limit.
     pub hops: u8,
     /// A fragment, and where in the packet: 0 for the first.
-    pub fragment: Option<u16>,
+    // Words, so that a copy of a header is made of whole ones.
+    pub fragment: Option<u64>,
 }
 
 /// A family whose header can be unwrapped.
@@ -97,7 +98,7 @@ impl Family for V4 {
             length,
             total,
             hops: ip.time_to_live,
-            fragment: (fragment != 0).then_some(fragment & 0x1fff),
+            fragment: (fragment != 0).then_some(u64::from(fragment & 0x1fff)),
         })
     }
 
@@ -146,7 +147,7 @@ impl Family for V6 {
             let fragment: &FragmentHeader = frame.view(at + Self::LENGTH)?;
             header.protocol = fragment.next;
             header.length += size_of::<FragmentHeader>();
-            header.fragment = Some({ fragment.offset_and_more }.get() >> 3);
+            header.fragment = Some(u64::from({ fragment.offset_and_more }.get() >> 3));
         }
         Some(header)
     }

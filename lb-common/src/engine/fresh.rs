@@ -36,13 +36,13 @@ fn begin<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &
         Err(reason) => return Err(reason).into(),
     };
     frame.forget_packet(&mut packet);
-    let hash = frame.forget(hash::of(&packet, tables.settings()));
+    let hash = hash::of(&packet, tables.settings());
     let named = match packet.protocol {
-        protocol::UDP => BackendId(frame.forget(quic::server(frame, &packet, tables).0.into()) as u32),
+        protocol::UDP => quic::server(frame, &packet, tables),
         _ => quic::UNASKED,
     };
     if named != quic::UNASKED
-        && let Ok(target) = forget(frame, known(&packet, tables, named, hash)).target()
+        && let Ok(target) = known(&packet, tables, named, hash).target()
     {
         if is_first {
             remember_first::<A, F, T>(frame, tables, target);
@@ -50,9 +50,7 @@ fn begin<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &
         return send(frame, tables, &packet, target);
     }
     let id = connect::decide(&packet, tables, named, hash).map(|id| u64::from(id.0));
-    let bound = forget(frame, id.into()).unpack().and_then(|id| {
-        forget(frame, connect::bind(&packet, tables, hash, BackendId(id as u32)).into()).target()
-    });
+    let bound = id.and_then(|id| connect::bind(&packet, tables, hash, BackendId(id as u32)));
     match bound {
         Ok(target) => {
             connect::remember(&packet, tables, target, hash);
@@ -63,12 +61,6 @@ fn begin<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &
         }
         Err(reason) => Err(reason).into(),
     }
-}
-
-/// `packed`, of which the verifier has forgotten what it may be.
-#[inline(always)]
-fn forget<F: Frame>(frame: &F, packed: Packed) -> Packed {
-    Packed(frame.forget(packed.0))
 }
 
 /// What [`read`] says of a packet that is the first of several fragments.

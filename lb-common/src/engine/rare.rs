@@ -71,10 +71,11 @@ fn ported<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: 
         Ok(datagram) => datagram,
         Err(unparsed) => return Err(refuse(tables, unparsed)).into(),
     };
-    let packet = match datagram.packet(frame) {
+    let mut packet = match datagram.packet(frame) {
         Ok(packet) => packet,
         Err(unparsed) => return Err(refuse(tables, unparsed)).into(),
     };
+    frame.forget_packet(&mut packet);
     let common = common::<A, F, T>(frame, tables);
     let fate = carry(frame, tables, &packet);
     if common != 0 && fate.is_sent() {
@@ -95,7 +96,7 @@ fn common<A: Family, F: Frame, T: Tables>(frame: &F, tables: &T) -> u64 {
 /// A fragment that has no ports.
 #[inline(never)]
 fn later<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
-    match Packed(frame.forget(first::<A, F, T>(frame, tables).0)).target() {
+    match first::<A, F, T>(frame, tables).target() {
         Ok(target) if stage::is_tunnelled(tables, target) => {
             apart(frame, tables, |frame, tables, datagram| wrap::<A, F, T>(frame, tables, &datagram, target))
         }
@@ -142,7 +143,7 @@ fn control<A: Family + Echo + Own, F: Frame, T: Tables>(frame: &mut F, tables: &
     if answered.reason() != Reason::OtherProtocol {
         return answered;
     }
-    match Packed(frame.forget(about::<A, F, T>(frame, tables).0)).target() {
+    match about::<A, F, T>(frame, tables).target() {
         Ok(target) if stage::is_tunnelled(tables, target) => {
             apart(frame, tables, |frame, tables, datagram| {
                 let sent = wrap::<A, F, T>(frame, tables, &datagram, target)?;

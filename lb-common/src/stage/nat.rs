@@ -4,7 +4,7 @@ use super::table;
 use crate::{
     hash,
     net::{Address, Be16, Ip},
-    packet::Packet,
+    packet::{Packet, TcpFlags},
     reason::Reason,
     settings::Settings,
     state::{Backend, BackendId, Binding, Bound, Forwarding, Target, binding::Stamp, flow::Entry},
@@ -70,7 +70,7 @@ pub fn bind<A: Address, T: Tables>(
     };
     let port = backend.port_for(packet.destination.port);
     let base = index(tables, backend, port, chosen, 0);
-    let offset = take(tables, base, Stamp::first(tables.now(), packet.tcp, packet.protocol))?;
+    let offset = tables.take_port(base, packet.protocol, packet.tcp)?;
     let target = Target::bound(id, chosen, offset as u16);
     write(packet, tables, base + offset, target);
     Some(target)
@@ -95,12 +95,13 @@ fn write<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, index: u32, targ
     });
 }
 
-/// Claims a port of the lane that begins at `base` with the stamp `own`, and says which: the first that
+/// Claims a port of the lane that begins at `base` for a connection that begins so, and says which: the first that
 /// is free, or where none is found soon, of those that strangers hold the one idle for longest. A proven
 /// client's is never taken.
-#[inline(never)]
-fn take<T: Tables>(tables: &T, base: u32, own: Stamp) -> Option<u32> {
+#[inline(always)]
+pub fn take<T: Tables>(tables: &T, base: u32, protocol: u8, tcp: TcpFlags) -> Option<u32> {
     let (now, count) = (tables.now(), tables.settings().port_count.get());
+    let own = Stamp::first(now, tcp, protocol);
     let mut at = tables.next_port();
     let mut least = (0, Stamp::default());
     for probe in 0..PROBES {

@@ -63,11 +63,10 @@ impl Bucket {
     }
 
     /// Ways that were ever written.
-    // Not inlined, like `replace`: the verifier follows each way through four branches and more, and forgets
-    // at the return which it was.
-    #[inline(never)]
+    // Without a branch, as the verifier would follow both ways of each.
+    #[inline(always)]
     fn used(&self) -> u32 {
-        self.ways.iter().map(|way| u32::from(way.entry().0 != 0)).sum()
+        self.ways.iter().map(|way| (way.entry().0.wrapping_neg() | way.entry().0) >> 63).sum::<u64>() as u32
     }
 
     /// True if a connection that this is the first bucket of may be in its second.
@@ -90,7 +89,7 @@ impl Bucket {
     }
 
     /// Stores a connection in the tuple's own old way, else in the one that is worth least.
-    #[inline(never)]
+    #[inline(always)]
     fn replace(&self, hash: u64, entry: Entry, generation: u32, live: u32) -> Displaced {
         // As it is looked up: of two copies, which two CPUs at once may make, only one is ever found.
         if let Some(own) = self.position(hash).and_then(|at| self.ways.get(at)) {
@@ -98,14 +97,11 @@ impl Bucket {
             return Displaced::Nothing;
         }
         let now = entry.refreshed();
-        let mut victim = &self.ways[home(hash)];
-        let mut least = victim.entry().rank(now);
-        for way in &self.ways {
-            let rank = way.entry().rank(now);
-            if rank < least {
-                (victim, least) = (way, rank);
-            }
-        }
+        // Which it is, beside its rank.
+        let home = home(hash);
+        let ranked = |at: usize| self.ways[at].entry().rank(now) << 2 | (at ^ home) as u32;
+        let least = ranked(0).min(ranked(1)).min(ranked(2)).min(ranked(3));
+        let victim = &self.ways[least as usize & 3 ^ home];
         let old = victim.entry();
         victim.fill(hash, entry, generation);
         if old.is_empty() || old.phase() == Phase::Closing || old.idle(now) > live {
