@@ -18,6 +18,7 @@ use crate::{
         AccessKey, AddressBit, Admission, Audit, Backend, BackendId, Binding, Bucket, Budget, CidConfig,
         Event, Expense, Load, MemberKey, Meter, Pin, ServerHome, ServerKey, Service, ServiceKey, Session,
         SessionKey, Traffic, Tunnel,
+        stranger::{self, Survey},
     },
     tables::{Cache, Store, Tables},
     time::Tick,
@@ -162,6 +163,8 @@ pub struct HostTables {
     pub masks: BTreeMap<AccessKey, u32>,
     /// `GHOSTS`.
     pub ghosts: Vec<Word>,
+    /// `STRANGERS`.
+    pub strangers: Vec<Word>,
     /// `SOURCES`.
     pub sources: Vec<Ip>,
     /// `ACCESS`.
@@ -189,11 +192,15 @@ pub struct HostTables {
 }
 
 impl HostTables {
-    /// Empty tables with the geometry of `settings`.
+    /// Empty tables with the geometry of `settings`: everybody is a stranger.
     pub fn new(settings: Settings) -> Self {
         let buckets = |mask: Fixed| {
             std::iter::repeat_with(Bucket::default).take(mask.get() as usize + 1).collect::<Vec<_>>()
         };
+        let strangers: Vec<_> = std::iter::repeat_with(Word::default)
+            .take(stranger::words(settings.ghost_mask.get() + 1) as usize)
+            .collect();
+        Survey::begin(&strangers).finish();
         let bindings = (settings.lane_mask.get() as usize + 1) * settings.port_count.get() as usize;
         Self {
             settings,
@@ -203,6 +210,7 @@ impl HostTables {
             ghosts: std::iter::repeat_with(Word::default)
                 .take(settings.ghost_mask.get() as usize + 1)
                 .collect(),
+            strangers,
             session_limit: [usize::MAX; 2],
             ..Self::default()
         }
@@ -328,6 +336,10 @@ impl Tables for HostTables {
 
     fn ghost(&self, index: u32) -> Option<HostRef<'_, Word>> {
         self.ghosts.get(index as usize).map(HostRef::Borrowed)
+    }
+
+    fn strangers(&self, index: u32) -> Option<&Word> {
+        self.strangers.get(index as usize)
     }
 
     fn source(&self, index: u8) -> Option<Ip> {

@@ -42,6 +42,13 @@ impl Word {
         use core::sync::atomic::Ordering::SeqCst;
         self.0.compare_exchange(current, new, SeqCst, Relaxed).is_ok()
     }
+
+    /// Clears `bits`.
+    #[inline(always)]
+    pub fn clear(&self, bits: u64) {
+        use core::sync::atomic::Ordering::SeqCst;
+        self.0.fetch_and(!bits, SeqCst);
+    }
 }
 
 // SAFETY: the target has plain 8-byte loads and stores and no `AtomicU64::load`; volatile accesses
@@ -76,5 +83,13 @@ impl Word {
         use core::intrinsics::{AtomicOrdering::SeqCst, atomic_cxchg};
         // SAFETY: as in `store`; the instruction is BPF_CMPXCHG (kernel 5.12).
         unsafe { atomic_cxchg::<u64, { SeqCst }, { SeqCst }>(self.0.get(), current, new).1 }
+    }
+
+    /// Clears `bits`.
+    #[inline(always)]
+    pub fn clear(&self, bits: u64) {
+        use core::intrinsics::{AtomicOrdering::SeqCst, atomic_and};
+        // SAFETY: as in `store`; the instruction is BPF_AND with BPF_ATOMIC (kernel 5.12).
+        unsafe { atomic_and::<u64, u64, { SeqCst }>(self.0.get(), !bits) };
     }
 }

@@ -97,6 +97,8 @@ pub trait Tables {
 
     /// A word of `GHOSTS`.
     fn ghost(&self, index: u32) -> Option<Self::Ref<'_, Word>>;
+    /// A word of `STRANGERS`; nobody is certainly a stranger where there is none.
+    fn strangers(&self, index: u32) -> Option<&Word>;
     /// An entry of `SOURCES`.
     fn source(&self, index: u8) -> Option<Ip>;
 
@@ -114,7 +116,7 @@ pub trait Tables {
 
     /// A stored session.
     fn session(&self, store: Store, key: &SessionKey) -> Option<Self::Ref<'_, Session>>;
-    /// Stores a session; false if the map refuses.
+    /// Stores a session, of one who may be taken for a stranger: see [`session::put`]. False if the map refuses.
     fn insert_session(&self, store: Store, key: &SessionKey, pin: &Pin) -> bool;
     /// Forgets a session.
     fn remove_session(&self, store: Store, key: &SessionKey);

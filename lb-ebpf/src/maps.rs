@@ -65,6 +65,10 @@ pub(crate) static BACKENDS: Array<Backend, 1> = Array::new();
 #[btf_map]
 pub(crate) static GHOSTS: Array<Word, 1, MMAPABLE> = Array::new();
 
+/// Hash of a client -> bits: is it certain that it has no session? Cleared here, set by the daemon.
+#[btf_map]
+pub(crate) static STRANGERS: Array<Word, 1, MMAPABLE> = Array::new();
+
 /// (list, prefix) -> bits of an address that identify a client; written by the daemon.
 #[btf_map]
 pub(crate) static MASKS: LpmTrie<[u32; 5], u32, 1> = LpmTrie::new();

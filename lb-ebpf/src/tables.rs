@@ -27,7 +27,7 @@ use crate::{
     maps::{
         ACCESS, ADDRESSES, AFFINITY, ANSWERS, AUDIT, BACKENDS, BINDINGS, BUDGET, COUNTERS, CURSOR, FLOWS,
         FRAGMENTS, GHOSTS, HEALTH, LOADS, MASKS, MEMBERS, PINS, QUIC, SERVER_IDS, SERVICES, SETTINGS, SLOTS,
-        SOURCES, TRAFFIC, TUNNELS,
+        SOURCES, STRANGERS, TRAFFIC, TUNNELS,
     },
 };
 
@@ -153,6 +153,11 @@ impl Tables for BpfTables {
     }
 
     #[inline(always)]
+    fn strangers(&self, index: u32) -> Option<&Word> {
+        STRANGERS.get(index)
+    }
+
+    #[inline(always)]
     fn source(&self, index: u8) -> Option<Ip> {
         SOURCES.get(u32::from(index)).copied()
     }
@@ -232,13 +237,13 @@ impl Tables for BpfTables {
     }
 
     #[inline(always)]
-    fn read_id(&self, config: u32, id: &mut CidOctets) -> bool {
-        aside::read_id(config, id)
+    fn take_port(&self, base: u32, protocol: u8, tcp: TcpFlags) -> Option<u32> {
+        aside::take_port(base, protocol, tcp)
     }
 
     #[inline(always)]
-    fn take_port(&self, base: u32, protocol: u8, tcp: TcpFlags) -> Option<u32> {
-        aside::take_port(base, protocol, tcp)
+    fn read_id(&self, config: u32, id: &mut CidOctets) -> bool {
+        aside::read_id(config, id)
     }
 
     #[inline(always)]

@@ -68,6 +68,9 @@ pub fn standing<T: Tables>(tables: &T, service: &Service, pin: &Pin, now: Tick) 
 pub fn choose<T: Tables>(tables: &T, service: &Service, key: &SessionKey, opens: bool) -> Step<BackendId> {
     let now = tables.now();
     let hash = session::hash(tables, key);
+    if session::is_stranger(tables, hash) {
+        return stranger(tables, service, key, hash, opens);
+    }
     let Some((_, stored)) = session::find(tables, key) else {
         return stranger(tables, service, key, hash, opens);
     };

@@ -6,7 +6,7 @@ use crate::{
     net::{Address, Ip, protocol},
     packet::Packet,
     reason::Reason,
-    state::{Backend, BackendId, Expense, Ghost, MemberKey, Pin, Policy, Service, SessionKey},
+    state::{Backend, BackendId, Expense, Ghost, MemberKey, Pin, Policy, Service, SessionKey, stranger},
     tables::{Store, Tables},
     time::Tick,
 };
@@ -38,6 +38,23 @@ fn own_mask<T: Tables>(tables: &T, list: u32, client: Ip) -> u32 {
 #[inline(always)]
 pub fn hash<T: Tables>(tables: &T, key: &SessionKey) -> u64 {
     hash::client(tables.settings(), key.scope, key.client)
+}
+
+/// Is it certain that the client with this hash has no session?
+#[inline(always)]
+pub fn is_stranger<T: Tables>(tables: &T, hash: u64) -> bool {
+    stranger::is_certain(|index| tables.strangers(index), hash, tables.settings().ghost_mask.get())
+}
+
+/// Stores a session; false if the map refuses.
+#[inline(always)]
+pub fn put<T: Tables>(tables: &T, store: Store, key: &SessionKey, pin: &Pin) -> bool {
+    let is_stored = tables.insert_session(store, key, pin);
+    if is_stored {
+        let mask = tables.settings().ghost_mask.get();
+        stranger::meet(|index| tables.strangers(index), hash(tables, key), mask);
+    }
+    is_stored
 }
 
 /// A stored session and the map it is in, proven ones first.
@@ -169,7 +186,7 @@ pub fn make<T: Tables>(
     burden(tables, service, id);
     if !promote(tables, service, key, fresh, proof) {
         // An LRU map has room for everybody.
-        tables.insert_session(Store::Affinity, key, fresh);
+        put(tables, Store::Affinity, key, fresh);
     }
 }
 
@@ -192,7 +209,7 @@ fn promote<T: Tables>(tables: &T, service: &Service, key: &SessionKey, pin: &Pin
     }
     if proof == Proof::Likely && !tables.spend(Expense::Pin) {
         tables.count(Reason::PinDeferred);
-    } else if tables.insert_session(Store::Pins, key, pin) {
+    } else if put(tables, Store::Pins, key, pin) {
         tables.count(Reason::SessionProven);
         return true;
     } else {

@@ -17,6 +17,7 @@ pub mod member;
 pub mod quic;
 pub mod service;
 pub mod session;
+pub mod stranger;
 pub mod tunnel;
 
 pub use access::{AccessKey, Admission};

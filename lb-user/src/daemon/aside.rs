@@ -45,6 +45,13 @@ impl Aside {
         self.open -= 1;
         then
     }
+
+    /// Waits until all is done that was asked for, and ends the thread.
+    pub(super) async fn end(self) {
+        let Self { work, mut done, .. } = self;
+        drop(work);
+        while done.recv().await.is_some() {}
+    }
 }
 
 fn run(mut sessions: Sessions, questions: &mpsc::Receiver<Work>, answers: &UnboundedSender<Then>) {

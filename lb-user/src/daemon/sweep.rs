@@ -80,7 +80,7 @@ impl Timeouts {
     fn sweep(&self, sessions: &mut Sessions) -> Result<ByHome> {
         let (mut dead, mut left) = (Vec::new(), ByHome::new());
         let now = clock::now();
-        sessions.for_each(|session| {
+        sessions.survey(|session| {
             if self.is_dead(&session.key, &session.pin, now) {
                 dead.push(session.key);
             } else {

@@ -86,10 +86,11 @@ impl Kernel {
         let loads = mapped(map("LOADS")?, "LOADS", specs)?;
         let addresses = mapped(map("ADDRESSES")?, "ADDRESSES", specs)?;
         let ghosts = mapped(map("GHOSTS")?, "GHOSTS", specs)?;
+        let strangers = mapped(map("STRANGERS")?, "STRANGERS", specs)?;
         Ok(Self {
             flows: FlowTable(flows),
             bindings,
-            sessions: Sessions::new(map("AFFINITY")?, map("PINS")?)?,
+            sessions: Sessions::new([map("AFFINITY")?, map("PINS")?], Arc::new(strangers), settings)?,
             addresses,
             services: map("SERVICES")?.try_into()?,
             access: map("ACCESS")?.try_into()?,

@@ -125,6 +125,7 @@ impl Program {
         let kernel = Kernel::take(&mut ebpf, [meta?, names?], &specs, settings)?;
         // An earlier run, or one of another version, may have left addresses without their bits, or bits without addresses.
         kernel.mark_addresses()?;
+        kernel.sessions.doubt();
         Ok(Self { ebpf, pins, adopted: running.is_some(), settings, kernel })
     }
 

@@ -1,16 +1,22 @@
 //! Stored sessions, for any thread: all of them, one of them, those that are put back and those that are moved.
 
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::{
+    os::fd::{AsFd as _, BorrowedFd},
+    sync::Arc,
+};
 
 use anyhow::{Context as _, Result};
 use aya::maps::{HashMap, IterableMap as _, Map, MapData, MapError};
 use lb_common::{
+    hash,
     net::Ip,
-    state::{Pin, Session, SessionKey},
+    settings::Settings,
+    shared::Word,
+    state::{Pin, Session, SessionKey, stranger},
     tables::Store,
 };
 
-use super::{StoredSession, batch, raw::Raw, write::removed};
+use super::{StoredSession, batch, mapped::Mapped, raw::Raw, write::removed};
 
 /// A session's words, as a map value that can be copied.
 pub(super) type SessionWords = [u64; 3];
@@ -19,11 +25,13 @@ type Table = HashMap<MapData, Raw<SessionKey>, Raw<SessionWords>>;
 /// `BPF_EXIST` (include/uapi/linux/bpf.h): only over an entry that is there.
 const BPF_EXIST: u64 = 2;
 
-/// Both maps of sessions.
+/// Both maps of sessions, and who has none.
 #[derive(Debug)]
 pub struct Sessions {
     affinity: Table,
     pins: Table,
+    strangers: Arc<Mapped<Word>>,
+    settings: Settings,
 }
 
 /// What became of a session that was to be moved.
@@ -38,8 +46,12 @@ pub enum Rehomed {
 }
 
 impl Sessions {
-    pub(super) fn new(affinity: Map, pins: Map) -> Result<Self> {
-        Ok(Self { affinity: affinity.try_into()?, pins: pins.try_into()? })
+    pub(super) fn new(
+        [affinity, pins]: [Map; 2],
+        strangers: Arc<Mapped<Word>>,
+        settings: Settings,
+    ) -> Result<Self> {
+        Ok(Self { affinity: affinity.try_into()?, pins: pins.try_into()?, strangers, settings })
     }
 
     /// The same maps, for another thread.
@@ -48,7 +60,9 @@ impl Sessions {
     /// Too many files are open.
     pub fn try_clone(&self) -> Result<Self> {
         let data = |map: BorrowedFd<'_>| anyhow::Ok(MapData::from_fd(map.try_clone_to_owned()?)?);
-        Self::new(Map::LruHashMap(data(self.fd(Store::Affinity))?), Map::HashMap(data(self.fd(Store::Pins))?))
+        let affinity = Map::LruHashMap(data(self.fd(Store::Affinity))?);
+        let pins = Map::HashMap(data(self.fd(Store::Pins))?);
+        Self::new([affinity, pins], Arc::clone(&self.strangers), self.settings)
     }
 
     const fn of(&self, store: Store) -> &Table {
@@ -83,6 +97,33 @@ impl Sessions {
             .with_context(|| format!("cannot read {store:?}"))?;
         }
         Ok(())
+    }
+
+    /// The same; and from then on whoever was not among them, and has not come since, is known for a stranger. Only one
+    /// such walk may be under way.
+    ///
+    /// # Errors
+    /// As above; what was known before, still is.
+    pub fn survey(&self, mut each: impl FnMut(&StoredSession)) -> Result<()> {
+        let survey = stranger::Survey::begin(&self.strangers);
+        self.for_each(|session| {
+            self.meet(&session.key);
+            each(session);
+        })?;
+        survey.finish();
+        Ok(())
+    }
+
+    /// Whoever has a session is no stranger: called after it was stored.
+    fn meet(&self, key: &SessionKey) {
+        let hash = hash::client(&self.settings, key.scope, key.client);
+        let word = |index: u32| self.strangers.get(index as usize);
+        stranger::meet(word, hash, self.settings.ghost_mask.get());
+    }
+
+    /// Nobody is known for a stranger any more: the maps may be of a version that didn't know of that.
+    pub(super) fn doubt(&self) {
+        stranger::doubt(&self.strangers);
     }
 
     /// A stored session as it is now.
@@ -127,7 +168,9 @@ impl Sessions {
     pub fn store(&mut self, store: Store, sessions: &[(SessionKey, Pin)]) -> Result<()> {
         let (keys, values): (Vec<_>, Vec<_>) =
             sessions.iter().map(|&(key, pin)| (key, Session::from(pin))).unzip();
-        batch::update(self.fd(store), &keys, &values).with_context(|| format!("cannot write {store:?}"))
+        let stored = batch::update(self.fd(store), &keys, &values);
+        keys.iter().for_each(|key| self.meet(key));
+        stored.with_context(|| format!("cannot write {store:?}"))
     }
 
     /// Writes a session as it is now; one that has ended meanwhile is not made again. What the packet program writes between
@@ -151,7 +194,10 @@ impl Sessions {
     /// The system call failed for another reason.
     pub fn insert(&mut self, store: Store, key: &SessionKey, pin: &Pin) -> Result<bool> {
         match self.of_mut(store).insert(Raw(*key), Raw(Session::from(*pin).words()), 0) {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                self.meet(key);
+                Ok(true)
+            }
             Err(MapError::SyscallError(error)) if error.io_error.raw_os_error() == Some(libc::E2BIG) => {
                 Ok(false)
             }

@@ -8,7 +8,7 @@ use lb_common::{
     state::{
         AccessKey, Audit, Backend, BackendId, Binding, Bucket, Budget, CidConfig, Ghost, Load, MemberKey,
         Meter, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel, address,
-        flow::WAYS, quic,
+        flow::WAYS, quic, stranger,
     },
 };
 
@@ -148,6 +148,7 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
         hash("MEMBERS", Hash, size::<MemberKey>(), size::<BackendId>(), limits.backends * 2),
         mapped("LOADS", size::<Load>(), backends),
         mapped("GHOSTS", 8, geometry.ghosts),
+        mapped("STRANGERS", 8, stranger::words(geometry.ghosts)),
         array("AUDIT", PerCpuArray, size::<Audit>(), limits.services + 1),
         Spec { name: "EVENTS", kind: MapType::RingBuf, key: 0, value: 0, entries: EVENTS_BYTES, flags: 0 },
         array("SOURCES", Array, size::<Ip>(), 256),
@@ -167,7 +168,7 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
 }
 
 /// Names of the maps that each start fills anew, and makes where an earlier version had none.
-pub const DERIVED: [&str; 1] = ["ADDRESSES"];
+pub const DERIVED: [&str; 2] = ["ADDRESSES", "STRANGERS"];
 
 /// Names of the maps that only the daemon uses.
 pub const DAEMON_ONLY: [&str; 2] = ["META", "NAMES"];

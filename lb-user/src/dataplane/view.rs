@@ -110,6 +110,11 @@ impl Tables for View<'_> {
         Some(owned(Word::new(ghost)))
     }
 
+    /// Sessions are looked up: that says so, too.
+    fn strangers(&self, _index: u32) -> Option<&Word> {
+        None
+    }
+
     fn source(&self, _index: u8) -> Option<Ip> {
         None
     }

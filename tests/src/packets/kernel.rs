@@ -133,9 +133,13 @@ impl Kernel {
         settle(ROW);
     }
 
-    /// Empties all tables: they are as after loading.
+    /// Empties all tables: they are as after loading, and everybody is known for a stranger.
+    ///
+    /// # Panics
+    /// If a system call fails.
     pub fn clear(&self) {
         self.maps.clear();
+        self.program.kernel.sessions.survey(|_| {}).expect("readable");
     }
 
     /// Moves every stamp in the tables by so many ticks: back, and that much time has gone by.

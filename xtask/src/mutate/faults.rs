@@ -121,6 +121,12 @@ pub(super) const FAULTS: &[Fault] = &[
     ),
     fault(
         SESSION,
+        "a client whose session was just stored is taken for a stranger",
+        "    if is_stored {",
+        "    if !is_stored {",
+    ),
+    fault(
+        SESSION,
         "sessions follow an id to its next backend",
         "if home.generation != pin.generation {",
         "if false {",

@@ -200,6 +200,11 @@ impl Tables for Place<'_> {
         Some(Entry { value: Word::new(word), write_back: Some(Box::new(write_back)) })
     }
 
+    /// Who asks here is looked up; [`crate::dataplane::Sessions::insert`] says who is no stranger any more.
+    fn strangers(&self, _index: u32) -> Option<&Word> {
+        None
+    }
+
     fn source(&self, _index: u8) -> Option<Ip> {
         None
     }

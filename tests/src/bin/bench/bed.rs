@@ -1,7 +1,7 @@
 //! A loaded packet program with services in its tables.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     thread::sleep,
     time::Duration,
 };
@@ -9,7 +9,8 @@ use std::{
 use anyhow::Result;
 use lb_common::{
     net::{Be16, Ip, Mac, protocol},
-    state::{Backend, BackendId, Forwarding, Health, Policy, Service, ServiceKey, Tunnel},
+    state::{Backend, BackendId, Forwarding, Health, Pin, Policy, Service, ServiceKey, SessionKey, Tunnel},
+    tables::Store,
     time::Tick,
 };
 use lb_user::{
@@ -129,6 +130,22 @@ impl Bed {
         self.slots += slots.len() as u32;
         kernel.set_service(&ServiceKey::new(ip, port, protocol::TCP), &service)?;
         kernel.set_service(&ServiceKey::any_port(ip), &service)
+    }
+
+    /// Says who is certainly a stranger, as the daemon does from time to time.
+    pub(crate) fn survey(&self) -> Result<()> {
+        self.program.kernel.sessions.survey(|_| {})
+    }
+
+    /// Stores sessions of so many others in each map.
+    pub(crate) fn crowd(&mut self, [pins, affinity]: [u32; 2]) -> Result<()> {
+        let session = |number: u32| {
+            let client = Ip::from(IpAddr::from(Ipv4Addr::from_bits(number)));
+            (SessionKey { scope: u64::MAX, client }, Pin::new(BackendId(1), 1, Tick::default()))
+        };
+        let sessions = &mut self.program.kernel.sessions;
+        sessions.store(Store::Pins, &(0..pins).map(session).collect::<Vec<_>>())?;
+        sessions.store(Store::Affinity, &(pins..pins + affinity).map(session).collect::<Vec<_>>())
     }
 
     /// Empties the flow table.

@@ -77,6 +77,7 @@ pub(super) fn known(size: Size, limits: &Limits, feeder: &Path) -> Result<Group>
 /// The lines of [`NEW`].
 pub(super) fn new(size: Size, limits: &Limits, feeder: &Path) -> Result<Group> {
     let mut bed = size.bed(limits)?;
+    bed.survey()?;
     let frame = frame::tcp(address("10.0.0.0:1024"), address(SERVICE), Segment::Syn)?;
     let line = Line::fed(name(NEW, size), frame, (ENDLESS, SYNS), 1.0..=1.0, (&mut bed, feeder))?;
     Ok(Group { bed, lines: vec![line.with_free_table()] })

@@ -46,10 +46,12 @@ pub(super) fn new_connections(
             bed.serve(filler, Forwarding::Dsr, (0, 0))?;
             let feed = Feed::load(feeder, bed.program.xdp(), ENDLESS)?;
             run(feed.xdp()?, &syn(filler)?, 4 * limits.flows, Action::Tx)?;
+            bed.crowd([limits.pins, limits.affinity])?;
             // The flow table is of its default size.
             line.within(BUDGET, many::name(many::What::Read, many::PROMISED))
         }
     };
+    bed.survey()?;
     let mut lines = vec![line];
     if matches!((forwarding, table), (Forwarding::Dsr, Table::Full)) {
         // As for sessions, of which there are two maps of this size.
@@ -63,7 +65,7 @@ pub(super) fn new_connections(
 /// State of the flow table.
 #[derive(Clone, Copy)]
 pub(super) enum Table {
-    /// Every way holds a live connection.
+    /// Every way holds a live connection, and both maps of sessions as many as they may.
     Full,
     /// Most ways are free.
     Free,
