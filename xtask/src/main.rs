@@ -49,7 +49,7 @@ enum Command {
     BenchHttp(tester::Args),
     /// Measure whole paths, beside the kernel, nftables and HAProxy in the same topology
     BenchPath(tester::Args),
-    /// Measure all that a limit was promised for, and print what keeps it; half an hour
+    /// Measure all that a limit was promised for, and print what keeps it; a quarter of an hour
     Budget(budget::Args),
     /// Play millions of generated packets through the packet program and the host engine
     Fuzz(tester::Args),

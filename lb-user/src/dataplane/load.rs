@@ -29,8 +29,9 @@ use crate::model::{Limits, Nat};
 /// The packet program's object file; empty in a build without it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/limpet.bpf.o"));
 
-/// The program that is attached, and those that it leaves packets to, by their places in the map `PROGRAMS`.
-const BALANCER: [&str; 3] = ["limpet", BESIDE[0], BESIDE[1]];
+/// The program that is attached.
+const LIMPET: &str = "limpet";
+/// Those that it leaves packets to, by their places in the map `PROGRAMS`.
 const BESIDE: [&str; 2] = ["limpet_rare", "limpet_new"];
 
 /// `XDP_PASS`.
@@ -120,7 +121,7 @@ impl Program {
             }
         }
         let mut ebpf = loader.load(OBJECT).map_err(explain_load)?;
-        load_all(&mut ebpf, &BALANCER)?;
+        load_all(&mut ebpf)?;
         set_clock(load_one(&mut ebpf, "limpet_clock")?)?;
         let kernel = Kernel::take(&mut ebpf, [meta?, names?], &specs, settings)?;
         // An earlier run, or one of another version, may have left addresses without their bits, or bits without addresses.
@@ -156,7 +157,7 @@ impl Program {
     /// # Panics
     /// Never: [`Program::load`] saw it.
     pub fn xdp(&mut self) -> &mut Xdp {
-        self.ebpf.program_mut("limpet").and_then(|program| program.try_into().ok()).expect("seen at load")
+        self.ebpf.program_mut(LIMPET).and_then(|program| program.try_into().ok()).expect("seen at load")
     }
 
     /// The program itself, and those that it leaves packets to.
@@ -164,7 +165,8 @@ impl Program {
     /// # Panics
     /// Never: [`Program::load`] saw them.
     pub fn all(&self) -> [&Xdp; 3] {
-        BALANCER.map(|name| one(&self.ebpf, name))
+        let [rare, new] = BESIDE;
+        [LIMPET, rare, new].map(|name| one(&self.ebpf, name))
     }
 
     /// Loads the pass-all program of the same object too: the floor that a bench compares with.
@@ -218,11 +220,12 @@ fn set_clock(program: &Xdp) -> Result<()> {
     Ok(())
 }
 
-/// Loads several, side by side where there are CPUs: the kernel verifies the larger ones for a second or more each, and
+/// Loads all that packets may meet, side by side where there are CPUs: the kernel verifies the larger ones for a second or more each, and
 /// one doesn't wait for another (`bpf_verifier_lock` is for loaders without `CAP_BPF`).
-fn load_all(ebpf: &mut Ebpf, names: &[&str]) -> Result<()> {
-    let programs: Vec<_> = ebpf.programs_mut().filter(|(name, _)| names.contains(name)).collect();
-    ensure!(programs.len() == names.len(), "the object lacks one of {names:?}");
+fn load_all(ebpf: &mut Ebpf) -> Result<()> {
+    let is_ours = |name: &str| name == LIMPET || BESIDE.contains(&name);
+    let programs: Vec<_> = ebpf.programs_mut().filter(|(name, _)| is_ours(name)).collect();
+    ensure!(programs.len() == 1 + BESIDE.len(), "the object lacks one of {LIMPET}, {}", BESIDE.join(", "));
     thread::scope(|scope| {
         let load = |name: &str, program: &mut aya::programs::Program| {
             let program: &mut Xdp = program.try_into()?;

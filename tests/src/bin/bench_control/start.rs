@@ -57,9 +57,9 @@ fn start(setup: &Setup, shape: Shape, claim: bool, report: &mut Report) -> Resul
     let claims = if claim { ", claim" } else { "" };
     let what = format!("{services} x {backends}, {slots} slots each{claims}");
     let alone = Line::times(format!("{services} addresses, by `ip -batch` alone"), &alone);
-    for (words, times, claims) in [("ready", ready, claim), ("ready again, after a kill", again, false)] {
+    for (words, times, has_floor) in [("ready", ready, claim), ("ready again, after a kill", again, false)] {
         let line = Line::times(format!("{what}: {words}"), &times);
-        let line = if claims { line.above(&alone) } else { line };
+        let line = if has_floor { line.above(&alone) } else { line };
         // What all of them are to be within, the largest is.
         report.add(if services >= 10_000 { line.within(BUDGET) } else { line });
     }
