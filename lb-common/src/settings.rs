@@ -43,7 +43,7 @@ pub struct Settings {
     pub port_count: Fixed,
     /// Number of `FRAGMENTS` buckets less one; the number is a power of two.
     pub fragment_mask: Fixed,
-    /// Number of `GHOSTS` less one; the number is a power of two.
+    /// Number of `GHOSTS`, and of words in a half of `STRANGERS`, less one; the number is a power of two.
     pub ghost_mask: Fixed,
     /// New connections that a CPU stores in a tick.
     pub new_flows: Fixed,

@@ -2,7 +2,7 @@
 //!
 //! Every entry that the packet path changes in place is made of these words. A word is never torn:
 //! it is aligned and moved by one instruction. *Between* words nothing is promised, neither order
-//! nor a common moment, so each type that needs two words to agree carries a guard computed over
+//! nor a common moment (but see [`crate::state::stranger`]), so each type that needs two words to agree carries a guard computed over
 //! both (see [`crate::state::flow`] and [`crate::state::binding`]) and a reader that finds a guard
 //! which doesn't fit treats the entry as absent.
 
@@ -89,7 +89,8 @@ impl Word {
     #[inline(always)]
     pub fn clear(&self, bits: u64) {
         use core::intrinsics::{AtomicOrdering::SeqCst, atomic_and};
-        // SAFETY: as in `store`; the instruction is BPF_AND with BPF_ATOMIC (kernel 5.12).
+        // A full barrier, see `state::stranger`: what fetches is one, also where the bare operation is not.
+        // SAFETY: as in `store`; the instruction is BPF_AND with BPF_FETCH (kernel 5.12).
         unsafe { atomic_and::<u64, u64, { SeqCst }>(self.0.get(), !bits) };
     }
 }

@@ -8,7 +8,8 @@
 //! There are two halves, and the first word says which one is read. Whoever has stored a session clears its bits in both,
 //! *after* that. From time to time the daemon sets all bits of the other half, walks through all sessions, clears their
 //! bits, and has that half read from then on. A session that is stored meanwhile is met by the walk, or it came to its
-//! place after that: then its bits are cleared after they were set, as both take the lock of that place (a hash map's bucket).
+//! place after that: then its bits are cleared after they were set. That holds on any processor, as all bits are set before
+//! a full barrier, and cleared by an atomic operation that is one.
 //! All zero, which is what a map begins with, nobody is certainly a stranger.
 
 use core::sync::atomic::{Ordering::SeqCst, fence};
@@ -42,8 +43,8 @@ pub fn is_certain<'w>(word: impl Fn(u32) -> Option<&'w Word>, hash: u64, mask: u
 #[inline(always)]
 pub fn meet<'w>(word: impl Fn(u32) -> Option<&'w Word>, hash: u64, mask: u32) {
     let (places, bits) = place(hash, mask);
-    for place in places {
-        if let Some(word) = word(place) {
+    for index in places {
+        if let Some(word) = word(index) {
             word.clear(bits);
         }
     }

@@ -1,9 +1,16 @@
 //! Work beside the daemon's task: to read a million sessions takes half a second, for which no health verdict should wait.
 
-use std::{fmt, sync::mpsc, thread};
+use std::{
+    fmt,
+    sync::mpsc,
+    thread::{self, JoinHandle},
+};
 
 use anyhow::{Context as _, Result, anyhow};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    task::spawn_blocking,
+};
 
 use super::core::Core;
 use crate::dataplane::Sessions;
@@ -21,6 +28,8 @@ pub(super) struct Aside {
     open: usize,
     work: mpsc::Sender<Work>,
     done: UnboundedReceiver<Then>,
+    /// Until it has ended.
+    thread: Option<JoinHandle<()>>,
 }
 
 impl fmt::Debug for Aside {
@@ -35,8 +44,9 @@ impl Aside {
         let (work, questions) = mpsc::channel();
         let (answers, done) = unbounded_channel();
         let thread = thread::Builder::new().name("sessions".to_owned());
-        thread.spawn(move || run(sessions, &questions, &answers)).context("cannot start a thread")?;
-        Ok(Self { open: 0, work, done })
+        let thread =
+            thread.spawn(move || run(sessions, &questions, &answers)).context("cannot start a thread")?;
+        Ok(Self { open: 0, work, done, thread: Some(thread) })
     }
 
     /// What is left to do of the work that is done. May be dropped and called again: nothing is lost.
@@ -46,11 +56,15 @@ impl Aside {
         then
     }
 
-    /// Waits until all is done that was asked for, and ends the thread.
-    pub(super) async fn end(self) {
-        let Self { work, mut done, .. } = self;
-        drop(work);
-        while done.recv().await.is_some() {}
+    /// Ends the thread after what it does now; nothing can be asked any more.
+    pub(super) async fn end(&mut self) {
+        self.done.close();
+        // It waits for work, or finds that nobody wants the answer.
+        self.work = mpsc::channel().0;
+        if let Some(thread) = self.thread.take() {
+            let ended = spawn_blocking(move || thread.join()).await;
+            debug_assert!(matches!(ended, Ok(Ok(()))), "the thread that reads sessions does not panic");
+        }
     }
 }
 

@@ -236,10 +236,7 @@ impl Core {
     pub(super) async fn leave_to_the_next(mut self) -> Requesting {
         self.last_snapshot().await;
         info!("another daemon takes this one's place");
-        let requests = self.take_requests();
-        // The sessions are the next daemon's from now on: only one at a time may move them, and survey them.
-        self.aside.end().await;
-        requests
+        self.take_requests()
     }
 
     /// Ends the daemon; with `detach`, the packet program and its tables too.

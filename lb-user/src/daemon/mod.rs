@@ -150,6 +150,8 @@ pub async fn run(args: &RunArgs, socket: &Path) -> Result<ExitCode> {
     };
     // Whoever has asked meanwhile is told that nobody answers, and does not wait for requests to end.
     drop(inbox);
+    // The next daemon begins when the control socket is free: only one at a time may move sessions and survey them.
+    core.aside.end().await;
     if let Some(next) = next {
         // The control socket after all else: by that the next daemon knows that the maps are its own.
         let requests = core.leave_to_the_next().await;

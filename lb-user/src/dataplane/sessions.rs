@@ -16,7 +16,7 @@ use lb_common::{
     tables::Store,
 };
 
-use super::{StoredSession, batch, mapped::Mapped, raw::Raw, write::removed};
+use super::{StoredSession, batch, grace, mapped::Mapped, raw::Raw, write::removed};
 
 /// A session's words, as a map value that can be copied.
 pub(super) type SessionWords = [u64; 3];
@@ -105,11 +105,15 @@ impl Sessions {
     /// # Errors
     /// As above; what was known before, still is.
     pub fn survey(&self, mut each: impl FnMut(&StoredSession)) -> Result<()> {
+        // Packets that have seen the other half in force must not read it any more.
+        grace::wait();
         let survey = stranger::Survey::begin(&self.strangers);
         self.for_each(|session| {
             self.meet(&session.key);
             each(session);
         })?;
+        // What was cleared meanwhile is to be seen before the half is.
+        grace::wait();
         survey.finish();
         Ok(())
     }

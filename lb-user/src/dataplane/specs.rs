@@ -90,7 +90,7 @@ pub struct Geometry {
     pub ports: (u16, u16),
     /// `FRAGMENTS` buckets, a power of two.
     pub fragments: u32,
-    /// `GHOSTS`, a power of two.
+    /// `GHOSTS`, and words in a half of `STRANGERS`; a power of two.
     pub ghosts: u32,
 }
 

@@ -86,6 +86,10 @@ impl Limpet {
                 // A shared store has the room of all nodes' own.
                 let stores = if shares { size.nodes } else { 1 };
                 tables.session_limit = [limits.pins as usize * stores, usize::MAX];
+                if shares {
+                    // Whom another has met, this one takes for a stranger.
+                    tables.strangers.clear();
+                }
                 tables
             })
             .collect();

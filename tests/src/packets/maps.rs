@@ -15,7 +15,7 @@ use aya::{
 };
 use lb_common::{
     shared::Word,
-    state::{Binding, Bucket, Pin, Plain, Session, SessionKey},
+    state::{Binding, Bucket, Pin, Plain, Session, SessionKey, stranger::Survey},
     time::Tick,
 };
 use memmap2::{MmapOptions, MmapRaw};
@@ -85,13 +85,17 @@ impl Maps {
         Self(ids.into_iter().map(Map::open).filter(varies).collect())
     }
 
-    /// Empties all maps: they are then as after loading.
+    /// Empties all maps: they are then as after loading, but that everybody is known for a stranger.
     ///
     /// # Panics
     /// If a system call fails.
     pub fn clear(&self) {
         for map in &self.0 {
             map.clear().unwrap_or_else(|error| panic!("cannot clear {}: {error}", map.name));
+            if map.name == "STRANGERS" {
+                // SAFETY: shared words.
+                Survey::begin(unsafe { map.shared::<Word>() }).finish();
+            }
         }
     }
 
