@@ -197,9 +197,10 @@ impl HostTables {
         let buckets = |mask: Fixed| {
             std::iter::repeat_with(Bucket::default).take(mask.get() as usize + 1).collect::<Vec<_>>()
         };
-        let strangers: Vec<_> = std::iter::repeat_with(Word::default)
-            .take(stranger::words(settings.ghost_mask.get() + 1) as usize)
-            .collect();
+        let words =
+            |number: u32| std::iter::repeat_with(Word::default).take(number as usize).collect::<Vec<_>>();
+        let ghosts = settings.ghost_mask.get() + 1;
+        let strangers = words(stranger::words(ghosts));
         Survey::begin(&strangers).finish();
         let bindings = (settings.lane_mask.get() as usize + 1) * settings.port_count.get() as usize;
         Self {
@@ -207,9 +208,7 @@ impl HostTables {
             flows: buckets(settings.bucket_mask),
             fragments: buckets(settings.fragment_mask),
             bindings: std::iter::repeat_with(Binding::default).take(bindings).collect(),
-            ghosts: std::iter::repeat_with(Word::default)
-                .take(settings.ghost_mask.get() as usize + 1)
-                .collect(),
+            ghosts: words(ghosts),
             strangers,
             session_limit: [usize::MAX; 2],
             ..Self::default()

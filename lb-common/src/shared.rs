@@ -2,8 +2,8 @@
 //!
 //! Every entry that the packet path changes in place is made of these words. A word is never torn:
 //! it is aligned and moved by one instruction. *Between* words nothing is promised, neither order
-//! nor a common moment (but see [`crate::state::stranger`]), so each type that needs two words to agree carries a guard computed over
-//! both (see [`crate::state::flow`] and [`crate::state::binding`]) and a reader that finds a guard
+//! nor a common moment (but see [`crate::state::stranger`]), so each type that needs two words to
+//! agree carries a guard computed over both (see [`crate::state::flow`] and [`crate::state::binding`]) and a reader that finds a guard
 //! which doesn't fit treats the entry as absent.
 
 #[cfg(not(target_arch = "bpf"))]

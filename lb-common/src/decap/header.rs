@@ -26,7 +26,7 @@ pub struct Header<A> {
     /// Time to live, or hop limit.
     pub hops: u8,
     /// A fragment, and where in the packet: 0 for the first.
-    // Words, so that a copy of a header is made of whole ones.
+    // 64 bits: a copy of fewer, with what is beside them, is not aligned on the stack, and the verifier refuses it.
     pub fragment: Option<u64>,
 }
 

@@ -49,9 +49,8 @@ fn begin<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &
         }
         return send(frame, tables, &packet, target);
     }
-    let id = connect::decide(&packet, tables, named, hash).map(|id| u64::from(id.0));
-    let bound = id.and_then(|id| connect::bind(&packet, tables, hash, BackendId(id as u32)));
-    match bound {
+    let id = connect::decide(&packet, tables, named, hash);
+    match id.and_then(|id| connect::bind(&packet, tables, hash, id)) {
         Ok(target) => {
             connect::remember(&packet, tables, target, hash);
             if is_first {

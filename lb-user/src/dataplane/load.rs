@@ -124,7 +124,8 @@ impl Program {
         load_all(&mut ebpf)?;
         set_clock(load_one(&mut ebpf, "limpet_clock")?)?;
         let kernel = Kernel::take(&mut ebpf, [meta?, names?], &specs, settings)?;
-        // An earlier run, or one of another version, may have left addresses without their bits, or bits without addresses.
+        // An earlier run, or one of another version, may have left addresses without their bits, or bits without addresses,
+        // and sessions of those who seem to be strangers.
         kernel.mark_addresses()?;
         kernel.sessions.doubt();
         Ok(Self { ebpf, pins, adopted: running.is_some(), settings, kernel })
@@ -220,8 +221,8 @@ fn set_clock(program: &Xdp) -> Result<()> {
     Ok(())
 }
 
-/// Loads all that packets may meet, side by side where there are CPUs: the kernel verifies the larger ones for a second or more each, and
-/// one doesn't wait for another (`bpf_verifier_lock` is for loaders without `CAP_BPF`).
+/// Loads all that packets may meet, side by side where there are CPUs: the kernel verifies the larger ones for a second
+/// or so each, and one doesn't wait for another (`bpf_verifier_lock` is for loaders without `CAP_BPF`).
 fn load_all(ebpf: &mut Ebpf) -> Result<()> {
     let is_ours = |name: &str| name == LIMPET || BESIDE.contains(&name);
     let programs: Vec<_> = ebpf.programs_mut().filter(|(name, _)| is_ours(name)).collect();

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use aya::maps::{Array, Map, MapData};
+use lb_common::state::LAYOUT_VERSION;
 use lb_user::lab::{Size, Way, backend_name, client::Connection, client::get, plan};
 use limpet_tests::{Bed, bed::PATIENCE};
 use serde_json::{Value, json};
@@ -126,4 +128,39 @@ async fn open_connections_stay_and_the_next_ones_go_to_the_new_home() {
     let undone = limpet(&bed, &["undo", &id]);
     let why = "its old backend is gone, or takes no new sessions";
     assert_eq!((&undone["back"], &undone["kept"][why]), (&json!(0), &json!(there)));
+}
+
+/// A program that knows nothing of strangers may have stored sessions. That of moved ones is told by their homes, which
+/// are not those that the hash says.
+#[tokio::test]
+async fn a_start_believes_nobody_that_clients_are_strangers() {
+    let mut bed = Bed::new(Size { clients: 1, backends: 3 }, vec![WAY.service(3)]).await.unwrap();
+    let [from, to] = [0, 1].map(backend_name);
+    let before = all(&bed).await;
+    limpet(&bed, &["move", "--backend", &from, "--to", &to]);
+    last(&bed, "done").await;
+    let moved = all(&bed).await;
+    assert!(before != moved && !moved.contains(&from));
+
+    bed.daemon.kill().unwrap();
+    let strangers = MapData::from_pin(bed.lab.pins().join(format!("v{LAYOUT_VERSION}/STRANGERS"))).unwrap();
+    let mut strangers: Array<_, u64> = Map::Array(strangers).try_into().unwrap();
+    // The second half is in force, and says of everybody that they are.
+    strangers.set(0, 1, 0).unwrap();
+    for index in 1..strangers.len() {
+        strangers.set(index, u64::MAX, 0).unwrap();
+    }
+    assert!(all(&bed).await.contains(&from), "by hash");
+    bed.daemon.start_again().unwrap();
+    // The first survey makes the second half anew; the other one stays as the start left it, until the next.
+    assert_eq!(strangers.get(&1, 0).unwrap(), 0, "{}", bed.daemon.log());
+    for _ in 0..PATIENCE.as_millis() / 50 {
+        if strangers.get(&0, 0).unwrap() != 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let known = (strangers.len() / 2 + 1..strangers.len()).map(|index| strangers.get(&index, 0).unwrap());
+    assert!(known.filter(|word| *word != u64::MAX).count() >= CLIENTS as usize / 2, "they are noted");
+    assert_eq!(all(&bed).await, moved);
 }

@@ -5,10 +5,10 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use aya::maps::{Array, HashMap, Map, MapData};
+use aya::maps::{HashMap, Map, MapData};
 use lb_common::state::{LAYOUT_VERSION, Session, SessionKey};
 use lb_user::{
     dataplane::attach_pass,
@@ -221,28 +221,6 @@ async fn a_map_that_an_earlier_version_did_not_have_is_filled_at_the_start() {
     }
     bed.daemon.start_again().unwrap();
     assert!(bed.daemon.log().contains("adopted"), "{}", bed.daemon.log());
-    all_at_home(&bed, &clients).await;
-}
-
-/// A program that did not know of it may have stored them.
-#[tokio::test]
-async fn sessions_that_nobody_has_noted_are_found() {
-    let mut bed = bed("1s").await;
-    let clients = settle(&bed, 0).await;
-    bed.daemon.kill().unwrap();
-    let strangers = MapData::from_pin(bed.lab.pins().join(format!("v{LAYOUT_VERSION}/STRANGERS"))).unwrap();
-    let mut strangers: Array<_, u64> = Map::Array(strangers).try_into().unwrap();
-    for index in 1..strangers.len() {
-        strangers.set(index, u64::MAX, 0).unwrap();
-    }
-    bed.daemon.start_again().unwrap();
-    all_at_home(&bed, &clients).await;
-    // Once those that are there are noted again, all others are known for strangers.
-    let begun = Instant::now();
-    while strangers.get(&0, 0).unwrap() == 0 {
-        assert!(begun.elapsed() < Duration::from_secs(30), "no survey");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
     all_at_home(&bed, &clients).await;
 }
 
