@@ -11,6 +11,17 @@ pub enum Fate {
     Reset(Code),
     /// GOAWAY with this code, and the end of the connection.
     Goaway(Code),
+    /// RST_STREAM or GOAWAY with this code. The connection's window is as large as a stream's, and which of both is found
+    /// exceeded depends on what the backend has read.
+    Either(Code),
+}
+
+impl Fate {
+    /// Whether the connection may end with it.
+    #[must_use]
+    pub const fn may_close(self) -> bool {
+        matches!(self, Self::Goaway(_) | Self::Either(_))
+    }
 }
 
 /// Error codes (RFC 9113 section 7).
@@ -95,6 +106,7 @@ impl Frames {
             Fate::Answer(status) => status.to_string(),
             Fate::Reset(code) => format!("RST_STREAM {}", code.name()),
             Fate::Goaway(code) => format!("GOAWAY {}", code.name()),
+            Fate::Either(code) => format!("RST_STREAM or GOAWAY {}", code.name()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Code::{EnhanceYourCalm, FlowControlError, ProtocolError},
-    Fate::{Answer, Goaway},
+    Fate::{Answer, Either, Goaway},
     Frames, Kind, PLAIN, frame, head, last, request,
     wire::{END_HEADERS, END_STREAM, PADDED, block},
     with,
@@ -47,14 +47,14 @@ pub(super) fn rows() -> Vec<Frames> {
             &[post(), frame(Kind::Data, PADDED, 1, &[9, 0])],
             ProtocolError,
         ),
-        goaway(
+        Frames::new(
             "h2-data-window",
             "RFC 9113 6.9.1",
             "more DATA than the window",
             &std::iter::once(post())
                 .chain((0..1200).map(|_| frame(Kind::Data, 0, 1, &[0; 16_384])))
                 .collect::<Vec<_>>(),
-            FlowControlError,
+            Either(FlowControlError),
         ),
         goaway("h2-headers-0", S62, "HEADERS of no stream", &[get(0)], ProtocolError),
         goaway("h2-headers-even", S51, "HEADERS of an even stream", &[get(2)], ProtocolError),
