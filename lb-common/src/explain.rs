@@ -51,7 +51,7 @@ pub fn locate<A: Address, T: Tables>(
 ) -> Option<Located> {
     let mut key = *called;
     let service = service::find(tables, &mut key)?;
-    let to = (A::narrow(called.address), called.port);
+    let to = (A::narrow(called.address), called.port());
     let tuple = port.map(|port| hash::tuple(tables.settings(), (client, port), to, called.protocol()));
     let flow = tuple.and_then(|hash| {
         let (entry, _) = flow::known(tables, Cache::Flows, hash)?;

@@ -99,6 +99,12 @@ pub trait Frame {
     /// Steps over the outermost tag that was not stepped over yet: offsets count from behind it from here on.
     fn skip_tag(&mut self);
 
+    /// Bytes of tags that were stepped over.
+    fn tags(&self) -> usize;
+
+    /// Offsets count from behind so many bytes of tags on, as [`Frame::tags`] told of this packet.
+    fn step_over(&mut self, tags: usize);
+
     /// Makes room for `bytes` bytes before the network header; what was at offset `n` is then at `n + bytes`.
     /// Tags stay where they belong; the Ethernet addresses are undefined. `None` if there is no room, and
     /// then nothing changes.

@@ -16,8 +16,8 @@ use crate::{
     shared::Word,
     state::{
         AccessKey, AddressBit, Admission, Audit, Backend, BackendId, Binding, Bucket, Budget, CidConfig,
-        Event, Expense, Load, MemberKey, Meter, Pin, ServerHome, ServerKey, Service, ServiceKey, Session,
-        SessionKey, Traffic, Tunnel,
+        Event, Expense, Handover, Load, MemberKey, Meter, Pin, ServerHome, ServerKey, Service, ServiceKey,
+        Session, SessionKey, Traffic, Tunnel,
         stranger::{self, Survey},
     },
     tables::{Cache, Store, Tables},
@@ -93,6 +93,14 @@ impl Frame for HostFrame {
         self.tags += TAG;
     }
 
+    fn tags(&self) -> usize {
+        self.tags
+    }
+
+    fn step_over(&mut self, tags: usize) {
+        self.tags = tags;
+    }
+
     fn grow(&mut self, bytes: usize) -> Option<()> {
         let at = self.tags + ETHERNET;
         self.bytes.get(..at)?;
@@ -147,6 +155,8 @@ pub struct HostTables {
     pub cursor: Cell<u32>,
     /// `BUDGET`.
     pub budget: Cell<Budget>,
+    /// `HANDOVER`.
+    pub handover: RefCell<Rc<Handover>>,
     /// `SERVICES`.
     pub services: BTreeMap<ServiceKey, Service>,
     /// `SLOTS`.
@@ -280,6 +290,16 @@ impl Tables for HostTables {
         let next = self.cursor.get();
         self.cursor.set(next.wrapping_add(1));
         next
+    }
+
+    fn hand_over(&self, write: impl FnOnce(&mut Handover)) {
+        let mut handover = Handover::default();
+        write(&mut handover);
+        self.handover.replace(Rc::new(handover));
+    }
+
+    fn handed_over(&self) -> Option<HostRef<'_, Handover>> {
+        Some(HostRef::Counted(self.handover.borrow().clone()))
     }
 
     fn spend(&self, expense: Expense) -> bool {

@@ -7,6 +7,7 @@ pub const ETHERNET: usize = 14;
 
 /// One end of a flow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
 pub struct End<A> {
     /// Address.
     pub address: A,
@@ -16,6 +17,7 @@ pub struct End<A> {
 
 /// A TCP or UDP packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[repr(C)]
 pub struct Packet<A: Address> {
     /// The sender.
     pub source: End<A>,
@@ -25,21 +27,21 @@ pub struct Packet<A: Address> {
     pub source_mac: Mac,
     /// Ethernet address it was sent to: ours.
     pub destination_mac: Mac,
-    /// [`crate::net::protocol::TCP`] or [`crate::net::protocol::UDP`].
-    pub protocol: u8,
-    /// TCP flags; 0 for UDP.
-    pub tcp: TcpFlags,
     /// TCP sequence number as it stands in the header; 0 for UDP.
     pub sequence: u32,
     /// TCP acknowledgment number as it stands in the header; 0 for UDP.
     pub acknowledged: u32,
-    /// Offset of the transport header in the frame. A byte, so that its type bounds it: once a pointer to
-    /// the packet was handed to another function, the kernel's verifier knows nothing else of it.
-    pub transport: u8,
     /// Bytes from the IP header on, as that header says.
     pub bytes: u32,
     /// Interface it came in by.
     pub ingress: u32,
+    /// TCP flags; 0 for UDP.
+    pub tcp: TcpFlags,
+    /// [`crate::net::protocol::TCP`] or [`crate::net::protocol::UDP`].
+    pub protocol: u8,
+    /// Offset of the transport header in the frame. A byte, so that its type bounds it: once a pointer to
+    /// the packet was handed to another function, the kernel's verifier knows nothing else of it.
+    pub transport: u8,
 }
 
 impl<A: Address> Packet<A> {

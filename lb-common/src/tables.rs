@@ -12,8 +12,8 @@ use crate::{
     shared::Word,
     stage::{Packed, flow, nat, promise},
     state::{
-        Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Event, Expense, Health, Load, MemberKey,
-        Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
+        Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Event, Expense, Handover, Health, Load,
+        MemberKey, Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
         flow::{Entry, Phase},
     },
     time::Tick,
@@ -59,6 +59,12 @@ pub trait Tables {
     /// The next port to try in this CPU's walk over a port range: a number that goes up by one with
     /// each call on a CPU and starts at a different place on each.
     fn next_port(&self) -> u32;
+
+    /// Writes this CPU's `HANDOVER`, for the program that goes on with a packet.
+    fn hand_over(&self, write: impl FnOnce(&mut Handover));
+
+    /// What [`Tables::hand_over`] wrote.
+    fn handed_over(&self) -> Option<Self::Ref<'_, Handover>>;
 
     /// Spends one of this CPU's budget of this tick; false if nothing is left of it.
     fn spend(&self, expense: Expense) -> bool;

@@ -134,6 +134,18 @@ impl Frame for XdpFrame<'_> {
     }
 
     #[inline(always)]
+    fn tags(&self) -> usize {
+        self.tags
+    }
+
+    #[inline(always)]
+    fn step_over(&mut self, tags: usize) {
+        // The mask is for the verifier, which knows nothing of what a map holds.
+        self.tags = tags & 12;
+        self.start = self.front + self.tags;
+    }
+
+    #[inline(always)]
     fn grow(&mut self, bytes: usize) -> Option<()> {
         self.move_front(-(bytes as i32))
     }

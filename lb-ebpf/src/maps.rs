@@ -11,8 +11,9 @@ use lb_common::{
     settings::Settings,
     shared::Word,
     state::{
-        Audit, Backend, BackendId, Binding, Bucket, Budget, CidConfig, Event, Load, MemberKey, Meter,
-        ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel, address, quic,
+        Audit, Backend, BackendId, Binding, Bucket, Budget, CidConfig, Event, Handover, Load, MemberKey,
+        Meter, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel, address,
+        quic,
     },
 };
 
@@ -116,6 +117,10 @@ pub(crate) static ANSWERS: PerCpuArray<Meter, 1> = PerCpuArray::new();
 /// 0 -> this CPU's place in its walk over source ports; written here.
 #[btf_map]
 pub(crate) static CURSOR: PerCpuArray<u32, 1> = PerCpuArray::new();
+
+/// 0 -> the packet that `limpet_new` goes on with on this CPU; written and read here.
+#[btf_map]
+pub(crate) static HANDOVER: PerCpuArray<Handover, 1> = PerCpuArray::new();
 
 /// 0 -> what this CPU has spent in this tick of what it may store; written here.
 #[btf_map]

@@ -14,8 +14,8 @@ use lb_common::{
     stage::Packed,
     state::{
         AccessKey, Admission, Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Event, Expense,
-        Load, MemberKey, Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic,
-        Tunnel,
+        Handover, Load, MemberKey, Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey,
+        Traffic, Tunnel,
         flow::{Entry, Phase},
     },
     tables::{Cache, Store, Tables},
@@ -26,8 +26,8 @@ use crate::{
     aside, clock,
     maps::{
         ACCESS, ADDRESSES, AFFINITY, ANSWERS, AUDIT, BACKENDS, BINDINGS, BUDGET, COUNTERS, CURSOR, FLOWS,
-        FRAGMENTS, GHOSTS, HEALTH, LOADS, MASKS, MEMBERS, PINS, QUIC, SERVER_IDS, SERVICES, SETTINGS, SLOTS,
-        SOURCES, STRANGERS, TRAFFIC, TUNNELS,
+        FRAGMENTS, GHOSTS, HANDOVER, HEALTH, LOADS, MASKS, MEMBERS, PINS, QUIC, SERVER_IDS, SERVICES,
+        SETTINGS, SLOTS, SOURCES, STRANGERS, TRAFFIC, TUNNELS,
     },
 };
 
@@ -79,6 +79,20 @@ impl Tables for BpfTables {
         // CPUs start a large odd step apart, so that their runs of ports rarely meet.
         // SAFETY: the helper takes nothing and returns a number.
         next.wrapping_add(unsafe { bpf_get_smp_processor_id() }.wrapping_mul(15_877))
+    }
+
+    #[inline(always)]
+    fn hand_over(&self, write: impl FnOnce(&mut Handover)) {
+        if let Some(handover) = HANDOVER.get_ptr_mut(0) {
+            // SAFETY: this CPU's own element, and no other reference to it lives meanwhile.
+            write(unsafe { &mut *handover });
+        }
+    }
+
+    #[inline(always)]
+    fn handed_over(&self) -> Option<&Handover> {
+        // SAFETY: this CPU's own element, which nobody writes before the program ends.
+        HANDOVER.get(0)
     }
 
     #[inline(always)]

@@ -21,7 +21,7 @@ use crate::{
     reason::Reason,
     rewrite::{self, Layout},
     stage::{Step, flow, nat, reply, service},
-    state::{Backend, Target},
+    state::{Backend, HandedOver, Target},
     tables::Tables,
 };
 
@@ -61,17 +61,23 @@ pub fn common<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
 // overlap, and the established path carries nobody else's locals. But each call takes 1.5 ns, and 6 where returns
 // are guarded (AMD's Safe RET).
 #[inline(always)]
-fn plain<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
+fn plain<A: Family + Layout + Own + HandedOver, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
     match parse::packet::<A, F>(frame) {
-        Ok(packet) => carry(frame, tables, &packet),
+        Ok(packet) => carry(frame, tables, &packet, 0),
         Err(Unparsed::Rare) => Fate::RARE,
         Err(unparsed) => Err(refuse(tables, unparsed)).into(),
     }
 }
 
-/// A TCP or UDP packet: back to a client, or along its flow; [`Fate::NEW`] if it may be for a service and has none.
+/// A TCP or UDP packet: back to a client, or along its flow; [`Fate::NEW`] if it may be for a service and has none, and
+/// then it is handed over. `common` is what the fragments after it have in common with it, 0 for a whole packet.
 #[inline(always)]
-fn carry<A: Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T, packet: &Packet<A>) -> Fate {
+fn carry<A: Layout + Own + HandedOver, F: Frame, T: Tables>(
+    frame: &mut F,
+    tables: &T,
+    packet: &Packet<A>,
+    common: u64,
+) -> Fate {
     if let Some(offset) = reply::port_offset(packet, tables) {
         let fate = answer(frame, tables, packet, reply::index(packet, tables, offset));
         if fate.is_sent() {
@@ -83,7 +89,7 @@ fn carry<A: Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T, packet
     let Some((target, backend)) = flow::follow(packet, tables, hash) else {
         // Nearly all of other people's packets end here.
         return if service::may_have_address(tables, packet.destination.address.widen()) {
-            Fate::NEW
+            leave(frame, tables, packet, hash, common)
         } else {
             Err(Reason::NotOurs).into()
         };
@@ -93,9 +99,27 @@ fn carry<A: Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T, packet
     }
     if backend.by_connection_id() {
         // Its connection id may name another backend than the flow's.
-        return Fate::NEW;
+        return leave(frame, tables, packet, hash, common);
     }
     forward(frame, tables, packet, target, &backend).into()
+}
+
+/// Leaves a packet to [`fresh`], which need not read its headers again.
+#[inline(always)]
+fn leave<A: HandedOver, F: Frame, T: Tables>(
+    frame: &F,
+    tables: &T,
+    packet: &Packet<A>,
+    hash: u64,
+    common: u64,
+) -> Fate {
+    tables.hand_over(|handover| {
+        handover.hash = hash;
+        handover.common = common;
+        handover.tags = frame.tags() as u64;
+        handover.put(packet);
+    });
+    Fate::NEW
 }
 
 /// Sends a packet to its backend. The two large ways are functions, so that neither carries the other's locals; the

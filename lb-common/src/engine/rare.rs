@@ -10,7 +10,7 @@ use crate::{
     reason::Reason,
     rewrite::{self, Echo, Layout},
     stage::{self, Packed, Step, fragment, icmp},
-    state::Target,
+    state::{HandedOver, Target},
     tables::Tables,
 };
 
@@ -27,7 +27,7 @@ pub fn rare<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
 /// One family's packet.
 // Each branch has locals of its own, and reads the headers again: what one needs takes no stack from another.
 #[inline(always)]
-fn any<A: Family + Echo + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
+fn any<A: Family + Echo + Own + HandedOver, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
     let (protocol, part) = match parse::datagram::<A, F>(frame) {
         Ok(datagram) => (datagram.protocol, datagram.part),
         Err(unparsed) => return Err(refuse(tables, unparsed)).into(),
@@ -66,7 +66,7 @@ fn other<A: Family, F: Frame, T: Tables>(_frame: &mut F, tables: &T, datagram: D
 
 /// A TCP or UDP packet, or its first fragment.
 #[inline(never)]
-fn ported<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
+fn ported<A: Family + Layout + Own + HandedOver, F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
     let datagram = match parse::datagram::<A, F>(frame) {
         Ok(datagram) => datagram,
         Err(unparsed) => return Err(refuse(tables, unparsed)).into(),
@@ -77,7 +77,7 @@ fn ported<A: Family + Layout + Own, F: Frame, T: Tables>(frame: &mut F, tables: 
     };
     frame.forget_packet(&mut packet);
     let common = common::<A, F, T>(frame, tables);
-    let fate = carry(frame, tables, &packet);
+    let fate = carry(frame, tables, &packet, common);
     if common != 0 && fate.is_sent() {
         fragment::remember(&packet, tables, common);
     }

@@ -1,7 +1,7 @@
 //! Which service a packet is for.
 
 use crate::{
-    net::{Address, Be16, Ip},
+    net::{Address, Ip},
     packet::Packet,
     state::{AddressBit, Service, ServiceKey},
     tables::Tables,
@@ -36,6 +36,6 @@ pub fn find<'t, T: Tables>(tables: &'t T, called: &mut ServiceKey) -> Option<T::
     if let Some(service) = tables.service(called) {
         return Some(service);
     }
-    called.port = Be16::default();
+    *called = called.of_all_ports();
     tables.service(called)
 }

@@ -42,8 +42,7 @@ pub fn find<T: Tables>(tables: &T, cache: Cache, hash: u64) -> Option<(T::Ref<'_
 }
 
 /// Stores a connection, and counts what had to make room.
-// Not inlined: the verifier follows each choice among eight ways, and forgets at the return which it was.
-#[inline(never)]
+#[inline(always)]
 pub fn enter<T: Tables>(tables: &T, hash: u64, entry: Entry, generation: u32) {
     match insert(tables, Cache::Flows, hash, entry, generation) {
         Displaced::Nothing => {}

@@ -103,7 +103,7 @@ impl Backend {
     /// to another key while it was read.
     #[inline(always)]
     pub fn serves(&self, service: &Service, key: &ServiceKey) -> bool {
-        service.port == key.port
+        service.port == key.port()
             && self.service_tag == service.tag
             && self.service_address == key.address
             && self.protocol == key.protocol()

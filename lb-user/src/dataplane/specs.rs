@@ -6,9 +6,9 @@ use lb_common::{
     reason::Reason,
     settings::Settings,
     state::{
-        AccessKey, Audit, Backend, BackendId, Binding, Bucket, Budget, CidConfig, Ghost, Load, MemberKey,
-        Meter, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel, address,
-        flow::WAYS, quic, stranger,
+        AccessKey, Audit, Backend, BackendId, Binding, Bucket, Budget, CidConfig, Ghost, Handover, Load,
+        MemberKey, Meter, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
+        address, flow::WAYS, quic, stranger,
     },
 };
 
@@ -52,6 +52,7 @@ impl Spec {
                 | "TUNNELS"
                 | "ANSWERS"
                 | "CURSOR"
+                | "HANDOVER"
                 | "BUDGET"
                 | "EVENTS"
                 | "PROGRAMS"
@@ -158,6 +159,7 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
         array("TUNNELS", Array, size::<Tunnel>(), Tunnel::COUNT),
         array("ANSWERS", PerCpuArray, size::<Meter>(), 1),
         array("CURSOR", PerCpuArray, 4, 1),
+        array("HANDOVER", PerCpuArray, size::<Handover>(), 1),
         array("BUDGET", PerCpuArray, size::<Budget>(), 1),
         array("PROGRAMS", ProgramArray, 4, 2),
         array("COUNTERS", PerCpuArray, 8, Reason::ROOM as u32),
@@ -168,7 +170,7 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
 }
 
 /// Names of the maps that each start fills anew, and makes where an earlier version had none.
-pub const DERIVED: [&str; 2] = ["ADDRESSES", "STRANGERS"];
+pub const DERIVED: [&str; 3] = ["ADDRESSES", "HANDOVER", "STRANGERS"];
 
 /// Names of the maps that only the daemon uses.
 pub const DAEMON_ONLY: [&str; 2] = ["META", "NAMES"];

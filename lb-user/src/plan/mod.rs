@@ -169,5 +169,5 @@ fn describe(key: &ServiceKey) -> String {
 
 /// A service's port as the configuration writes it.
 fn port(key: &ServiceKey) -> Ports {
-    Ports::from(vec![key.port.get()])
+    Ports::from(vec![key.port().get()])
 }

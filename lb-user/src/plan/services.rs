@@ -89,7 +89,7 @@ impl Plan {
         self.service_changes(current, service, &keys, &common, numbers);
         let mut table = Some(table);
         for key in keys {
-            let entry = Service { port: key.port, slots_base, ..common };
+            let entry = Service { port: key.port(), slots_base, ..common };
             if current.services.get(&key).is_none_or(|known| known.entry != entry) {
                 self.steps.push(Step::PutService { key, entry, table: fresh.take() });
             }

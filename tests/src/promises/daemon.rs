@@ -133,7 +133,7 @@ impl Daemon {
     /// The number by which a service's figures are found.
     pub fn number(&self, service: u8) -> u32 {
         let port = wire::virtual_port(service);
-        let is_its = |key: &&lb_common::state::ServiceKey| key.is_service() && key.port.get() == port;
+        let is_its = |key: &&lb_common::state::ServiceKey| key.is_service() && key.port().get() == port;
         let key = self.state.services.keys().find(is_its).expect("is installed");
         self.state.services[key].entry.number
     }
