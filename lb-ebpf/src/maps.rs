@@ -56,7 +56,7 @@ pub(crate) static ACCESS: LpmTrie<[u32; 5], u32, 1> = LpmTrie::new();
 
 /// Slot -> backend id, a range for each service; written by the daemon.
 #[btf_map]
-pub(crate) static SLOTS: Array<u32, 1> = Array::new();
+pub(crate) static SLOTS: Array<Word, 1, MMAPABLE> = Array::new();
 
 /// Backend id -> how to reach it; written by the daemon.
 #[btf_map]

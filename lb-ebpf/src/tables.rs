@@ -131,7 +131,7 @@ impl Tables for BpfTables {
 
     #[inline(always)]
     fn slot(&self, index: u32) -> Option<BackendId> {
-        SLOTS.get(index).copied().map(BackendId)
+        SLOTS.get(index).map(|slot| BackendId(slot.load() as u32))
     }
 
     #[inline(always)]

@@ -17,7 +17,7 @@ use crate::{
 /// Decides the fate of a TCP or UDP packet, or its first fragment, that no connection is known for: it was handed over.
 #[inline(always)]
 pub fn fresh<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
-    // What an earlier version's program left has not been read, and is sent again by whoever sent it.
+    // Nothing there: another packet came between, see `state::handover`.
     let Some(handover) = tables.handed_over() else { return Err(Reason::Malformed).into() };
     frame.step_over(handover.tags as usize);
     match handover.take() {

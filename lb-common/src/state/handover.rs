@@ -1,7 +1,7 @@
 //! `HANDOVER`: the packet that the first two programs leave to the third, as they have read it.
 //!
-//! Each CPU has one, for a packet under way, and no packet program interrupts another. It is taken once: where a program
-//! of an earlier version left a packet without it, none of another packet's is there to be found.
+//! Each CPU has one, for a packet under way. It is taken once: on kernels that let one packet program interrupt another
+//! (`PREEMPT_RT`), the interrupted one finds nothing, and not the other's packet.
 
 use super::layout;
 use crate::{

@@ -38,7 +38,7 @@ pub use session::{Pin, Session, SessionKey};
 pub use tunnel::{Meter, Tunnel};
 
 /// Version of the layout of all pinned maps.
-pub const LAYOUT_VERSION: u32 = 4;
+pub const LAYOUT_VERSION: u32 = 5;
 
 /// Asserts a type's size and alignment at compile time.
 macro_rules! layout {

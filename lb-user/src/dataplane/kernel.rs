@@ -48,7 +48,7 @@ pub struct Kernel {
     pub(super) audit: PerCpuArray<MapData, Raw<Audit>>,
     /// Until somebody listens.
     pub(super) events: Option<RingBuf<MapData>>,
-    pub(super) slots: Table<u32>,
+    pub(super) slots: Mapped<Word>,
     pub(super) backends: Table<Backend>,
     pub(super) health: Table<u32>,
     pub(super) sources: Table<Ip>,
@@ -84,6 +84,7 @@ impl Kernel {
         let flows = mapped(map("FLOWS")?, "FLOWS", specs)?;
         let bindings = mapped(map("BINDINGS")?, "BINDINGS", specs)?;
         let loads = mapped(map("LOADS")?, "LOADS", specs)?;
+        let slots = mapped(map("SLOTS")?, "SLOTS", specs)?;
         let addresses = mapped(map("ADDRESSES")?, "ADDRESSES", specs)?;
         let ghosts = mapped(map("GHOSTS")?, "GHOSTS", specs)?;
         let strangers = mapped(map("STRANGERS")?, "STRANGERS", specs)?;
@@ -100,7 +101,7 @@ impl Kernel {
             ghosts: Arc::new(ghosts),
             audit: map("AUDIT")?.try_into()?,
             events: Some(map("EVENTS")?.try_into()?),
-            slots: map("SLOTS")?.try_into()?,
+            slots,
             backends: map("BACKENDS")?.try_into()?,
             health: map("HEALTH")?.try_into()?,
             sources: map("SOURCES")?.try_into()?,

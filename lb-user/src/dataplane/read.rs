@@ -281,7 +281,7 @@ impl Kernel {
     }
 
     pub(super) fn slot_entry(&self, index: u32) -> Option<BackendId> {
-        self.slots.get(&index, 0).ok().map(|slot| BackendId(slot.0))
+        self.slots.get(index as usize).map(|slot| BackendId(slot.load() as u32))
     }
 
     pub(super) fn cid_config(&self, index: u32) -> Option<CidConfig> {

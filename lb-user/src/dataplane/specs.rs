@@ -142,7 +142,7 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
         // new lists beside the old ones.
         trie("ACCESS", size::<AccessKey>(), 2 * (limits.access + limits.services)),
         trie("MASKS", size::<AccessKey>(), 2 * MOST_MASKS * limits.services),
-        array("SLOTS", Array, 4, limits.slots),
+        mapped("SLOTS", 8, limits.slots),
         array("BACKENDS", Array, size::<Backend>(), backends),
         array("HEALTH", Array, 4, backends),
         // A home has an id of its own.
@@ -170,7 +170,7 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
 }
 
 /// Names of the maps that each start fills anew, and makes where an earlier version had none.
-pub const DERIVED: [&str; 3] = ["ADDRESSES", "HANDOVER", "STRANGERS"];
+pub const DERIVED: [&str; 2] = ["ADDRESSES", "STRANGERS"];
 
 /// Names of the maps that only the daemon uses.
 pub const DAEMON_ONLY: [&str; 2] = ["META", "NAMES"];

@@ -60,9 +60,12 @@ impl Dataplane for Kernel {
     }
 
     fn set_slots(&mut self, base: u32, slots: &[u32]) -> Result<()> {
-        let keys: Vec<u32> = (base..).take(slots.len()).collect();
-        batch::update(self.slots.map().fd().as_fd(), &keys, slots)
-            .with_context(|| format!("cannot write {} slots from {base} on", slots.len()))
+        let base = base as usize;
+        let range = self.slots.get(base..base + slots.len()).context("beyond SLOTS")?;
+        for (word, &slot) in range.iter().zip(slots) {
+            word.store(u64::from(slot));
+        }
+        Ok(())
     }
 
     fn set_service(&mut self, key: &ServiceKey, service: &Service) -> Result<()> {

@@ -216,7 +216,7 @@ async fn a_map_that_an_earlier_version_did_not_have_is_filled_at_the_start() {
     let mut bed = bed("1s").await;
     let clients = settle(&bed, 0).await;
     bed.daemon.kill().unwrap();
-    for map in ["ADDRESSES", "HANDOVER", "STRANGERS"] {
+    for map in ["ADDRESSES", "STRANGERS"] {
         fs::remove_file(bed.lab.pins().join(format!("v{LAYOUT_VERSION}/{map}"))).unwrap();
     }
     bed.daemon.start_again().unwrap();
