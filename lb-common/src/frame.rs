@@ -93,17 +93,17 @@ pub trait Frame {
     /// Replaces the two addresses of the Ethernet header.
     fn set_macs(&mut self, destination: Mac, source: Mac) -> Option<()>;
 
-    /// Offsets count from the Ethernet header on again, whatever was stepped over.
-    fn rewind(&mut self);
-
-    /// Steps over the outermost tag that was not stepped over yet: offsets count from behind it from here on.
-    fn skip_tag(&mut self);
-
     /// Bytes of tags that were stepped over.
     fn tags(&self) -> usize;
 
-    /// Offsets count from behind so many bytes of tags on, as [`Frame::tags`] told of this packet.
+    /// Offsets count from behind so many bytes of tags from here on, two tags at most.
     fn step_over(&mut self, tags: usize);
+
+    /// Steps over the outermost tag that was not stepped over yet.
+    #[inline(always)]
+    fn skip_tag(&mut self) {
+        self.step_over(self.forget((self.tags() + TAG) as u64) as usize);
+    }
 
     /// Makes room for `bytes` bytes before the network header; what was at offset `n` is then at `n + bytes`.
     /// Tags stay where they belong; the Ethernet addresses are undefined. `None` if there is no room, and

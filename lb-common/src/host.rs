@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    frame::{Frame, TAG, Wire},
+    frame::{Frame, Wire},
     net::{Ip, Mac},
     packet::ETHERNET,
     reason::Reason,
@@ -83,14 +83,6 @@ impl Frame for HostFrame {
         both[..6].copy_from_slice(&destination.bytes());
         both[6..].copy_from_slice(&source.bytes());
         Some(())
-    }
-
-    fn rewind(&mut self) {
-        self.tags = 0;
-    }
-
-    fn skip_tag(&mut self) {
-        self.tags += TAG;
     }
 
     fn tags(&self) -> usize {

@@ -15,7 +15,8 @@ pub struct End<A> {
     pub port: Be16,
 }
 
-/// A TCP or UDP packet.
+/// A TCP or UDP packet. Part of a map's layout ([`crate::state::Handover`]): a change of its fields is one of
+/// [`crate::state::LAYOUT_VERSION`], too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[repr(C)]
 pub struct Packet<A: Address> {

@@ -61,10 +61,12 @@ pub trait Tables {
     fn next_port(&self) -> u32;
 
     /// Writes this CPU's `HANDOVER`, for the program that goes on with a packet.
-    fn hand_over(&self, write: impl FnOnce(&mut Handover));
+    fn hand_over(&self, _write: impl FnOnce(&mut Handover)) {}
 
-    /// What [`Tables::hand_over`] wrote.
-    fn handed_over(&self) -> Option<Self::Ref<'_, Handover>>;
+    /// What [`Tables::hand_over`] wrote; nothing in tables that are only asked questions.
+    fn handed_over(&self) -> Option<Self::Ref<'_, Handover>> {
+        None
+    }
 
     /// Spends one of this CPU's budget of this tick; false if nothing is left of it.
     fn spend(&self, expense: Expense) -> bool;

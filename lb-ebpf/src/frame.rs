@@ -121,19 +121,6 @@ impl Frame for XdpFrame<'_> {
     }
 
     #[inline(always)]
-    fn rewind(&mut self) {
-        self.tags = 0;
-        self.start = self.front;
-    }
-
-    #[inline(always)]
-    fn skip_tag(&mut self) {
-        // Two tags at most.
-        self.tags = (limpet_forget((self.tags + TAG) as u64) & 12) as usize;
-        self.start = self.front + self.tags;
-    }
-
-    #[inline(always)]
     fn tags(&self) -> usize {
         self.tags
     }
@@ -141,7 +128,7 @@ impl Frame for XdpFrame<'_> {
     #[inline(always)]
     fn step_over(&mut self, tags: usize) {
         // The mask is for the verifier, which knows nothing of what a map holds.
-        self.tags = tags & 12;
+        self.tags = tags & (3 * TAG);
         self.start = self.front + self.tags;
     }
 

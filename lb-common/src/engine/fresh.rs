@@ -17,10 +17,9 @@ use crate::{
 /// Decides the fate of a TCP or UDP packet, or its first fragment, that no connection is known for: it was handed over.
 #[inline(always)]
 pub fn fresh<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
-    // Nothing there: another packet came between, see `state::handover`.
     let Some(handover) = tables.handed_over() else { return Err(Reason::Malformed).into() };
     frame.step_over(handover.tags as usize);
-    match handover.take() {
+    match handover.words() {
         V4::WORDS => begin::<V4, F, T>(frame, tables, &handover),
         V6::WORDS => begin::<V6, F, T>(frame, tables, &handover),
         _ => Err(Reason::Malformed).into(),

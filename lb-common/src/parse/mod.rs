@@ -95,7 +95,7 @@ pub fn network<F: Frame>(frame: &F) -> Option<Network> {
 /// As [`network`], of what is behind the tags, which are stepped over.
 #[inline(always)]
 pub fn untagged<F: Frame>(frame: &mut F) -> Option<Network> {
-    frame.rewind();
+    frame.step_over(0);
     for _ in 0..TAGS {
         match network(frame)? {
             Network::Tag => frame.skip_tag(),

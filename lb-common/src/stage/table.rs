@@ -52,6 +52,7 @@ pub fn enter<T: Tables>(tables: &T, hash: u64, entry: Entry, generation: u32) {
 }
 
 /// Stores where a packet's first fragment went, and counts what had to make room.
+// Not inlined: what few packets need would take stack from those that don't.
 #[inline(never)]
 pub fn enter_fragment<T: Tables>(tables: &T, hash: u64, entry: Entry, generation: u32) {
     if insert(tables, Cache::Fragments, hash, entry, generation) != Displaced::Nothing {

@@ -14,7 +14,7 @@ use crate::net::{Be16, Ip};
 pub struct ServiceKey {
     /// The virtual address.
     pub address: Ip,
-    /// Port (16 bits, in network byte order) and protocol. One word, as the kernel reads a key by larger parts than it
+    /// Port (16 bits, in network byte order) and protocol (8 bits, then [`Self::ONLY`]). One word, as the kernel reads a key by larger parts than it
     /// was written by, and a processor can't pass it on from one to the other then: it waits until the lines of the flow
     /// table have come from memory, 20 ns in all.
     transport: u64,

@@ -46,7 +46,7 @@ pub(crate) const SNAPSHOT_RANGE: RangeInclusive<Duration> = seconds(1)..=seconds
 pub(crate) const SECRET_LENGTH: RangeInclusive<usize> = 16..=1024;
 
 /// `limits`. Together under 64 MiB of maps: 16 MiB of flows (32 bytes each), 20 of sessions (at most 160
-/// each, both kinds), 8 of source-rewritten connections (64 each), 4 of slots (4 each).
+/// each, both kinds), 8 of source-rewritten connections (64 each), 8 of slots (8 each).
 pub(crate) const LIMITS: Limits = Limits {
     flows: 524_288,
     affinity: 65_536,

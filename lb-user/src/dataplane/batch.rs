@@ -1,4 +1,4 @@
-//! Many entries of a map with few system calls (`BPF_MAP_*_BATCH`; hashes and arrays Linux 5.6, tries 5.13).
+//! Many entries of a map with few system calls (`BPF_MAP_*_BATCH`; hashes Linux 5.6, tries 5.13).
 //! One by one an entry costs one to write and two to read, and a walk starts again when the current key
 //! vanishes.
 

@@ -14,11 +14,10 @@ use lb_common::{
 use super::{Name, Program, StoredSession, batch, pins::Pins, raw::Raw};
 
 /// Layouts of which this is true: keys, names and recipes are what they are now, a state is a word with [`Health`] in
-/// its lower bits that is 0 for nobody, and a session is two words, as [`pin`] reads them.
-const KNOWN: RangeInclusive<u32> = 2..=3;
-
-/// The two words of a session.
-type Words = [u64; 2];
+/// its lower bits that is 0 for nobody, and a session is two words, as [`pin`] reads them, or from [`AS_NOW`] on three, as
+/// they are now.
+const KNOWN: RangeInclusive<u32> = 2..=4;
+const AS_NOW: u32 = 4;
 
 /// What an older layout's maps know of sessions.
 #[derive(Debug)]
@@ -54,7 +53,10 @@ impl Former {
                 backends.push((BackendId(id), names.get(&id, 0)?.0, recipes.get(&id, 0)?.0));
             }
         }
-        let sessions = |name| open::<SessionKey, Words>(dir, name);
+        let sessions = |name| match layout < AS_NOW {
+            true => open::<SessionKey, [u64; 2]>(dir, name),
+            false => open::<SessionKey, [u64; 3]>(dir, name),
+        };
         Ok(Self { layout, backends, affinity: sessions("AFFINITY")?, pins: sessions("PINS")? })
     }
 
@@ -64,10 +66,13 @@ impl Former {
     /// A system call failed.
     pub fn for_each(&self, mut each: impl FnMut(&StoredSession)) -> Result<()> {
         for (map, store) in [(&self.affinity, Store::Affinity), (&self.pins, Store::Pins)] {
-            let zero = (SessionKey { scope: 0, client: Ip::default() }, Words::default());
-            batch::for_each(map.fd().as_fd(), zero, |key, words| {
-                each(&StoredSession { key: *key, pin: pin(*words), store });
-            })
+            let fd = map.fd().as_fd();
+            let key = SessionKey { scope: 0, client: Ip::default() };
+            let mut found = |key: &SessionKey, pin| each(&StoredSession { key: *key, pin, store });
+            match self.layout < AS_NOW {
+                true => batch::for_each(fd, (key, [0; 2]), |key, words| found(key, pin(*words))),
+                false => batch::for_each(fd, (key, [0; 3]), |key, words| found(key, Pin::from_words(*words))),
+            }
             .with_context(|| format!("cannot read {store:?}"))?;
         }
         Ok(())
@@ -75,7 +80,7 @@ impl Former {
 }
 
 /// Backend and its generation, when it was made and seen: the low and the high half of each.
-fn pin([home, times]: Words) -> Pin {
+fn pin([home, times]: [u64; 2]) -> Pin {
     let pin = Pin::new(BackendId(home as u32), (home >> 32) as u32, Tick(times as u32));
     Pin { seen: Tick((times >> 32) as u32), ..pin }
 }

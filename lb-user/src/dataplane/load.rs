@@ -124,8 +124,8 @@ impl Program {
         load_all(&mut ebpf)?;
         set_clock(load_one(&mut ebpf, "limpet_clock")?)?;
         let kernel = Kernel::take(&mut ebpf, [meta?, names?], &specs, settings)?;
-        // An earlier run, or one of another version, may have left addresses without their bits, or bits without addresses,
-        // and sessions of those who seem to be strangers.
+        // An earlier run that was killed may have left addresses without their bits, or bits without addresses, and sessions
+        // of those who seem to be strangers.
         kernel.mark_addresses()?;
         kernel.sessions.doubt();
         Ok(Self { ebpf, pins, adopted: running.is_some(), settings, kernel })

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use aya::maps::MapInfo;
 use lb_common::state::LAYOUT_VERSION;
 
-use super::specs::{DERIVED, Spec};
+use super::specs::Spec;
 
 /// The difference that a configuration can make.
 const ENTRIES: &str = "entries";
@@ -151,9 +151,6 @@ impl Pins {
         for spec in specs {
             let path = self.map(spec.name);
             if !path.exists() {
-                if DERIVED.contains(&spec.name) {
-                    continue;
-                }
                 differences.push(format!("{} is missing", spec.name));
                 other_version = true;
                 continue;

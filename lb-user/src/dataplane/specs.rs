@@ -169,8 +169,5 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
     ]
 }
 
-/// Names of the maps that each start fills anew, and makes where an earlier version had none.
-pub const DERIVED: [&str; 2] = ["ADDRESSES", "STRANGERS"];
-
 /// Names of the maps that only the daemon uses.
 pub const DAEMON_ONLY: [&str; 2] = ["META", "NAMES"];

@@ -9,8 +9,8 @@ use lb_common::{
     settings::Settings,
     shared::Word,
     state::{
-        Admission, Backend, BackendId, Binding, Bucket, CidConfig, Event, Expense, Handover, Load, MemberKey,
-        Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
+        Admission, Backend, BackendId, Binding, Bucket, CidConfig, Event, Expense, Load, MemberKey, Pin,
+        ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
     },
     tables::{Cache, Store, Tables},
     time::Tick,
@@ -61,12 +61,6 @@ impl Tables for View<'_> {
 
     fn next_port(&self) -> u32 {
         0
-    }
-
-    fn hand_over(&self, _write: impl FnOnce(&mut Handover)) {}
-
-    fn handed_over(&self) -> Option<HostRef<'_, Handover>> {
-        None
     }
 
     fn spend(&self, _expense: Expense) -> bool {

@@ -61,7 +61,9 @@ impl Dataplane for Kernel {
 
     fn set_slots(&mut self, base: u32, slots: &[u32]) -> Result<()> {
         let base = base as usize;
-        let range = self.slots.get(base..base + slots.len()).context("beyond SLOTS")?;
+        let range = self.slots.get(base..base + slots.len()).with_context(|| {
+            format!("cannot write {} slots from {base} on: SLOTS has {}", slots.len(), self.slots.len())
+        })?;
         for (word, &slot) in range.iter().zip(slots) {
             word.store(u64::from(slot));
         }

@@ -233,7 +233,7 @@ fn default_maps_take_less_than_64_mib() {
         // Takes memory as prefixes come.
         (access, 0),
         (backends, 256),
-        (slots, 4),
+        (slots, 8),
         (nat_connections, 64),
         (fragments, 32),
     ]

@@ -54,6 +54,7 @@ impl Core {
             interfaces.push(links.interface(name).await?);
         }
         warn_of_port_overlap(&model);
+        warn_of_real_time();
         let sources = sources(&model, interfaces.first())?;
         let tunnels = tunnels(&model, interfaces.first())?;
 
@@ -206,6 +207,15 @@ impl Core {
             }
             self.note_next_hop(change);
         }
+    }
+}
+
+/// Packet programs must not interrupt one another, see docs/decisions/0010.
+fn warn_of_real_time() {
+    if std::fs::read_to_string("/sys/kernel/realtime").is_ok_and(|text| text.trim() == "1") {
+        warn!(
+            "a real-time kernel (PREEMPT_RT) may confuse new connections with one another, unless PREEMPT_RT_NEEDS_BH_LOCK is on"
+        );
     }
 }
 

@@ -13,8 +13,8 @@ use lb_common::{
     settings::Settings,
     shared::Word,
     state::{
-        Backend, BackendId, Binding, Bucket, Cause, CidConfig, Event, Expense, Handover, Load, MemberKey,
-        Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
+        Backend, BackendId, Binding, Bucket, Cause, CidConfig, Event, Expense, Load, MemberKey, Pin,
+        ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
     },
     tables::{Cache, Store, Tables},
     time::Tick,
@@ -134,12 +134,6 @@ impl Tables for Place<'_> {
 
     fn next_port(&self) -> u32 {
         0
-    }
-
-    fn hand_over(&self, _write: impl FnOnce(&mut Handover)) {}
-
-    fn handed_over(&self) -> Option<Entry<'_, Handover>> {
-        None
     }
 
     /// Whoever has come as far as a request has proved himself.
