@@ -91,7 +91,6 @@ impl Tables for BpfTables {
 
     #[inline(always)]
     fn handed_over(&self) -> Option<&Handover> {
-        // SAFETY: this CPU's own element, which nobody writes before the program ends.
         HANDOVER.get(0)
     }
 

@@ -14,7 +14,8 @@ use crate::{
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Handover {
-    /// 32-bit words of its addresses. A shared word, as the compiler reads that where it stands: the verifier walks a fifth less.
+    /// 32-bit words of its addresses. A shared word, as the compiler reads that where it stands: the verifier walks a
+    /// fifth less.
     words: Word,
     /// Hash of its tuple.
     pub hash: u64,

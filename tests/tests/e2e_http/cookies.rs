@@ -156,13 +156,13 @@ async fn what_has_ended_is_counted_and_served_afresh() {
     ignored_of(&victim, &scene.all_ask(&mut users, "/").await, &homes);
     assert_eq!(counts("unknown"), homes.iter().filter(|home| **home == victim).count() as u64);
 
-    // Used again and again, until even that does not help.
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(5) {
+    // Used again and again, until even that does not help. Where the machine is slow some come too late, and begin anew.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while counts("lifetime") < u64::from(USERS) {
+        assert!(Instant::now() < deadline, "{} have ended by their lifetime", counts("lifetime"));
         scene.all_ask(&mut users, "/").await;
         sleep(IDLE / 4).await;
     }
-    assert!(counts("lifetime") >= u64::from(USERS));
     let before = counts("idle");
     sleep(IDLE + Duration::from_secs(1)).await;
     let answers = scene.all_ask(&mut users, "/").await;

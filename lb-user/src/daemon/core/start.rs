@@ -214,7 +214,8 @@ impl Core {
 fn warn_of_real_time() {
     if std::fs::read_to_string("/sys/kernel/realtime").is_ok_and(|text| text.trim() == "1") {
         warn!(
-            "a real-time kernel (PREEMPT_RT) may confuse new connections with one another, unless PREEMPT_RT_NEEDS_BH_LOCK is on"
+            "a real-time kernel (PREEMPT_RT) may confuse new connections with one another, \
+             unless PREEMPT_RT_NEEDS_BH_LOCK is on"
         );
     }
 }
