@@ -42,19 +42,13 @@ fn begin<A: HandedOver + Layout + Own, F: Frame, T: Tables>(
     if named != quic::UNASKED
         && let Ok(target) = known(packet, tables, named, hash).target()
     {
-        if handover.common != 0 {
-            fragment::enter(tables, target, handover.common);
-        }
-        return send(frame, tables, packet, target);
+        return send::<A, F, T>(frame, tables, handover, target);
     }
     let id = connect::decide(packet, tables, named, hash);
     match id.and_then(|id| connect::bind(packet, tables, hash, id)) {
         Ok(target) => {
             connect::remember(packet, tables, target, hash);
-            if handover.common != 0 {
-                fragment::enter(tables, target, handover.common);
-            }
-            send(frame, tables, packet, target)
+            send::<A, F, T>(frame, tables, handover, target)
         }
         Err(reason) => Err(reason).into(),
     }
@@ -87,15 +81,19 @@ fn flow_beside_id<A: Address, T: Tables>(
     is_live.then_some(target)
 }
 
+/// Sends a packet to its backend, and remembers where, if fragments of it come after it.
 #[inline(always)]
-fn send<A: Layout + Own, F: Frame, T: Tables>(
+fn send<A: HandedOver + Layout + Own, F: Frame, T: Tables>(
     frame: &mut F,
     tables: &T,
-    packet: &Packet<A>,
+    handover: &Handover,
     target: Target,
 ) -> Fate {
+    if handover.common != 0 {
+        fragment::enter(tables, target, handover.common);
+    }
     match tables.backend(target.backend()) {
-        Some(backend) => forward(frame, tables, packet, target, &backend).into(),
+        Some(backend) => forward(frame, tables, A::place(handover), target, &backend).into(),
         None => Err(Reason::NoBackend).into(),
     }
 }

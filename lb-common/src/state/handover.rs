@@ -37,29 +37,24 @@ pub trait HandedOver: Address {
     fn place_mut(handover: &mut Handover) -> &mut Packet<Self>;
 }
 
-impl HandedOver for V4 {
-    #[inline(always)]
-    fn place(handover: &Handover) -> &Packet<Self> {
-        &handover.v4
-    }
+macro_rules! handed_over {
+    ($family:ty, $place:ident) => {
+        impl HandedOver for $family {
+            #[inline(always)]
+            fn place(handover: &Handover) -> &Packet<Self> {
+                &handover.$place
+            }
 
-    #[inline(always)]
-    fn place_mut(handover: &mut Handover) -> &mut Packet<Self> {
-        &mut handover.v4
-    }
+            #[inline(always)]
+            fn place_mut(handover: &mut Handover) -> &mut Packet<Self> {
+                &mut handover.$place
+            }
+        }
+    };
 }
 
-impl HandedOver for V6 {
-    #[inline(always)]
-    fn place(handover: &Handover) -> &Packet<Self> {
-        &handover.v6
-    }
-
-    #[inline(always)]
-    fn place_mut(handover: &mut Handover) -> &mut Packet<Self> {
-        &mut handover.v6
-    }
-}
+handed_over!(V4, v4);
+handed_over!(V6, v6);
 
 impl Handover {
     /// Writes the packet into its place. What else is handed over is written beside it.

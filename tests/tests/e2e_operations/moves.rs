@@ -130,8 +130,8 @@ async fn open_connections_stay_and_the_next_ones_go_to_the_new_home() {
     assert_eq!((&undone["back"], &undone["kept"][why]), (&json!(0), &json!(there)));
 }
 
-/// A program that knows nothing of strangers may have stored sessions. That of moved ones is told by their homes, which
-/// are not those that the hash says.
+/// A daemon may have been killed between storing sessions and noting whose they are. That of moved ones is told by their
+/// homes, which are not those that the hash says.
 #[tokio::test]
 async fn a_start_believes_nobody_that_clients_are_strangers() {
     let mut bed = Bed::new(Size { clients: 1, backends: 3 }, vec![WAY.service(3)]).await.unwrap();
