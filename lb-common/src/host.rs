@@ -16,8 +16,8 @@ use crate::{
     shared::Word,
     state::{
         AccessKey, AddressBit, Admission, Audit, Backend, BackendId, Binding, Bucket, Budget, CidConfig,
-        Event, Expense, Handover, Load, MemberKey, Meter, Pin, ServerHome, ServerKey, Service, ServiceKey,
-        Session, SessionKey, Traffic, Tunnel,
+        Event, Expense, Handover, Load, MemberKey, Meter, Pin, Port, ServerHome, ServerKey, Service,
+        ServiceKey, Session, SessionKey, Traffic, Tunnel,
         stranger::{self, Survey},
     },
     tables::{Cache, Store, Tables},
@@ -143,8 +143,10 @@ pub struct HostTables {
     pub fragments: Vec<Bucket>,
     /// `BINDINGS`.
     pub bindings: Vec<Binding>,
-    /// Where the next walk over ports begins.
-    pub cursor: Cell<u32>,
+    /// `PORTS`.
+    pub ports: Vec<Port>,
+    /// `CURSOR`.
+    pub cursor: RefCell<BTreeMap<u32, u32>>,
     /// `BUDGET`.
     pub budget: Cell<Budget>,
     /// `HANDOVER`.
@@ -204,12 +206,13 @@ impl HostTables {
         let ghosts = settings.ghost_mask.get() + 1;
         let strangers = words(stranger::words(ghosts));
         Survey::begin(&strangers).finish();
-        let bindings = (settings.lane_mask.get() as usize + 1) * settings.port_count.get() as usize;
+        let ports = (settings.lane_mask.get() as usize + 1) * settings.port_count.get() as usize;
         Self {
             settings,
             flows: buckets(settings.bucket_mask),
             fragments: buckets(settings.fragment_mask),
-            bindings: std::iter::repeat_with(Binding::default).take(bindings).collect(),
+            bindings: std::iter::repeat_with(Binding::default).take(ports).collect(),
+            ports: std::iter::repeat_with(Port::default).take(ports).collect(),
             ghosts: words(ghosts),
             strangers,
             session_limit: [usize::MAX; 2],
@@ -278,10 +281,16 @@ impl Tables for HostTables {
         self.bindings.get(index as usize).map(HostRef::Borrowed)
     }
 
-    fn next_port(&self) -> u32 {
-        let next = self.cursor.get();
-        self.cursor.set(next.wrapping_add(1));
-        next
+    fn port(&self, index: u32) -> Option<HostRef<'_, Port>> {
+        self.ports.get(index as usize).map(HostRef::Borrowed)
+    }
+
+    fn walk(&self, lane: u32) -> u32 {
+        self.cursor.borrow().get(&lane).copied().unwrap_or_default()
+    }
+
+    fn walk_on(&self, lane: u32, at: u32) {
+        self.cursor.borrow_mut().insert(lane, at);
     }
 
     fn hand_over(&self, write: impl FnOnce(&mut Handover)) {

@@ -13,7 +13,8 @@ use crate::{
     stage::{Packed, flow, nat, promise},
     state::{
         Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Event, Expense, Handover, Health, Load,
-        MemberKey, Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
+        MemberKey, Pin, Port, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic,
+        Tunnel,
         flow::{Entry, Phase},
     },
     time::Tick,
@@ -56,9 +57,14 @@ pub trait Tables {
     fn bucket(&self, cache: Cache, index: u32) -> Option<Self::Ref<'_, Bucket>>;
     /// An entry of `BINDINGS`.
     fn binding(&self, index: u32) -> Option<Self::Ref<'_, Binding>>;
-    /// The next port to try in this CPU's walk over a port range: a number that goes up by one with
-    /// each call on a CPU and starts at a different place on each.
-    fn next_port(&self) -> u32;
+    /// An entry of `PORTS`.
+    fn port(&self, index: u32) -> Option<Self::Ref<'_, Port>>;
+    /// Where this CPU's walk over the ports of a lane stands: it starts at a different place on each.
+    fn walk(&self, _lane: u32) -> u32 {
+        0
+    }
+    /// Has the walk go on there.
+    fn walk_on(&self, _lane: u32, _at: u32) {}
 
     /// Writes this CPU's `HANDOVER`, for the program that goes on with a packet.
     fn hand_over(&self, _write: impl FnOnce(&mut Handover)) {}
@@ -155,11 +161,11 @@ pub trait Tables {
     }
 
     /// [`nat::take`].
-    fn take_port(&self, base: u32, protocol: u8, tcp: TcpFlags) -> Option<u32>
+    fn take_port(&self, lane: u32, protocol: u8, tcp: TcpFlags) -> Option<u32>
     where
         Self: Sized,
     {
-        nat::take(self, base, protocol, tcp)
+        nat::take(self, lane, protocol, tcp)
     }
 
     /// [`quic::read`].

@@ -12,7 +12,7 @@ use std::{
 use lb_common::{
     net::{Be16, Ip, Mac},
     packet::TcpFlags,
-    state::{BackendId, Binding, Bound, Bucket, Phase, Target, binding::Stamp, flow::Entry},
+    state::{BackendId, Binding, Bound, Bucket, Phase, Port, Target, binding::Stamp, flow::Entry},
     time::Tick,
 };
 
@@ -92,20 +92,20 @@ fn bound(number: u64) -> Bound {
 
 #[test]
 fn no_reply_takes_a_half_written_way_back() {
-    let binding = Binding::default();
+    let (port, binding) = (Port::default(), Binding::default());
     let (read, readers, start) = (AtomicU64::new(0), AtomicU64::new(2), Barrier::new(4));
     thread::scope(|scope| {
         for thread in 0..2u64 {
-            let (binding, readers, start) = (&binding, &readers, &start);
+            let (port, binding, readers, start) = (&port, &binding, &readers, &start);
             scope.spawn(move || {
                 start.wait();
                 let mut number = thread;
                 while readers.load(Relaxed) != 0 {
                     // Each claim comes at a time when the last one is long forgotten, though its owner may
                     // still be writing: worse than can be, as a port rests for seconds at least.
-                    let seen = binding.stamp();
+                    let seen = port.stamp();
                     let now = Tick(seen.seen().0.wrapping_add(100_000));
-                    if binding.claim(seen, Stamp::first(now, TcpFlags::default(), 6)) {
+                    if port.claim(seen, Stamp::first(now, TcpFlags::default(), 6)) {
                         binding.write(&bound(number));
                     }
                     number += 2;
@@ -149,22 +149,22 @@ impl Drop for Finished<'_> {
 
 #[test]
 fn one_port_is_never_given_twice() {
-    let binding = Binding::default();
+    let port = Port::default();
     let winners: Vec<AtomicU64> =
         std::iter::repeat_with(AtomicU64::default).take(10 * ROUNDS as usize).collect();
     let start = Barrier::new(2);
     thread::scope(|scope| {
         for _ in 0..2 {
-            let (binding, winners, start) = (&binding, &winners, &start);
+            let (port, winners, start) = (&port, &winners, &start);
             scope.spawn(move || {
                 start.wait();
                 loop {
                     // Free again for whoever sees it, and taken at the same moment by all who do.
-                    let seen = binding.stamp();
+                    let seen = port.stamp();
                     let round = seen.seen().0 / 100 + 1;
                     let Some(winner) = winners.get(round as usize) else { return };
                     let now = Tick(round * 100);
-                    if seen.is_free(now) && binding.claim(seen, Stamp::first(now, TcpFlags::default(), 17)) {
+                    if seen.is_free(now) && port.claim(seen, Stamp::first(now, TcpFlags::default(), 17)) {
                         assert_eq!(winner.fetch_add(1, Relaxed), 0, "two got the port in round {round}");
                     }
                 }

@@ -75,16 +75,16 @@ extern "C" fn limpet_promise(service: *const Service, key: *const SessionKey, op
 
 /// [`stage::nat::take`].
 #[inline(always)]
-pub(crate) fn take_port(base: u32, protocol: u8, tcp: TcpFlags) -> Option<u32> {
-    let word = limpet_take_port(base, protocol.into(), tcp.0.into());
+pub(crate) fn take_port(lane: u32, protocol: u8, tcp: TcpFlags) -> Option<u32> {
+    let word = limpet_take_port(lane, protocol.into(), tcp.0.into());
     (word & NONE == 0).then_some(word as u32)
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn limpet_take_port(base: u32, protocol: u32, flags: u32) -> u64 {
+extern "C" fn limpet_take_port(lane: u32, protocol: u32, flags: u32) -> u64 {
     let tcp = TcpFlags(flags as u16);
-    stage::nat::take(&BpfTables, base, protocol as u8, tcp).map_or(NONE, u64::from)
+    stage::nat::take(&BpfTables, lane, protocol as u8, tcp).map_or(NONE, u64::from)
 }
 
 /// Counts a broken promise under its cause, and reports it.

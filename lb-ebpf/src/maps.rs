@@ -12,8 +12,8 @@ use lb_common::{
     shared::Word,
     state::{
         Audit, Backend, BackendId, Binding, Bucket, Budget, CidConfig, Event, Handover, Load, MemberKey,
-        Meter, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel, address,
-        quic,
+        Meter, Port, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
+        address, quic,
     },
 };
 
@@ -29,9 +29,13 @@ pub(crate) static FLOWS: Array<Bucket, 1, MMAPABLE> = Array::new();
 #[btf_map]
 pub(crate) static FRAGMENTS: Array<Bucket, 1, MMAPABLE> = Array::new();
 
-/// Source port (and lane) -> the connection it belongs to; written here, swept by the daemon.
+/// Source port (and lane) -> the connection it belongs to; written here.
 #[btf_map]
 pub(crate) static BINDINGS: Array<Binding, 1, MMAPABLE> = Array::new();
+
+/// The same -> when it was used last, and by whom; written here, swept by the daemon.
+#[btf_map]
+pub(crate) static PORTS: Array<Port, 1, MMAPABLE> = Array::new();
 
 /// (scope, client) -> backend, for clients not yet proven; written here, read by the daemon.
 #[btf_map]
@@ -114,7 +118,7 @@ pub(crate) static TUNNELS: Array<Tunnel, { Tunnel::COUNT as usize }> = Array::ne
 #[btf_map]
 pub(crate) static ANSWERS: PerCpuArray<Meter, 1> = PerCpuArray::new();
 
-/// 0 -> this CPU's place in its walk over source ports; written here.
+/// Lane -> this CPU's place in its walk over the source ports of it; written here.
 #[btf_map]
 pub(crate) static CURSOR: PerCpuArray<u32, 1> = PerCpuArray::new();
 

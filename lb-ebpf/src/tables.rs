@@ -14,8 +14,8 @@ use lb_common::{
     stage::Packed,
     state::{
         AccessKey, Admission, Backend, BackendId, Binding, Bucket, CidConfig, CidOctets, Event, Expense,
-        Handover, Load, MemberKey, Pin, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey,
-        Traffic, Tunnel,
+        Handover, Load, MemberKey, Pin, Port, ServerHome, ServerKey, Service, ServiceKey, Session,
+        SessionKey, Traffic, Tunnel,
         flow::{Entry, Phase},
     },
     tables::{Cache, Store, Tables},
@@ -26,7 +26,7 @@ use crate::{
     aside, clock,
     maps::{
         ACCESS, ADDRESSES, AFFINITY, ANSWERS, AUDIT, BACKENDS, BINDINGS, BUDGET, COUNTERS, CURSOR, FLOWS,
-        FRAGMENTS, GHOSTS, HANDOVER, HEALTH, LOADS, MASKS, MEMBERS, PINS, QUIC, SERVER_IDS, SERVICES,
+        FRAGMENTS, GHOSTS, HANDOVER, HEALTH, LOADS, MASKS, MEMBERS, PINS, PORTS, QUIC, SERVER_IDS, SERVICES,
         SETTINGS, SLOTS, SOURCES, STRANGERS, TRAFFIC, TUNNELS,
     },
 };
@@ -70,15 +70,26 @@ impl Tables for BpfTables {
     }
 
     #[inline(always)]
-    fn next_port(&self) -> u32 {
-        let Some(cursor) = CURSOR.get_ptr_mut(0) else { return 0 };
-        // SAFETY: this CPU's own element; the program is not preempted by itself.
-        let next = unsafe { *cursor };
-        // SAFETY: as above.
-        unsafe { *cursor = next.wrapping_add(1) };
-        // CPUs start a large odd step apart, so that their runs of ports rarely meet.
-        // SAFETY: the helper takes nothing and returns a number.
-        next.wrapping_add(unsafe { bpf_get_smp_processor_id() }.wrapping_mul(15_877))
+    fn port(&self, index: u32) -> Option<&Port> {
+        PORTS.get(index)
+    }
+
+    #[inline(always)]
+    fn walk(&self, lane: u32) -> u32 {
+        match CURSOR.get(lane) {
+            // The golden section of the default range: CPUs start far apart, however many there are.
+            // SAFETY: the helper takes nothing and returns a number.
+            None | Some(0) => unsafe { bpf_get_smp_processor_id() }.wrapping_mul(19_624),
+            Some(&at) => at,
+        }
+    }
+
+    #[inline(always)]
+    fn walk_on(&self, lane: u32, at: u32) {
+        if let Some(cursor) = CURSOR.get_ptr_mut(lane) {
+            // SAFETY: this CPU's own element, and no reference to it lives meanwhile.
+            unsafe { *cursor = at };
+        }
     }
 
     #[inline(always)]
@@ -250,8 +261,8 @@ impl Tables for BpfTables {
     }
 
     #[inline(always)]
-    fn take_port(&self, base: u32, protocol: u8, tcp: TcpFlags) -> Option<u32> {
-        aside::take_port(base, protocol, tcp)
+    fn take_port(&self, lane: u32, protocol: u8, tcp: TcpFlags) -> Option<u32> {
+        aside::take_port(lane, protocol, tcp)
     }
 
     #[inline(always)]

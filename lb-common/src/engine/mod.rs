@@ -95,7 +95,7 @@ fn carry<A: Layout + Own + HandedOver, F: Frame, T: Tables>(
         };
     };
     if target.is_reply() {
-        return answer(frame, tables, packet, nat::index_of_kept(settings, target.source(), target.port()));
+        return answer(frame, tables, packet, nat::index_of_kept(settings, target));
     }
     if backend.by_connection_id() {
         // Its connection id may name another backend than the flow's.

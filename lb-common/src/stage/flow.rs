@@ -91,7 +91,8 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
         (entry.idle(now) != 0 && !packet.tcp.opens(), packet.tcp.closes() || entry.phase() == Phase::Closing)
     } else {
         let port = backend.port_for(packet.destination.port);
-        let binding = tables.binding(nat::index(tables, backend, port, target.source(), target.port()))?;
+        let index = nat::index_of(tables, backend, port, target);
+        let (port, binding) = (tables.port(index)?, tables.binding(index)?);
         let bound = binding.read()?;
         if !bound.is_of(target.backend(), packet.source.address.widen(), packet.source.port)
             || bound.called != packet.destination.port
@@ -100,7 +101,7 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
         }
         // On the binding of a connection that is over, another would look ended from the start, and lose
         // its port after a few idle seconds.
-        let stamp = binding.stamp();
+        let stamp = port.stamp();
         let is_left = stamp.is_left() || entry.phase() == Phase::Closing;
         if packet.tcp.opens() && is_left && !stamp.is_asked_again() {
             return None;
@@ -108,7 +109,7 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
         if bound.ifindex != packet.ingress || bound.client_mac != packet.source_mac {
             nat::turn(packet, &binding);
         }
-        let stamp = binding.pass(now, packet.tcp, Side::Client, u32::from_be(packet.acknowledged));
+        let stamp = port.pass(now, packet.tcp, Side::Client, u32::from_be(packet.acknowledged));
         (stamp.is_proven(), stamp.is_over())
     };
     let phase = match entry.phase() {

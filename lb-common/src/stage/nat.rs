@@ -14,11 +14,14 @@ use crate::{
 /// Ports tried before a connection is refused. With 94 % of them in use at random, all of these are
 /// taken once in 2,700 times.
 const PROBES: u32 = 128;
-/// Ports tried before one that a stranger holds will do. Each is a line of memory: under a flood, when
-/// strangers hold them all, this bounds what a packet costs.
+/// Ports tried before one that a stranger holds will do: under a flood, when strangers hold them all, this bounds what
+/// a packet costs.
 const PATIENCE: u32 = 16;
-/// Distance between two tries: prime, and far enough to leave another CPU's run of ports behind.
-const STRIDE: u32 = 12_289;
+/// Stamps in a line of memory: ports that are tried for the price of one.
+const LINE: u32 = 8;
+/// From the end of a line to the next that is tried: a prime number of lines, far enough to leave another CPU's run of
+/// ports behind.
+const STRIDE: u32 = 1_531 * LINE;
 
 /// The port at `offset` in the configured range.
 #[inline(always)]
@@ -26,29 +29,46 @@ pub fn port(settings: &Settings, offset: u16) -> Be16 {
     Be16::new((settings.port_first.get() + u32::from(offset)) as u16)
 }
 
-/// Index in `BINDINGS` for what a reply carries.
+/// Index in `BINDINGS` and `PORTS` of the port at `offset` of a lane's range.
 #[inline(always)]
-pub fn index_of(settings: &Settings, ours: Ip, backend: Ip, port: Be16, protocol: u8, offset: u16) -> u32 {
-    let lane = hash::lane(settings, ours, backend, port, protocol) & settings.lane_mask.get();
-    lane * settings.port_count.get() + u32::from(offset)
+pub fn index(settings: &Settings, lane: u32, offset: u32) -> u32 {
+    lane * settings.port_count.get() + offset
 }
 
-/// Index in `BINDINGS` of a connection whose client's address is kept: its replies carry no port of ours, so the
-/// flow entry alone leads there, and the source it names is the lane.
+/// The lane that a reply leads to.
 #[inline(always)]
-pub fn index_of_kept(settings: &Settings, source: u8, offset: u16) -> u32 {
-    (u32::from(source) & settings.lane_mask.get()) * settings.port_count.get() + u32::from(offset)
+pub fn lane_of(settings: &Settings, ours: Ip, backend: Ip, port: Be16, protocol: u8) -> u32 {
+    hash::lane(settings, ours, backend, port, protocol) & settings.lane_mask.get()
 }
 
-/// Index in `BINDINGS` of a connection to `port` of `backend` by a target's source and port.
+/// The lane of a connection whose client's address is kept: its replies carry no port of ours, so the flow entry alone
+/// leads there, and the source it names is the lane.
 #[inline(always)]
-pub fn index<T: Tables>(tables: &T, backend: &Backend, port: Be16, source: u8, offset: u16) -> u32 {
+fn lane_of_kept(settings: &Settings, source: u8) -> u32 {
+    u32::from(source) & settings.lane_mask.get()
+}
+
+/// [`index_of`] a reply whose flow entry has this target.
+#[inline(always)]
+pub fn index_of_kept(settings: &Settings, target: Target) -> u32 {
+    index(settings, lane_of_kept(settings, target.source()), target.port().into())
+}
+
+/// The lane of connections to `port` of `backend` from a source of ours.
+#[inline(always)]
+fn lane<T: Tables>(tables: &T, backend: &Backend, port: Be16, source: u8) -> u32 {
     let settings = tables.settings();
     if backend.forwarding() == Forwarding::NatPreserve {
-        return index_of_kept(settings, source, offset);
+        return lane_of_kept(settings, source);
     }
     let ours = tables.source(source).unwrap_or_default();
-    index_of(settings, ours, backend.address, port, backend.protocol, offset)
+    lane_of(settings, ours, backend.address, port, backend.protocol)
+}
+
+/// Index in `BINDINGS` and `PORTS` of the connection to `port` of `backend` that has this target.
+#[inline(always)]
+pub fn index_of<T: Tables>(tables: &T, backend: &Backend, port: Be16, target: Target) -> u32 {
+    index(tables.settings(), lane(tables, backend, port, target.source()), target.port().into())
 }
 
 /// Takes a port for a new connection and writes its way back; `None` if all that were tried are in use.
@@ -69,14 +89,14 @@ pub fn bind<A: Address, T: Tables>(
         count => backend.source_first + ((u64::from((hash >> 40) as u16) * u64::from(count)) >> 16) as u8,
     };
     let port = backend.port_for(packet.destination.port);
-    let base = index(tables, backend, port, chosen, 0);
-    let offset = tables.take_port(base, packet.protocol, packet.tcp)?;
+    let lane = lane(tables, backend, port, chosen);
+    let offset = tables.take_port(lane, packet.protocol, packet.tcp)?;
     let target = Target::bound(id, chosen, offset as u16);
-    write(packet, tables, base + offset, target);
+    write(packet, tables, index(tables.settings(), lane, offset), target);
     Some(target)
 }
 
-/// Writes the way back from `target` into the binding at `index`, which was just claimed.
+/// Writes the way back from `target` into the binding at `index`, whose port was just claimed.
 #[inline(never)]
 fn write<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, index: u32, target: Target) {
     let Some(binding) = tables.binding(index) else { return };
@@ -95,23 +115,27 @@ fn write<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, index: u32, targ
     });
 }
 
-/// Claims a port of the lane that begins at `base` for a connection that begins so, and says which: the first that
-/// is free, or where none is found soon, of those that strangers hold the one idle for longest. A proven
-/// client's is never taken.
+/// Claims a port of a lane for a connection that begins so, and says which: the first that is free, or where none is
+/// found soon, of those that strangers hold the one idle for longest. A proven client's is never taken.
 #[inline(always)]
-pub fn take<T: Tables>(tables: &T, base: u32, protocol: u8, tcp: TcpFlags) -> Option<u32> {
-    let (now, count) = (tables.now(), tables.settings().port_count.get());
+pub fn take<T: Tables>(tables: &T, lane: u32, protocol: u8, tcp: TcpFlags) -> Option<u32> {
+    let (now, settings) = (tables.now(), tables.settings());
     let own = Stamp::first(now, tcp, protocol);
-    let mut at = tables.next_port();
+    let mut at = tables.walk(lane);
     let mut least = (0, Stamp::default());
     for probe in 0..PROBES {
-        let offset = at.checked_rem(count)?;
-        at = at.wrapping_add(STRIDE + probe);
-        let binding = tables.binding(base + offset)?;
-        let stamp = binding.stamp();
-        if stamp.is_free(now) && binding.claim(stamp, own) {
+        let offset = at.checked_rem(settings.port_count.get())?;
+        let index = index(settings, lane, offset);
+        let port = tables.port(index)?;
+        let stamp = port.stamp();
+        let ended = (index % LINE + 1) / LINE;
+        at = at.wrapping_add(1);
+        if stamp.is_free(now) && port.claim(stamp, own) {
+            tables.walk_on(lane, at);
             return Some(offset);
         }
+        // At the end of a line on in another. (The verifier would walk a branch both ways, each time.)
+        at = at.wrapping_add(ended * (STRIDE + probe * LINE));
         if stamp.is_strangers() && (!least.1.is_taken() || stamp.seen() < least.1.seen()) {
             least = (offset, stamp);
         }
@@ -119,9 +143,10 @@ pub fn take<T: Tables>(tables: &T, base: u32, protocol: u8, tcp: TcpFlags) -> Op
             break;
         }
     }
+    tables.walk_on(lane, at);
     let (offset, stamp) = least;
     // Lost to another CPU, it is as if none had been found: a client asks again.
-    if !stamp.is_taken() || !tables.binding(base + offset)?.claim(stamp, own) {
+    if !stamp.is_taken() || !tables.port(index(settings, lane, offset))?.claim(stamp, own) {
         return None;
     }
     tables.count(Reason::PortDisplacedStranger);
@@ -156,4 +181,51 @@ pub fn insert_reply<A: Address, T: Tables>(
     let from = (A::narrow(backend.address), backend.port_for(packet.destination.port));
     let hash = hash::tuple(settings, from, (packet.source.address, packet.source.port), packet.protocol);
     table::enter(tables, hash, way_back, backend.generation);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{host::HostTables, net::protocol::TCP, settings::KEY_WORDS, time::Tick};
+
+    const SYN: TcpFlags = TcpFlags(0x02);
+    const PORTS: u32 = 31_744;
+
+    /// Two lanes of the default range.
+    fn tables() -> HostTables {
+        let tables = HostTables::new(Settings::new([7; KEY_WORDS], 1, 2, (1024, 32_767), 1));
+        tables.now.set(Tick(1_000));
+        tables
+    }
+
+    fn take_of(tables: &HostTables, lane: u32) -> u32 {
+        take(tables, lane, TCP, SYN).expect("most are free")
+    }
+
+    #[test]
+    fn each_lane_has_a_walk_of_its_own_port_by_port() {
+        let tables = tables();
+        let taken: Vec<_> = (0..20).map(|_| (take_of(&tables, 0), take_of(&tables, 1))).collect();
+        assert_eq!(taken, (0..20).map(|offset| (offset, offset)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_walk_ends_where_the_range_ends() {
+        let tables = tables();
+        tables.walk_on(1, PORTS - 1);
+        assert_eq!([take_of(&tables, 1), take_of(&tables, 1)], [PORTS - 1, 0]);
+    }
+
+    #[test]
+    fn a_line_in_use_is_left_behind() {
+        let tables = tables();
+        // As another CPU's run: this one comes upon it in the middle of a line.
+        for port in &tables.ports[..1_000] {
+            assert!(port.claim(port.stamp(), Stamp::first(tables.now(), SYN, TCP)));
+        }
+        tables.walk_on(0, 3);
+        let first = take_of(&tables, 0);
+        assert!(first >= 1_000 && first.is_multiple_of(LINE), "{first}");
+        assert_eq!(take_of(&tables, 0), first + 1);
+    }
 }

@@ -5,7 +5,7 @@ use crate::{
     hash,
     net::Address,
     packet::{End, Packet},
-    state::{Backend, BackendId, Binding, Bound, Forwarding, Target, binding::Side},
+    state::{Backend, BackendId, Bound, Forwarding, Port, Target, binding::Side},
     tables::{Cache, Tables},
 };
 
@@ -22,21 +22,23 @@ pub fn port_offset<A: Address, T: Tables>(packet: &Packet<A>, tables: &T) -> Opt
 #[inline(always)]
 pub fn index<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, offset: u16) -> u32 {
     let (ours, backend) = (packet.destination.address.widen(), packet.source);
-    nat::index_of(tables.settings(), ours, backend.address.widen(), backend.port, packet.protocol, offset)
+    let settings = tables.settings();
+    let lane = nat::lane_of(settings, ours, backend.address.widen(), backend.port, packet.protocol);
+    nat::index(settings, lane, offset.into())
 }
 
-/// A binding, what it says, and the backend.
-type Found<'t, T> = (<T as Tables>::Ref<'t, Binding>, Bound, <T as Tables>::Ref<'t, Backend>);
+/// A port, the connection behind it, and the backend.
+type Found<'t, T> = (<T as Tables>::Ref<'t, Port>, Bound, <T as Tables>::Ref<'t, Backend>);
 
 /// The binding at `index`, the connection behind it and its backend, if they are the packet's in full;
 /// `None` for the host's own connections to a backend.
 #[inline(always)]
 fn find<'t, A: Address, T: Tables>(packet: &Packet<A>, tables: &'t T, index: u32) -> Option<Found<'t, T>> {
-    let binding = tables.binding(index)?;
-    if !binding.stamp().is_taken() {
+    let port = tables.port(index)?;
+    if !port.stamp().is_taken() {
         return None;
     }
-    let bound = binding.read()?;
+    let bound = tables.binding(index)?.read()?;
     let backend = tables.backend(bound.backend)?;
     if bound.protocol != packet.protocol
         || backend.port_for(bound.called) != packet.source.port
@@ -47,7 +49,7 @@ fn find<'t, A: Address, T: Tables>(packet: &Packet<A>, tables: &'t T, index: u32
     if backend.forwarding() == Forwarding::NatPreserve && bound.client_port != packet.destination.port {
         return None;
     }
-    Some((binding, bound, backend))
+    Some((port, bound, backend))
 }
 
 /// Is the connection behind a binding one of this backend, of this generation, between these addresses?
@@ -66,10 +68,10 @@ fn belongs<A: Address, T: Tables>(tables: &T, bound: &Bound, backend: &Backend, 
 /// if the binding is not this packet's in full.
 #[inline(always)]
 pub fn to_client<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, index: u32) -> Option<Route<A>> {
-    let (binding, bound, backend) = find(packet, tables, index)?;
+    let (port, bound, backend) = find(packet, tables, index)?;
     // What acknowledges the segment matters only until the client has proved itself.
-    let number = if binding.stamp().is_strangers() { packet.end() } else { 0 };
-    binding.pass(tables.now(), packet.tcp, Side::Backend, number);
+    let number = if port.stamp().is_strangers() { packet.end() } else { 0 };
+    port.pass(tables.now(), packet.tcp, Side::Backend, number);
     count(packet, tables, &bound);
     Some(route(&bound, &backend))
 }
@@ -95,7 +97,7 @@ pub fn target<A: Address, T: Tables>(packet: &Packet<A>, tables: &T) -> Option<T
     } else {
         (packet.source, backend.port_for(packet.destination.port))
     };
-    let index = nat::index(tables, &backend, port, target.source(), target.port());
+    let index = nat::index_of(tables, &backend, port, target);
     let bound = tables.binding(index)?.read()?;
     if !bound.is_of(target.backend(), client.address.widen(), client.port)
         || port != backend.port_for(bound.called)

@@ -25,7 +25,7 @@ pub use access::{AccessKey, Admission};
 pub use address::AddressBit;
 pub use audit::{Audit, Cause, Event};
 pub use backend::{Backend, BackendId, Forwarding, Health, Traffic};
-pub use binding::{Binding, Bound};
+pub use binding::{Binding, Bound, Port};
 pub use budget::{Budget, Expense};
 pub use flow::{Bucket, Phase, Target};
 pub use ghost::Ghost;
@@ -38,7 +38,7 @@ pub use session::{Pin, Session, SessionKey};
 pub use tunnel::{Meter, Tunnel};
 
 /// Version of the layout of all pinned maps.
-pub const LAYOUT_VERSION: u32 = 5;
+pub const LAYOUT_VERSION: u32 = 6;
 
 /// Asserts a type's size and alignment at compile time.
 macro_rules! layout {

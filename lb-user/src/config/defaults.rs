@@ -79,7 +79,7 @@ pub(crate) const BACKENDS: RangeInclusive<u32> = 1..=1_000_000;
 pub(crate) const ALL_SLOTS: RangeInclusive<u32> = 2 * *SLOTS_RANGE.start()..=1 << 26;
 /// `limits.new_flows_per_second` and `limits.new_pins_per_second`; more than any CPU makes.
 pub(crate) const PER_SECOND: RangeInclusive<u32> = 1..=100_000_000;
-/// `limits.nat_connections`; the upper bound is 1 GiB.
+/// `limits.nat_connections`; the upper bound is 1.1 GiB.
 pub(crate) const NAT_CONNECTIONS: RangeInclusive<u32> = 1024..=1 << 24;
 
 /// `limits.fragments`; the upper bound is 512 MiB.

@@ -16,7 +16,7 @@ use super::{Name, Program, StoredSession, batch, pins::Pins, raw::Raw};
 /// Layouts of which this is true: keys, names and recipes are what they are now, a state is a word with [`Health`] in
 /// its lower bits that is 0 for nobody, and a session is two words, as [`pin`] reads them, or from [`AS_NOW`] on three, as
 /// they are now.
-const KNOWN: RangeInclusive<u32> = 2..=4;
+const KNOWN: RangeInclusive<u32> = 2..=5;
 const AS_NOW: u32 = 4;
 
 /// What an older layout's maps know of sessions.

@@ -13,7 +13,7 @@ use lb_common::{
     settings::Settings,
     shared::Word,
     state::{
-        Audit, Backend, BackendId, Binding, CidConfig, Load, MemberKey, ServerHome, ServerKey, Service,
+        Audit, Backend, BackendId, Binding, CidConfig, Load, MemberKey, Port, ServerHome, ServerKey, Service,
         ServiceKey, Traffic, Tunnel,
     },
 };
@@ -33,6 +33,7 @@ type Hash<K, V> = BpfHashMap<MapData, Raw<K>, Raw<V>>;
 pub struct Kernel {
     pub(super) flows: FlowTable,
     pub(super) bindings: Mapped<Binding>,
+    pub(super) ports: Mapped<Port>,
     /// Stored sessions.
     pub sessions: Sessions,
     /// Bits of service addresses.
@@ -83,6 +84,7 @@ impl Kernel {
             |name: &'static str| ebpf.take_map(name).with_context(|| format!("the object lacks {name}"));
         let flows = mapped(map("FLOWS")?, "FLOWS", specs)?;
         let bindings = mapped(map("BINDINGS")?, "BINDINGS", specs)?;
+        let ports = mapped(map("PORTS")?, "PORTS", specs)?;
         let loads = mapped(map("LOADS")?, "LOADS", specs)?;
         let slots = mapped(map("SLOTS")?, "SLOTS", specs)?;
         let addresses = mapped(map("ADDRESSES")?, "ADDRESSES", specs)?;
@@ -91,6 +93,7 @@ impl Kernel {
         Ok(Self {
             flows: FlowTable(flows),
             bindings,
+            ports,
             sessions: Sessions::new([map("AFFINITY")?, map("PINS")?], Arc::new(strangers), settings)?,
             addresses,
             services: map("SERVICES")?.try_into()?,

@@ -4,7 +4,7 @@ use std::{io, marker::PhantomData, ops::Deref, os::fd::BorrowedFd};
 
 use lb_common::{
     shared::Word,
-    state::{Binding, Bucket, Load, Plain},
+    state::{Binding, Bucket, Load, Plain, Port},
 };
 use memmap2::{MmapOptions, MmapRaw};
 
@@ -18,6 +18,8 @@ pub(super) unsafe trait Shared: Plain {}
 unsafe impl Shared for Bucket {}
 // SAFETY: eight shared words.
 unsafe impl Shared for Binding {}
+// SAFETY: a shared word.
+unsafe impl Shared for Port {}
 // SAFETY: a shared word.
 unsafe impl Shared for Word {}
 // SAFETY: two shared words.

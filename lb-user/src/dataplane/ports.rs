@@ -1,7 +1,7 @@
-//! `BINDINGS`, mapped into the daemon's memory: ports of connections that can't go on are given back.
+//! `PORTS` and `BINDINGS`, mapped into the daemon's memory: ports of connections that can't go on are given back.
 
 use lb_common::{
-    state::{BackendId, Binding},
+    state::{BackendId, Binding, Port},
     time::Tick,
 };
 
@@ -10,22 +10,27 @@ use lb_common::{
 const WRITTEN: u32 = 2;
 
 /// Ports that can't be given to another connection now.
-pub(super) fn used(bindings: &[Binding], now: Tick) -> u64 {
-    bindings.iter().filter(|binding| !binding.stamp().is_free(now)).count() as u64
+pub(super) fn used(ports: &[Port], now: Tick) -> u64 {
+    ports.iter().filter(|port| !port.stamp().is_free(now)).count() as u64
 }
 
 /// Gives back the ports of connections whose backend, of that generation, does not serve any more:
 /// nothing else would before they have been idle for up to two hours, and those who were moved to
 /// another backend take new ports there.
-pub(super) fn sweep(bindings: &[Binding], now: Tick, serves: impl Fn(BackendId, u32) -> bool) {
-    for binding in bindings {
-        let stamp = binding.stamp();
+pub(super) fn sweep(
+    ports: &[Port],
+    bindings: &[Binding],
+    now: Tick,
+    serves: impl Fn(BackendId, u32) -> bool,
+) {
+    for (port, binding) in ports.iter().zip(bindings) {
+        let stamp = port.stamp();
         if stamp.is_free(now) || stamp.is_over() || now.since(stamp.seen()) < WRITTEN {
             continue;
         }
         if binding.read().is_some_and(|bound| !serves(bound.backend, bound.generation)) {
             // If a packet came in between, its connection is judged again at the next sweep.
-            let _released = binding.release(stamp);
+            let _released = port.release(stamp);
         }
     }
 }
@@ -47,9 +52,9 @@ mod tests {
     const NOW: Tick = Tick(1_010);
 
     /// An answered connection to backend `id` of generation 3.
-    fn binding(id: u32, protocol: u8, used: Tick) -> Binding {
-        let binding = Binding::default();
-        assert!(binding.claim(binding.stamp(), Stamp::first(used, TcpFlags::default(), protocol)));
+    fn connection(id: u32, protocol: u8, used: Tick) -> (Port, Binding) {
+        let (port, binding) = (Port::default(), Binding::default());
+        assert!(port.claim(port.stamp(), Stamp::first(used, TcpFlags::default(), protocol)));
         binding.write(&Bound {
             client: Ip::default(),
             client_port: Be16::new(1234),
@@ -63,32 +68,35 @@ mod tests {
             local_mac: Mac::from_bytes([2; 6]),
         });
         for from in [Side::Backend, Side::Client] {
-            binding.pass(used, TcpFlags(0x10), from, 7);
+            port.pass(used, TcpFlags(0x10), from, 7);
         }
-        binding
+        (port, binding)
     }
 
     #[test]
     fn ports_of_backends_that_do_not_serve_are_given_back() {
         for protocol in [protocol::TCP, protocol::UDP] {
-            let bindings = [1, 2, 3].map(|id| binding(id, protocol, THEN));
-            assert!(bindings.iter().all(|binding| !binding.stamp().is_free(NOW)));
+            let (ports, bindings): (Vec<_>, Vec<_>) =
+                [1, 2, 3].map(|id| connection(id, protocol, THEN)).into_iter().unzip();
+            assert!(ports.iter().all(|port| !port.stamp().is_free(NOW)));
             // 1 serves, 2 is of another generation now, 3 is down or gone.
-            sweep(&bindings, NOW, |id, generation| {
+            sweep(&ports, &bindings, NOW, |id, generation| {
                 (id.0, generation) == (1, 3) || (id.0, generation) == (2, 4)
             });
-            assert_eq!(bindings.map(|binding| binding.stamp().is_free(NOW)), [false, true, true]);
+            let free: Vec<_> = ports.iter().map(|port| port.stamp().is_free(NOW)).collect();
+            assert_eq!(free, [false, true, true]);
         }
     }
 
     #[test]
     fn a_port_that_was_just_claimed_is_left_alone() {
-        let bindings = [binding(1, protocol::TCP, NOW)];
-        let before = bindings[0].stamp();
-        sweep(&bindings, NOW, |_, _| false);
-        assert_eq!(bindings[0].stamp(), before);
+        let (port, binding) = connection(1, protocol::TCP, NOW);
+        let (ports, bindings) = ([port], [binding]);
+        let before = ports[0].stamp();
+        sweep(&ports, &bindings, NOW, |_, _| false);
+        assert_eq!(ports[0].stamp(), before);
         // Claimed after the sweep read the clock.
-        sweep(&bindings, THEN, |_, _| false);
-        assert_eq!(bindings[0].stamp(), before);
+        sweep(&ports, &bindings, THEN, |_, _| false);
+        assert_eq!(ports[0].stamp(), before);
     }
 }

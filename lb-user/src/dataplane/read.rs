@@ -252,13 +252,13 @@ impl Kernel {
 
     /// Source ports that can't be given to another connection now.
     pub fn ports_used(&self, now: Tick) -> u64 {
-        ports::used(&self.bindings, now)
+        ports::used(&self.ports, now)
     }
 
     /// Gives back the source ports of connections whose backend, of that generation, does not serve
     /// any more.
     pub fn sweep_bindings(&self, now: Tick, serves: impl Fn(BackendId, u32) -> bool) {
-        ports::sweep(&self.bindings, now, serves);
+        ports::sweep(&self.ports, &self.bindings, now, serves);
     }
 
     /// Name, capacity and bytes of every map; the bytes are those of keys and values, times the

@@ -7,8 +7,8 @@ use lb_common::{
     settings::Settings,
     state::{
         AccessKey, Audit, Backend, BackendId, Binding, Bucket, Budget, CidConfig, Ghost, Handover, Load,
-        MemberKey, Meter, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
-        address, flow::WAYS, quic, stranger,
+        MemberKey, Meter, Port, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic,
+        Tunnel, address, flow::WAYS, quic, stranger,
     },
 };
 
@@ -51,7 +51,6 @@ impl Spec {
                 | "QUIC"
                 | "TUNNELS"
                 | "ANSWERS"
-                | "CURSOR"
                 | "HANDOVER"
                 | "BUDGET"
                 | "EVENTS"
@@ -85,7 +84,7 @@ impl Spec {
 pub struct Geometry {
     /// `FLOWS` buckets, a power of two.
     pub buckets: u32,
-    /// Port ranges in `BINDINGS`, a power of two.
+    /// Port ranges in `BINDINGS` and `PORTS`, a power of two.
     pub lanes: u32,
     /// First and last source port.
     pub ports: (u16, u16),
@@ -133,6 +132,7 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
         mapped("FLOWS", size::<Bucket>(), geometry.buckets),
         mapped("FRAGMENTS", size::<Bucket>(), geometry.fragments),
         mapped("BINDINGS", size::<Binding>(), geometry.lanes * geometry.port_count()),
+        mapped("PORTS", size::<Port>(), geometry.lanes * geometry.port_count()),
         hash("AFFINITY", LruHash, size::<SessionKey>(), size::<Session>(), limits.affinity),
         hash("PINS", Hash, size::<SessionKey>(), size::<Session>(), limits.pins),
         mapped("ADDRESSES", 8, address::WORDS),
@@ -158,7 +158,7 @@ pub fn specs(limits: &Limits, geometry: &Geometry) -> Vec<Spec> {
         hash("SERVER_IDS", Hash, size::<ServerKey>(), size::<ServerHome>(), limits.backends * 2),
         array("TUNNELS", Array, size::<Tunnel>(), Tunnel::COUNT),
         array("ANSWERS", PerCpuArray, size::<Meter>(), 1),
-        array("CURSOR", PerCpuArray, 4, 1),
+        array("CURSOR", PerCpuArray, 4, geometry.lanes),
         array("HANDOVER", PerCpuArray, size::<Handover>(), 1),
         array("BUDGET", PerCpuArray, size::<Budget>(), 1),
         array("PROGRAMS", ProgramArray, 4, 2),

@@ -10,7 +10,7 @@ use lb_common::{
     shared::Word,
     state::{
         Admission, Backend, BackendId, Binding, Bucket, CidConfig, Event, Expense, Load, MemberKey, Pin,
-        ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
+        Port, ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
     },
     tables::{Cache, Store, Tables},
     time::Tick,
@@ -59,8 +59,8 @@ impl Tables for View<'_> {
         None
     }
 
-    fn next_port(&self) -> u32 {
-        0
+    fn port(&self, _index: u32) -> Option<HostRef<'_, Port>> {
+        None
     }
 
     fn spend(&self, _expense: Expense) -> bool {

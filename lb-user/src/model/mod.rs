@@ -114,7 +114,7 @@ pub struct Limits {
     pub backends: u32,
     /// Slots of all services together (`SLOTS`), both the live and the spare ranges.
     pub slots: u32,
-    /// Source-rewritten connections at once (`BINDINGS`), rounded up to whole port ranges.
+    /// Source-rewritten connections at once (`BINDINGS`, `PORTS`), rounded up to whole port ranges.
     pub nat_connections: u32,
     /// Fragmented packets under way at once (`FRAGMENTS`), rounded up to a power of two of buckets.
     pub fragments: u32,

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use lb_common::{
     host::HostTables,
     shared::Word,
-    state::{Binding, Bucket, Budget, Ghost, Health, Meter, Pin, flow::Entry},
+    state::{Bucket, Budget, Ghost, Health, Meter, Pin, Port, flow::Entry},
     time::Tick,
 };
 
@@ -25,11 +25,11 @@ pub fn flows(buckets: &[Bucket], now: Tick, by: i32) {
 }
 
 /// Moves the stamps of source ports.
-pub fn bindings(bindings: &[Binding], by: i32) {
-    for binding in bindings {
-        let stamp = binding.stamp();
+pub fn ports(ports: &[Port], by: i32) {
+    for port in ports {
+        let stamp = port.stamp();
         if stamp.is_taken() {
-            assert!(binding.claim(stamp, stamp.used(moved(stamp.seen(), by))), "nobody else is here");
+            assert!(port.claim(stamp, stamp.used(moved(stamp.seen(), by))), "nobody else is here");
         }
     }
 }
@@ -72,7 +72,7 @@ pub fn pin(pin: Pin, by: i32) -> Pin {
 pub fn host(tables: &mut HostTables, by: i32) {
     flows(&tables.flows, tables.now.get(), by);
     flows(&tables.fragments, tables.now.get(), by);
-    bindings(&tables.bindings, by);
+    ports(&tables.ports, by);
     ghosts(&tables.ghosts, tables.now.get(), by);
     for word in &mut tables.health {
         *word = health(*word, by);

@@ -8,11 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
-use aya::{
-    maps::{Array, Map, MapData, MapInfo},
-    programs::Xdp,
-};
+use aya::programs::Xdp;
 use lb_common::{
     net::Ip,
     reason::Reason,
@@ -182,24 +178,6 @@ impl Kernel {
     pub fn xdp(&mut self) -> &Xdp {
         self.program.xdp()
     }
-}
-
-/// Frees all source ports. The daemon never does, so it has no handle to their map.
-///
-/// # Errors
-/// A system call failed.
-pub fn free_ports(program: &mut Program) -> Result<()> {
-    for id in program.xdp().info()?.map_ids()?.unwrap_or_default() {
-        let info = MapInfo::from_id(id)?;
-        if info.name_as_str() == Some("BINDINGS") {
-            let map = MapData::from_id(id)?;
-            let mut bindings: Array<_, [u64; 8]> = Array::try_from(Map::Array(map))?;
-            for index in 0..info.max_entries() {
-                bindings.set(index, [0; 8], 0)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 fn limits(geometry: Geometry) -> Limits {

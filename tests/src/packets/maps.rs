@@ -15,7 +15,7 @@ use aya::{
 };
 use lb_common::{
     shared::Word,
-    state::{Binding, Bucket, Pin, Plain, Session, SessionKey, stranger::Survey},
+    state::{Bucket, Pin, Plain, Port, Session, SessionKey, stranger::Survey},
     time::Tick,
 };
 use memmap2::{MmapOptions, MmapRaw};
@@ -53,6 +53,16 @@ struct Batch {
     flags: u64,
 }
 
+/// Frees all source ports of `program`.
+///
+/// # Panics
+/// Without root.
+pub fn free_ports(program: &Xdp) {
+    for map in Maps::of([program]).0.iter().filter(|map| map.name == "PORTS") {
+        map.clear().expect("it is mapped into memory");
+    }
+}
+
 /// All maps of a program.
 #[derive(Debug)]
 pub struct Maps(Vec<Map>);
@@ -74,7 +84,7 @@ impl Maps {
     ///
     /// # Panics
     /// Without root.
-    pub fn of(programs: [&Xdp; 3]) -> Self {
+    pub fn of<const N: usize>(programs: [&Xdp; N]) -> Self {
         let ids = |program: &Xdp| program.info().and_then(|info| info.map_ids()).expect("root may ask");
         let ids: BTreeSet<u32> =
             programs.into_iter().flat_map(|program| ids(program).expect("since Linux 4.15")).collect();
@@ -108,8 +118,8 @@ impl Maps {
             match map.name.as_str() {
                 // SAFETY: buckets are made of shared words, and any bytes are one.
                 "FLOWS" | "FRAGMENTS" => age::flows(unsafe { map.shared::<Bucket>() }, now, by),
-                // SAFETY: the same is true of bindings.
-                "BINDINGS" => age::bindings(unsafe { map.shared::<Binding>() }, by),
+                // SAFETY: the same is true of ports.
+                "PORTS" => age::ports(unsafe { map.shared::<Port>() }, by),
                 "ANSWERS" => map.each_cpu(|it| age::meter(it, by)).expect("meters can be rewritten"),
                 "BUDGET" => map.each_cpu(|it| age::budget(it, by)).expect("budgets can be rewritten"),
                 "HEALTH" => map.each_word(|word| age::health(word, by)).expect("states can be rewritten"),

@@ -1,77 +1,44 @@
-//! `BINDINGS`: the way back for connections whose replies pass through the balancer.
+//! `BINDINGS` and `PORTS`: the way back for connections whose replies pass through the balancer, and who has its port.
 //!
-//! An array. A reply to a source-rewritten connection carries our source port, and together with
+//! Arrays with the same index. A reply to a source-rewritten connection carries our source port, and together with
 //! the lane (a hash of our address and the backend's address and port, see [`crate::hash::lane`])
 //! the port *is* the index. Two backends whose lanes differ use the same port at once.
 //!
 //! Concurrency: a port is claimed by compare-and-swap on its stamp, so that one CPU wins; only the
-//! winner writes the other words. A reader that comes in between finds a guard that doesn't fit the
+//! winner writes the binding. A reader that comes in between finds a guard that doesn't fit the
 //! words (each word is folded in with its own multiplier) and treats the binding as absent.
 
 mod bound;
+mod port;
 mod stamp;
 
 pub use self::{
     bound::Bound,
+    port::Port,
     stamp::{Side, Stamp},
 };
 
 use self::bound::fold;
 use super::{Plain, layout};
-use crate::{packet::TcpFlags, shared::Word, time::Tick};
+use crate::shared::Word;
 
-/// One source port: free, or bound to a connection. One cache line.
+/// The connection behind a source port. One cache line.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Binding {
-    /// A [`Stamp`].
-    stamp: Word,
     /// The connection, see [`Bound`].
     words: [Word; 6],
     /// Guard over the words.
     guard: Word,
+    /// Always 0.
+    reserved: Word,
 }
 layout!(Binding, size = 64, align = 8);
 // SAFETY: eight shared words; every bit pattern is an entry, valid or not.
 unsafe impl Plain for Binding {}
 
 impl Binding {
-    /// The stamp of this moment.
-    #[inline(always)]
-    pub fn stamp(&self) -> Stamp {
-        Stamp(self.stamp.load())
-    }
-
-    /// Notes a packet of the connection, and returns the stamp after it. For `number` see [`Stamp::next`].
-    #[inline(always)]
-    pub fn pass(&self, now: Tick, tcp: TcpFlags, from: Side, number: u32) -> Stamp {
-        let mut seen = self.stamp();
-        // Both directions may be under way on different CPUs; neither's mark must be lost. A third writer at
-        // the same moment is not worth a third try: the next packet repeats what matters.
-        for _ in 0..2 {
-            let next = seen.next(now, tcp, from, number);
-            if next == seen || self.stamp.claim(seen.0, next.0) {
-                return next;
-            }
-            seen = self.stamp();
-        }
-        seen
-    }
-
-    /// Takes the port for a new connection, whose stamp is `own`, if nothing changed since `seen` was
-    /// read; true if this CPU got it and must [`Binding::write`] now.
-    #[inline(always)]
-    pub fn claim(&self, seen: Stamp, own: Stamp) -> bool {
-        self.stamp.claim(seen.0, own.0)
-    }
-
-    /// Ends a connection that can't go on, as a reset would, if nothing changed since `seen` was read;
-    /// true if so. The port is free once it has been idle for a few seconds.
-    pub fn release(&self, seen: Stamp) -> bool {
-        self.stamp.claim(seen.0, seen.ended().0)
-    }
-
-    /// Writes the connection. Only after a successful [`Binding::claim`].
+    /// Writes the connection. Only after its port was claimed ([`Port::claim`]).
     #[inline(always)]
     pub fn write(&self, bound: &Bound) {
         let words = bound.words();
@@ -157,23 +124,5 @@ mod tests {
                 Some(read) => assert_eq!(read, bound(1), "mixture {mixture:06b}"),
             }
         }
-    }
-
-    #[test]
-    fn one_claimant_wins() {
-        let binding = Binding::default();
-        let seen = binding.stamp();
-        assert!(binding.claim(seen, Stamp::first(Tick(5), TcpFlags::default(), 6)));
-        assert!(!binding.claim(seen, Stamp::first(Tick(5), TcpFlags::default(), 6)));
-    }
-
-    #[test]
-    fn a_port_that_was_used_again_is_not_released() {
-        let binding = Binding::default();
-        assert!(binding.claim(binding.stamp(), Stamp::first(Tick(5), TcpFlags(0x02), 6)));
-        let seen = binding.stamp();
-        binding.pass(Tick(6), TcpFlags(0x10), Side::Client, 0);
-        assert!(!binding.release(seen) && !binding.stamp().is_free(Tick(11)));
-        assert!(binding.release(binding.stamp()) && binding.stamp().is_free(Tick(11)));
     }
 }

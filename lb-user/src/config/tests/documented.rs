@@ -234,7 +234,7 @@ fn default_maps_take_less_than_64_mib() {
         (access, 0),
         (backends, 256),
         (slots, 8),
-        (nat_connections, 64),
+        (nat_connections, 72),
         (fragments, 32),
     ]
     .map(|(entries, bytes)| u64::from(entries) * bytes);

@@ -13,7 +13,7 @@ use lb_common::{
     settings::Settings,
     shared::Word,
     state::{
-        Backend, BackendId, Binding, Bucket, Cause, CidConfig, Event, Expense, Load, MemberKey, Pin,
+        Backend, BackendId, Binding, Bucket, Cause, CidConfig, Event, Expense, Load, MemberKey, Pin, Port,
         ServerHome, ServerKey, Service, ServiceKey, Session, SessionKey, Traffic, Tunnel,
     },
     tables::{Cache, Store, Tables},
@@ -132,8 +132,8 @@ impl Tables for Place<'_> {
         None
     }
 
-    fn next_port(&self) -> u32 {
-        0
+    fn port(&self, _index: u32) -> Option<Entry<'_, Port>> {
+        None
     }
 
     /// Whoever has come as far as a request has proved himself.

@@ -18,7 +18,7 @@ use lb_user::{
     model::{Limits, Nat},
 };
 
-use limpet_tests::packets::{kernel::free_ports, table::KEY};
+use limpet_tests::packets::{maps::free_ports, table::KEY};
 
 use crate::{
     frame::{self, Segment},
@@ -154,8 +154,8 @@ impl Bed {
     }
 
     /// Frees all source ports.
-    pub(crate) fn free_ports(&mut self) -> Result<()> {
-        free_ports(&mut self.program)
+    pub(crate) fn free_ports(&mut self) {
+        free_ports(self.program.xdp());
     }
 
     /// Makes connections that have proved themselves, so that their packets do no more than be

@@ -155,7 +155,7 @@ impl Line {
             bed.forget_flows();
         }
         if self.takes_ports {
-            bed.free_ports()?;
+            bed.free_ports();
         }
         let forwards = matches!(self.fate, Some(Reason::ToBackend | Reason::ToClient));
         let action = if forwards { Action::Tx } else { Action::Pass };
