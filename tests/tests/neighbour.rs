@@ -3,6 +3,7 @@
 //! A namespace here is a thread, and vanishes with it: nothing is left behind however a test ends.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     process::Command,
     sync::mpsc as std_mpsc,
@@ -364,6 +365,38 @@ fn interfaces_are_described() {
     });
 }
 
+/// What became of a single claim.
+async fn claim(links: &mut Links, ifindex: u32, address: IpAddr) -> Claim {
+    let mut became = Vec::new();
+    links.claim(ifindex, &[address], |address, claim| became.push((address, claim))).await.unwrap();
+    let [(said, claim)] = became[..] else { panic!("{became:?}") };
+    assert_eq!(said, address);
+    claim
+}
+
+#[test]
+fn many_claims_go_on_where_one_is_refused() {
+    on_a_segment(async |_peer| {
+        let mut links = Links::connect().unwrap();
+        let ifindex = links.interface("eth0").await.unwrap().ifindex;
+        // More than are under way at once. The kernel takes no address of many hosts.
+        let many: Vec<_> = (1..=200).map(|last| address(&format!("10.10.0.{last}"))).collect();
+        let mut asked = many.clone();
+        asked.insert(50, address("224.0.0.1"));
+        ip("address add 10.10.0.7/32 dev eth0");
+        let mut became = BTreeMap::new();
+        let error = links.claim(ifindex, &asked, |address, claim| became.extend([(address, claim)])).await;
+        assert!(error.unwrap_err().to_string().starts_with("cannot add 224.0.0.1 to interface"));
+        assert_eq!(became.keys().copied().collect::<BTreeSet<_>>(), many.iter().copied().collect());
+        let foreign =
+            became.iter().filter(|(_, claim)| **claim == Claim::Foreign).map(|(address, _)| *address);
+        assert_eq!(foreign.collect::<Vec<_>>(), [address("10.10.0.7")]);
+        let there = links.interface("eth0").await.unwrap().addresses;
+        let claimed: BTreeSet<_> = there.iter().filter(|a| a.claimed).map(|a| a.network.addr()).collect();
+        assert_eq!(claimed.len(), 199);
+    });
+}
+
 #[test]
 fn a_claimed_address_answers_and_is_told_from_others() {
     on_a_segment(async |peer| {
@@ -371,8 +404,8 @@ fn a_claimed_address_answers_and_is_told_from_others() {
         let eth0 = links.interface("eth0").await.unwrap();
         for (text, alone) in [("10.9.0.100", "10.9.0.100/32"), ("fd09::100", "fd09::100/128")] {
             let service = address(text);
-            assert_eq!(links.claim(eth0.ifindex, service).await.unwrap(), Claim::Added);
-            assert_eq!(links.claim(eth0.ifindex, service).await.unwrap(), Claim::Held);
+            assert_eq!(claim(&mut links, eth0.ifindex, service).await, Claim::Added);
+            assert_eq!(claim(&mut links, eth0.ifindex, service).await, Claim::Held);
             let shown = ip("address show dev eth0");
             let line = shown.lines().find(|line| line.contains(alone)).expect("it is there");
             assert!(!line.contains("tentative"), "{line}");
@@ -397,7 +430,7 @@ fn a_claimed_address_answers_and_is_told_from_others() {
             assert!(!ip("address show dev eth0").contains(text));
 
             ip(&format!("address add {alone} dev eth0"));
-            assert_eq!(links.claim(eth0.ifindex, service).await.unwrap(), Claim::Foreign);
+            assert_eq!(claim(&mut links, eth0.ifindex, service).await, Claim::Foreign);
             assert!(links.release(eth0.ifindex, service).await.unwrap());
         }
     });
@@ -413,7 +446,7 @@ fn a_claimed_ipv6_address_is_no_source_of_our_own_packets() {
         ip("address add fd09::100/128 dev eth0 nodad");
         assert!(!source(), "the kernel prefers it when it is added by hand");
         links.release(ifindex, address("fd09::100")).await.unwrap();
-        links.claim(ifindex, address("fd09::100")).await.unwrap();
+        claim(&mut links, ifindex, address("fd09::100")).await;
         assert!(source());
     });
 }

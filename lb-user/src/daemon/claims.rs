@@ -40,7 +40,7 @@ impl Claims {
         };
         let new: Vec<_> = wanted.difference(&self.held).map(|(_, address)| *address).collect();
         if !new.is_empty() {
-            self.take(links, ifindex, new).await?;
+            self.take(links, ifindex, &new).await?;
         }
         for (ifindex, address) in self.held.difference(&wanted).copied().collect::<Vec<_>>() {
             links.release(ifindex, address).await?;
@@ -50,13 +50,13 @@ impl Claims {
     }
 
     /// Adds addresses to an interface, and tells its segment.
-    async fn take(&mut self, links: &mut Links, ifindex: u32, new: Vec<IpAddr>) -> Result<()> {
+    async fn take(&mut self, links: &mut Links, ifindex: u32, new: &[IpAddr]) -> Result<()> {
         let announcer = Announcer::new(ifindex);
-        for address in new {
-            match links.claim(ifindex, address).await? {
+        let note = |address, claim| {
+            match claim {
                 Claim::Foreign => {
                     info!("{address} is on the interface already; it stays there at the end");
-                    continue;
+                    return;
                 }
                 Claim::Added => {
                     let announced = match &announcer {
@@ -72,7 +72,8 @@ impl Claims {
                 Claim::Held => {}
             }
             self.held.insert((ifindex, address));
-        }
+        };
+        links.claim(ifindex, new, note).await?;
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! Interfaces, and the service addresses claimed on them.
 
-use std::{io, net::IpAddr};
+use std::{collections::BTreeSet, io, net::IpAddr};
 
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt as _, TryStreamExt, stream};
 use ipnet::IpNet;
 use netlink_packet_route::{
     address::{AddressAttribute, AddressFlags, AddressMessage, AddressProtocol, AddressScope, CacheInfo},
@@ -17,6 +17,10 @@ use super::{Mac, full_prefix};
 /// Marks an address as claimed by us (`IFA_PROTO`, shown by `ip address` as `proto 0x4c`), so that a daemon that
 /// was killed can tell its own addresses from the administrator's when it starts again. Kernels before 5.18 ignore it.
 const CLAIMED: AddressProtocol = AddressProtocol::Other(b'L');
+
+/// Additions under way at once. Their answers, a kilobyte each as the kernel counts, must fit a socket's buffer
+/// (`net.core.rmem_default`, 208 KiB).
+const PIPELINE: usize = 64;
 
 /// An interface as the daemon needs to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,16 +139,48 @@ impl Links {
         self.addresses(None).await.map_err(|error| refusal("list the host's addresses".to_owned(), &error))
     }
 
-    /// Adds `address` alone (/32 or /128) to an interface; nothing happens where it is there already.
+    /// Adds each of `addresses` alone (/32 or /128) to an interface; nothing happens where it is there already. Says
+    /// what became of it as soon as that is known, also of those that were added before or after one that was refused.
     ///
     /// An IPv6 address skips duplicate detection, which would leave it silent for a second, and is deprecated from
     /// birth: it answers, but the kernel does not choose it as a source for packets of its own, such as health
     /// checks, as it otherwise may for the longest prefix. Say so to the segment with an [`Announcer`](super::Announcer).
     ///
     /// # Errors
-    /// The kernel refused; without `CAP_NET_ADMIN` it does.
-    pub async fn claim(&mut self, ifindex: u32, address: IpAddr) -> Result<Claim, LinkError> {
-        let what = || format!("add {address} to interface {ifindex}");
+    /// The kernel refused one; without `CAP_NET_ADMIN` it does.
+    pub async fn claim(
+        &mut self,
+        ifindex: u32,
+        addresses: &[IpAddr],
+        mut each: impl FnMut(IpAddr, Claim),
+    ) -> Result<(), LinkError> {
+        let (links, mut there, mut refused) = (&*self, Vec::new(), Ok(()));
+        let adding =
+            addresses.iter().map(|&address| async move { (address, links.add(ifindex, address).await) });
+        let mut adding = stream::iter(adding).buffered(PIPELINE);
+        while let Some((address, added)) = adding.next().await {
+            match added {
+                Ok(()) => each(address, Claim::Added),
+                Err(error) if errno(&error) == Some(Errno::EEXIST) => there.push(address),
+                Err(error) => {
+                    refused =
+                        refused.and(Err(refusal(format!("add {address} to interface {ifindex}"), &error)));
+                }
+            }
+        }
+        if !there.is_empty() {
+            let all = self.addresses(Some(ifindex)).await;
+            let all =
+                all.map_err(|error| refusal(format!("list the addresses of interface {ifindex}"), &error))?;
+            let ours: BTreeSet<_> = all.iter().filter(|a| a.claimed).map(|a| a.network.addr()).collect();
+            for address in there {
+                each(address, if ours.contains(&address) { Claim::Held } else { Claim::Foreign });
+            }
+        }
+        refused
+    }
+
+    async fn add(&self, ifindex: u32, address: IpAddr) -> Result<(), rtnetlink::Error> {
         let mut request = self.handle.address().add(ifindex, address, full_prefix(address));
         let attributes = &mut request.message_mut().attributes;
         attributes.push(AddressAttribute::Protocol(CLAIMED));
@@ -154,16 +190,7 @@ impl Links {
             (lifetime.ifa_preferred, lifetime.ifa_valid) = (0, u32::MAX);
             attributes.push(AddressAttribute::CacheInfo(lifetime));
         }
-        match request.execute().await {
-            Ok(()) => Ok(Claim::Added),
-            Err(error) if errno(&error) == Some(Errno::EEXIST) => {
-                let there = self.addresses(Some(ifindex)).await;
-                let there = there.map_err(|error| refusal(what(), &error))?;
-                let ours = |a: &Address| a.network.addr() == address && a.claimed;
-                Ok(if there.iter().any(ours) { Claim::Held } else { Claim::Foreign })
-            }
-            Err(error) => Err(refusal(what(), &error)),
-        }
+        request.execute().await
     }
 
     /// Removes a claimed address; whether it was there.
