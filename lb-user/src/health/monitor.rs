@@ -1,8 +1,9 @@
-//! One probing task for each backend, started, changed and stopped to match a list.
+//! One probing task for each backend that is checked, started, changed and stopped to match a list.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     convert::Infallible,
+    mem,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
 };
@@ -86,7 +87,8 @@ pub struct Monitor {
 struct Task {
     run: u64,
     address: SocketAddr,
-    settings: watch::Sender<Settings>,
+    /// `None`: nothing is checked, and nobody probes.
+    settings: Option<watch::Sender<Settings>>,
     report: Arc<Mutex<Report>>,
 }
 
@@ -110,13 +112,15 @@ impl Monitor {
     /// A target that is the same as before is not disturbed. One whose settings changed keeps its state and starts a
     /// new count. One whose address changed is another server and starts with `initially_up`.
     pub fn reconcile(&mut self, targets: Vec<Target>) {
-        let wanted: HashSet<BackendKey> = targets.iter().map(|t| t.key.clone()).collect();
-        self.tasks.retain(|key, _| wanted.contains(key));
+        let mut before = mem::take(&mut self.tasks);
+        self.tasks.reserve(targets.len());
         for target in targets {
-            match self.tasks.get(&target.key) {
-                Some(task) if task.address == target.address => task.change(target),
+            let key = target.key.clone();
+            let task = match before.remove(&key) {
+                Some(task) if task.address == target.address => self.go_on(task, target),
                 _ => self.start(target),
-            }
+            };
+            self.tasks.insert(key, task);
         }
     }
 
@@ -132,33 +136,46 @@ impl Monitor {
         self.tasks.iter().map(report).collect()
     }
 
-    fn start(&mut self, target: Target) {
+    fn go_on(&mut self, task: Task, target: Target) -> Task {
+        match (&task.settings, &target.health.check) {
+            (None, Check::None) => task,
+            (Some(settings), Check::Tcp | Check::Http { .. }) => {
+                let new = Settings { health: target.health, service: target.service };
+                settings.send_if_modified(|settings| {
+                    let modified = *settings != new;
+                    *settings = new;
+                    modified
+                });
+                task
+            }
+            _ => {
+                let initially_up = lock(&task.report).up;
+                self.start(Target { initially_up, ..target })
+            }
+        }
+    }
+
+    fn start(&mut self, target: Target) -> Task {
         let Target { key, address, service, health, initially_up } = target;
         let run = self.next_run;
         self.next_run += 1;
+        let report = |up, passed, reason: &str| {
+            Arc::new(Mutex::new(Report { address, up, passed, reason: reason.to_owned() }))
+        };
+        let flips = self.flips.clone();
+        if health.check == Check::None {
+            let reason = "not checked";
+            if !initially_up {
+                // Nobody listens: the daemon is going down.
+                let _ = flips.send(Flip { key, up: true, reason: reason.to_owned(), run });
+            }
+            return Task { run, address, settings: None, report: report(true, Some(true), reason) };
+        }
+        let report = report(initially_up, None, "not probed yet");
         let (sender, settings) = watch::channel(Settings { health, service });
-        let report = Arc::new(Mutex::new(Report {
-            address,
-            up: initially_up,
-            passed: None,
-            reason: "not probed yet".to_owned(),
-        }));
-        let backend =
-            Probed { key: key.clone(), address, run, report: Arc::clone(&report), flips: self.flips.clone() };
+        let backend = Probed { key, address, run, report: Arc::clone(&report), flips };
         tokio::spawn(backend.follow(settings));
-        let task = Task { run, address, settings: sender, report };
-        self.tasks.insert(key, task);
-    }
-}
-
-impl Task {
-    fn change(&self, target: Target) {
-        let new = Settings { health: target.health, service: target.service };
-        self.settings.send_if_modified(|settings| {
-            let modified = *settings != new;
-            *settings = new;
-            modified
-        });
+        Task { run, address, settings: Some(sender), report }
     }
 }
 
@@ -186,11 +203,8 @@ impl Probed {
 
     async fn probe_for_ever(&self, Settings { health, service }: &Settings) -> Infallible {
         let path = match &health.check {
-            Check::None => {
-                let mut always_up = Judge::new(1, 1, lock(&self.report).up);
-                self.take(&mut always_up, Ok("not checked".to_owned()));
-                return std::future::pending().await;
-            }
+            // Has no task.
+            Check::None => return std::future::pending().await,
             Check::Tcp => None,
             Check::Http { path } => Some(path.as_str()),
         };

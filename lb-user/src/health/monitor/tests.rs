@@ -102,6 +102,15 @@ async fn without_a_check_a_backend_is_up() {
     monitor.reconcile(vec![target("web-1", address, Check::None, false)]);
     let flip = next(&mut flips).await;
     assert_eq!((flip.up, flip.reason.as_str()), (true, "not checked"));
+    let report = &monitor.snapshot()[&key("web-1")];
+    assert_eq!((report.up, report.passed, report.reason.as_str()), (true, Some(true), "not checked"));
+
+    // Checked from now on, it is up until it failed often enough; and not disturbed before.
+    monitor.reconcile(vec![target("web-1", address, Check::None, false)]);
+    assert_eq!(flips.try_recv(), Err(TryRecvError::Empty));
+    monitor.reconcile(vec![target("web-1", address, Check::Tcp, false)]);
+    assert!(monitor.snapshot()[&key("web-1")].up);
+    assert!(!next(&mut flips).await.up);
 }
 
 #[tokio::test]
@@ -129,7 +138,7 @@ async fn an_unchanged_backend_is_not_disturbed() {
     monitor.reconcile(vec![same.clone()]);
     until(&monitor, "web-1", |r| r.passed == Some(true)).await;
     let run = monitor.tasks[&key("web-1")].run;
-    let settings = monitor.tasks[&key("web-1")].settings.subscribe();
+    let settings = monitor.tasks[&key("web-1")].settings.as_ref().unwrap().subscribe();
 
     let other = Target { initially_up: false, ..same };
     monitor.reconcile(vec![other, target("web-2", address, Check::Tcp, true)]);
