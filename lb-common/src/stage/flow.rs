@@ -99,7 +99,7 @@ pub fn keep<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, entry: Entry)
         {
             return None;
         }
-        // On the binding of a connection that is over, another would look ended from the start, and lose
+        // On the port of a connection that is over, another would look ended from the start, and lose
         // its port after a few idle seconds.
         let stamp = port.stamp();
         let is_left = stamp.is_left() || entry.phase() == Phase::Closing;

@@ -11,12 +11,13 @@ use crate::{
     tables::Tables,
 };
 
-/// Ports tried before a connection is refused. With 94 % of them in use at random, all of these are
-/// taken once in 2,700 times.
+/// Ports tried before a connection is refused: those of 16 lines. With 94 % of them in use at random, all are
+/// taken once in 2,700 times. Ports that were taken one after another are in use together, too, so lines are tried far from
+/// one another.
 const PROBES: u32 = 128;
-/// Ports tried before one that a stranger holds will do: under a flood, when strangers hold them all, this bounds what
-/// a packet costs.
-const PATIENCE: u32 = 16;
+/// Ports tried before one that a stranger holds will do, eight lines and one more: under a flood, when strangers hold
+/// them all, this bounds what a packet costs.
+const PATIENCE: u32 = 64;
 /// Stamps in a line of memory: ports that are tried for the price of one.
 const LINE: u32 = 8;
 /// From the end of a line to the next that is tried: a prime number of lines, far enough to leave another CPU's run of
@@ -122,29 +123,32 @@ pub fn take<T: Tables>(tables: &T, lane: u32, protocol: u8, tcp: TcpFlags) -> Op
     let (now, settings) = (tables.now(), tables.settings());
     let own = Stamp::first(now, tcp, protocol);
     let mut at = tables.walk(lane);
-    let mut least = (0, Stamp::default());
+    // With where the walk goes on behind it.
+    let mut least = (0, Stamp::default(), 0);
     for probe in 0..PROBES {
         let offset = at.checked_rem(settings.port_count.get())?;
-        let index = index(settings, lane, offset);
-        let port = tables.port(index)?;
+        let place = index(settings, lane, offset);
+        let port = tables.port(place)?;
         let stamp = port.stamp();
-        let ended = (index % LINE + 1) / LINE;
+        let ended = (place % LINE + 1) / LINE;
         at = at.wrapping_add(1);
         if stamp.is_free(now) && port.claim(stamp, own) {
             tables.walk_on(lane, at);
             return Some(offset);
         }
+        if stamp.is_strangers() && (!least.1.is_taken() || stamp.seen() < least.1.seen()) {
+            least = (offset, stamp, at);
+        }
         // At the end of a line on in another. (The verifier would walk a branch both ways, each time.)
         at = at.wrapping_add(ended * (STRIDE + probe * LINE));
-        if stamp.is_strangers() && (!least.1.is_taken() || stamp.seen() < least.1.seen()) {
-            least = (offset, stamp);
-        }
         if probe >= PATIENCE && least.1.is_taken() {
             break;
         }
     }
-    tables.walk_on(lane, at);
-    let (offset, stamp) = least;
+    let (offset, stamp, behind) = least;
+    // Behind the one that is given away, so that each has its turn, first taken first given. If there is none, one port on:
+    // else the search would meet the same ones again, in a range of a power of two.
+    tables.walk_on(lane, if stamp.is_taken() { behind } else { at.wrapping_add(1) });
     // Lost to another CPU, it is as if none had been found: a client asks again.
     if !stamp.is_taken() || !tables.port(index(settings, lane, offset))?.claim(stamp, own) {
         return None;
@@ -186,7 +190,11 @@ pub fn insert_reply<A: Address, T: Tables>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{host::HostTables, net::protocol::TCP, settings::KEY_WORDS, time::Tick};
+    use std::collections::BTreeSet;
+
+    use crate::{
+        host::HostTables, net::protocol::TCP, settings::KEY_WORDS, state::binding::Side, time::Tick,
+    };
 
     const SYN: TcpFlags = TcpFlags(0x02);
     const PORTS: u32 = 31_744;
@@ -214,6 +222,35 @@ mod tests {
         let tables = tables();
         tables.walk_on(1, PORTS - 1);
         assert_eq!([take_of(&tables, 1), take_of(&tables, 1)], [PORTS - 1, 0]);
+    }
+
+    #[test]
+    fn under_a_flood_each_stranger_keeps_its_port_for_a_whole_round() {
+        let tables = tables();
+        // Twice the range, all in the same tick: from the second round on, each takes a port from another.
+        let taken: Vec<_> = (0..2 * PORTS).map(|_| take_of(&tables, 0)).collect();
+        for round in taken.chunks(PORTS as usize) {
+            assert_eq!(round.iter().collect::<BTreeSet<_>>().len(), PORTS as usize);
+        }
+    }
+
+    #[test]
+    fn the_last_free_port_is_found_wherever_it_is() {
+        const FEW: u32 = 1_024;
+        for (begin, free) in (0..LINE).flat_map(|begin| (0..FEW).step_by(100).map(move |free| (begin, free)))
+        {
+            let tables = HostTables::new(Settings::new([7; KEY_WORDS], 1, 1, (1024, 2047), 1));
+            tables.now.set(Tick(1_000));
+            for (_, port) in (0..).zip(&tables.ports).filter(|(offset, _)| *offset != free) {
+                assert!(port.claim(port.stamp(), Stamp::first(tables.now(), SYN, TCP)));
+                for from in [Side::Backend, Side::Client] {
+                    port.pass(tables.now(), TcpFlags(0x10), from, 7);
+                }
+            }
+            tables.walk_on(0, begin);
+            let found = (0..FEW / LINE).find_map(|_| take(&tables, 0, TCP, SYN));
+            assert_eq!(found, Some(free), "from {begin}");
+        }
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Core {
             self.state.backends.values().map(|backend| (backend.id, backend)).collect();
         let (kernel, now) = (&mut self.program.kernel, clock::now());
         kernel.sweep_flows(now, |id| !backends.contains_key(&id));
-        kernel.sweep_bindings(now, |id, generation| {
+        kernel.sweep_ports(now, |id, generation| {
             backends
                 .get(&id)
                 .is_some_and(|backend| backend.recipe.generation == generation && backend.health.serves())

@@ -257,7 +257,7 @@ impl Kernel {
 
     /// Gives back the source ports of connections whose backend, of that generation, does not serve
     /// any more.
-    pub fn sweep_bindings(&self, now: Tick, serves: impl Fn(BackendId, u32) -> bool) {
+    pub fn sweep_ports(&self, now: Tick, serves: impl Fn(BackendId, u32) -> bool) {
         ports::sweep(&self.ports, &self.bindings, now, serves);
     }
 

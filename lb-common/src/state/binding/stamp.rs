@@ -11,7 +11,7 @@ pub enum Side {
     Backend,
 }
 
-/// When a binding was last used (bits 0..32), what has passed over it (32..40), for how long it may
+/// When a port was last used (bits 0..32), what has passed over it (32..40), for how long it may
 /// therefore be idle (40..43), and the low bits of the number that would acknowledge the last segment of
 /// a TCP backend (43..64).
 ///
@@ -22,7 +22,7 @@ pub enum Side {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Stamp(pub(super) u64);
 
-/// For how long a binding may be idle: an index into [`Limit::TICKS`].
+/// For how long a port may be idle: an index into [`Limit::TICKS`].
 #[derive(Clone, Copy)]
 #[repr(u64)]
 enum Limit {
