@@ -1,6 +1,6 @@
 //! Health of backends: probes, hysteresis, and the tasks that run them.
 //!
-//! [`Monitor`] keeps one task for each backend of each service. A task probes ([`probe`]), judges with
+//! [`Monitor`] keeps one task for each backend of each service that is checked. A task probes ([`probe`]), judges with
 //! hysteresis ([`Judge`]) and sends a [`Flip`] when the verdict changes.
 //!
 //! **Before the first verdict** a backend has the state it was given, [`Target::initially_up`]. A daemon

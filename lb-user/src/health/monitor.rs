@@ -43,7 +43,8 @@ pub struct Target {
     pub service: SocketAddr,
     /// How to probe.
     pub health: Health,
-    /// The state until the first verdict. Counts only where the key is new, or its address.
+    /// What the caller takes it for: the state until the first verdict. Where there is another verdict already, the
+    /// caller is told again.
     pub initially_up: bool,
 }
 
@@ -140,6 +141,11 @@ impl Monitor {
         match (&task.settings, &target.health.check) {
             (None, Check::None) => task,
             (Some(settings), Check::Tcp | Check::Http { .. }) => {
+                let Report { up, reason, .. } = lock(&task.report).clone();
+                if up != target.initially_up {
+                    // Nobody listens: the daemon is going down.
+                    let _ = self.flips.send(Flip { key: target.key, up, reason, run: task.run });
+                }
                 let new = Settings { health: target.health, service: target.service };
                 settings.send_if_modified(|settings| {
                     let modified = *settings != new;

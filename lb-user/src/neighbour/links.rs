@@ -18,8 +18,8 @@ use super::{Mac, full_prefix};
 /// was killed can tell its own addresses from the administrator's when it starts again. Kernels before 5.18 ignore it.
 const CLAIMED: AddressProtocol = AddressProtocol::Other(b'L');
 
-/// Additions under way at once. Their answers, a kilobyte each as the kernel counts, must fit a socket's buffer
-/// (`net.core.rmem_default`, 208 KiB).
+/// Additions under way at once: enough for the thread that sends them never to wait for this one. Were all their answers
+/// to come at once, a kilobyte each as the kernel counts, they would fit a socket's buffer (`net.core.rmem_default`, 208 KiB).
 const PIPELINE: usize = 64;
 
 /// An interface as the daemon needs to know it.
@@ -168,16 +168,21 @@ impl Links {
                 }
             }
         }
-        if !there.is_empty() {
-            let all = self.addresses(Some(ifindex)).await;
-            let all =
-                all.map_err(|error| refusal(format!("list the addresses of interface {ifindex}"), &error))?;
-            let ours: BTreeSet<_> = all.iter().filter(|a| a.claimed).map(|a| a.network.addr()).collect();
-            for address in there {
-                each(address, if ours.contains(&address) { Claim::Held } else { Claim::Foreign });
+        if there.is_empty() {
+            return refused;
+        }
+        match self.addresses(Some(ifindex)).await {
+            Ok(all) => {
+                let ours: BTreeSet<_> = all.iter().filter(|a| a.claimed).map(|a| a.network.addr()).collect();
+                for address in there {
+                    each(address, if ours.contains(&address) { Claim::Held } else { Claim::Foreign });
+                }
+                refused
+            }
+            Err(error) => {
+                refused.and(Err(refusal(format!("list the addresses of interface {ifindex}"), &error)))
             }
         }
-        refused
     }
 
     async fn add(&self, ifindex: u32, address: IpAddr) -> Result<(), rtnetlink::Error> {

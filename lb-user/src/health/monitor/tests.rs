@@ -122,10 +122,16 @@ async fn new_settings_keep_the_state() {
     assert!(!next(&mut flips).await.up);
 
     let http = Check::Http { path: "/".to_owned() };
-    monitor.reconcile(vec![target("web-1", address, http, true)]);
+    monitor.reconcile(vec![target("web-1", address, http.clone(), false)]);
     assert!(!monitor.snapshot()[&key("web-1")].up, "a change of settings is no verdict");
+    assert_eq!(flips.try_recv(), Err(TryRecvError::Empty));
 
-    monitor.reconcile(vec![target("web-1", address, Check::None, true)]);
+    // Who has forgotten the verdict hears it again.
+    monitor.reconcile(vec![target("web-1", address, http, true)]);
+    let flip = next(&mut flips).await;
+    assert!(!flip.up && monitor.is_current(&flip));
+
+    monitor.reconcile(vec![target("web-1", address, Check::None, false)]);
     let flip = next(&mut flips).await;
     assert!(flip.up && monitor.is_current(&flip));
 }
