@@ -29,7 +29,7 @@ pub(crate) static FLOWS: Array<Bucket, 1, MMAPABLE> = Array::new();
 #[btf_map]
 pub(crate) static FRAGMENTS: Array<Bucket, 1, MMAPABLE> = Array::new();
 
-/// Source port (and lane) -> the connection it belongs to; written here.
+/// Source port (and lane) -> the connection it belongs to; written here, read by the daemon.
 #[btf_map]
 pub(crate) static BINDINGS: Array<Binding, 1, MMAPABLE> = Array::new();
 
