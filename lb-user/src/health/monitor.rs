@@ -143,8 +143,7 @@ impl Monitor {
             (Some(settings), Check::Tcp | Check::Http { .. }) => {
                 let Report { up, reason, .. } = lock(&task.report).clone();
                 if up != target.initially_up {
-                    // Nobody listens: the daemon is going down.
-                    let _ = self.flips.send(Flip { key: target.key, up, reason, run: task.run });
+                    tell(&self.flips, Flip { key: target.key, up, reason, run: task.run });
                 }
                 let new = Settings { health: target.health, service: target.service };
                 settings.send_if_modified(|settings| {
@@ -172,8 +171,7 @@ impl Monitor {
         if health.check == Check::None {
             let reason = "not checked";
             if !initially_up {
-                // Nobody listens: the daemon is going down.
-                let _ = flips.send(Flip { key, up: true, reason: reason.to_owned(), run });
+                tell(&flips, Flip { key, up: true, reason: reason.to_owned(), run });
             }
             return Task { run, address, settings: None, report: report(true, Some(true), reason) };
         }
@@ -232,10 +230,14 @@ impl Probed {
         *lock(&self.report) =
             Report { address: self.address, up: judge.up(), passed: Some(passed), reason: reason.clone() };
         if let Some(up) = flip {
-            // Nobody listens: the daemon is going down.
-            let _ = self.flips.send(Flip { key: self.key.clone(), up, reason, run: self.run });
+            tell(&self.flips, Flip { key: self.key.clone(), up, reason, run: self.run });
         }
     }
+}
+
+fn tell(flips: &mpsc::UnboundedSender<Flip>, flip: Flip) {
+    // If nobody listens, the daemon is going down.
+    let _ = flips.send(flip);
 }
 
 fn lock(report: &Mutex<Report>) -> MutexGuard<'_, Report> {
