@@ -86,9 +86,14 @@ fn carry<A: Layout + Own + HandedOver, F: Frame, T: Tables>(
     }
     let settings = tables.settings();
     let hash = hash::of(packet, settings);
+    let may_be_ours = || service::may_have_address(tables, packet.destination.address.widen());
+    // Hardly a SYN's connection is known, and if it is, `fresh` will find it.
+    if packet.tcp.opens() && may_be_ours() {
+        return leave(frame, tables, packet, hash, common);
+    }
     let Some((target, backend)) = flow::follow(packet, tables, hash) else {
         // Nearly all of other people's packets end here.
-        return if service::may_have_address(tables, packet.destination.address.widen()) {
+        return if may_be_ours() {
             leave(frame, tables, packet, hash, common)
         } else {
             Err(Reason::NotOurs).into()

@@ -47,6 +47,7 @@ const PROMISE: &str = "lb-common/src/stage/promise.rs";
 const SESSION: &str = "lb-common/src/stage/session.rs";
 const SELECT: &str = "lb-common/src/stage/select.rs";
 const CONNECT: &str = "lb-common/src/stage/connect.rs";
+const FRESH: &str = "lb-common/src/engine/fresh.rs";
 const FLOW: &str = "lb-common/src/stage/flow.rs";
 const FRAGMENT: &str = "lb-common/src/stage/fragment.rs";
 const ICMP: &str = "lb-common/src/stage/icmp.rs";
@@ -166,8 +167,8 @@ pub(super) const FAULTS: &[Fault] = &[
     fault(
         CONNECT,
         "new connections don't ask for a session",
-        "None => match session::key(tables, &service, packet.source.address.widen()) {",
-        "None => match session::key(tables, &service, packet.source.address.widen()).filter(|_| false) {",
+        "None => match session::key(tables, service, packet.source.address.widen()) {",
+        "None => match session::key(tables, service, packet.source.address.widen()).filter(|_| false) {",
     ),
     fault(
         CONNECT,
@@ -278,5 +279,12 @@ pub(super) const FAULTS: &[Fault] = &[
         "fragments for the host go to backends",
         "if service.policy.has(Policy::LOCAL) {",
         "if false {",
+    ),
+    shown(FRESH, "a SYN again begins another connection", "if packet.tcp.opens()", "if false"),
+    shown(
+        FRESH,
+        "a backend's SYN to a client is sent back to it",
+        "&& !target.is_reply()",
+        "&& target.raw() != 0",
     ),
 ];

@@ -19,6 +19,7 @@ pub(super) fn rows() -> Vec<Row> {
         by_connection(),
         flow_outlives_slots(),
         syn_again(),
+        syn_where_answers_go(),
         datagrams_after_silence(),
         midstream(),
         strangers_follow_the_hash(),
@@ -96,6 +97,21 @@ fn syn_again() -> Row {
         // Not even now: it may be the first SYN, overtaken.
         .goes(conn, A, conn.first(), &[])
         .goes(conn, A, conn.data(), PROOF)
+}
+
+/// A client whose address is a service's own, and a backend that sees it: its SYN has the tuple of its answers.
+fn syn_where_answers_go() -> Row {
+    let site = Site { forwarding: Forwarding::NatPreserve, ..Site::WEB };
+    let other = Site { number: 1, scope: 0xd1f, ..Site::WEB };
+    let conn = Conn { client: other.address(), port: other.port, ..site.conn(0) };
+    let (address, port) = site.server(A);
+    let back = Conn { client: address, port, ..other.conn(0) };
+    Row::new("a backend's SYN is no answer")
+        .proves("new-connection")
+        .at(site)
+        .at(other)
+        .opens(conn, A, conn.first(), &[])
+        .opens(back, A, back.first(), &[])
 }
 
 /// 170 ticks are 3 minutes.
