@@ -35,7 +35,7 @@ use nix::{
 };
 use serde_json::json;
 
-use crate::{report::Row, saved::Saved};
+use crate::{plan::Group, report::Row, saved::Saved};
 
 /// Measures the packet program in the kernel.
 #[derive(clap::Parser)]
@@ -85,14 +85,16 @@ fn main() -> Result<()> {
     let mut lines = Vec::new();
     for plan in plans {
         let is_meant = plan.name.contains(&args.only);
-        let mut group = plan.prepare()?;
-        group.lines.retain(|line| is_meant || line.what.contains(&args.only));
+        let mut groups = plan.prepare()?;
+        for group in &mut groups {
+            group.lines.retain(|line| is_meant || line.what.contains(&args.only));
+        }
         for _ in 0..args.rounds {
-            for line in &mut group.lines {
-                line.measure(&mut group.bed)?;
+            for Group { bed, lines } in &mut groups {
+                lines.iter_mut().try_for_each(|line| line.measure(bed))?;
             }
         }
-        lines.append(&mut group.lines);
+        lines.extend(groups.into_iter().flat_map(|group| group.lines));
     }
     let sizes = "sizes".contains(&args.only).then(|| size::measure(&limits, model.nat.ports, &args.feeder));
     let sizes = sizes.transpose()?;

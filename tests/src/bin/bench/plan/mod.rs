@@ -27,19 +27,23 @@ pub(crate) struct Group {
     pub(crate) lines: Vec<Line>,
 }
 
-/// A group that is still to be made ready, and what it is called.
+/// Groups that are still to be made ready, and are measured in turn: side by side, where they are compared.
 pub(crate) struct Plan<'a> {
     pub(crate) name: String,
-    prepare: Box<dyn FnOnce() -> Result<Group> + 'a>,
+    prepare: Box<dyn FnOnce() -> Result<Vec<Group>> + 'a>,
 }
 
 impl<'a> Plan<'a> {
     fn new(name: impl Into<String>, prepare: impl FnOnce() -> Result<Group> + 'a) -> Self {
+        Self::in_turn(name, || Ok(vec![prepare()?]))
+    }
+
+    fn in_turn(name: impl Into<String>, prepare: impl FnOnce() -> Result<Vec<Group>> + 'a) -> Self {
         Self { name: name.into(), prepare: Box::new(prepare) }
     }
 
     /// Loads programs, fills tables, opens connections.
-    pub(crate) fn prepare(self) -> Result<Group> {
+    pub(crate) fn prepare(self) -> Result<Vec<Group>> {
         let Self { name, prepare } = self;
         prepare().with_context(|| format!("cannot prepare {name:?}"))
     }
@@ -62,15 +66,15 @@ pub(crate) fn all<'a>(limits: &'a Limits, feeder: &'a Path) -> Vec<Plan<'a>> {
             plans.push(Plan::new(name, move || new_connections(&what, forwarding, table, feeder, limits)));
         }
     }
-    for size in flat::SIZES {
-        let name = flat::name(flat::KNOWN, size);
-        plans.push(Plan::new(name, move || flat::known(size, limits, feeder)));
-        let name = flat::name(flat::NEW, size);
-        plans.push(Plan::new(name, move || flat::new(size, limits, feeder)));
-    }
-    for amid in [false, true] {
-        plans.push(Plan::new(flood::name(amid), move || flood::known(amid, limits, feeder)));
-    }
+    plans.push(Plan::in_turn("4k flows, few and many", || {
+        flat::SIZES.into_iter().map(|size| flat::known(size, limits, feeder)).collect()
+    }));
+    plans.push(Plan::in_turn("new connection, few and many", || {
+        flat::SIZES.into_iter().map(|size| flat::new(size, limits, feeder)).collect()
+    }));
+    plans.push(Plan::in_turn("4k flows, flood or not", || {
+        [false, true].into_iter().map(|amid| flood::known(amid, limits, feeder)).collect()
+    }));
     plans
 }
 
