@@ -66,13 +66,13 @@ pub(crate) fn all<'a>(limits: &'a Limits, feeder: &'a Path) -> Vec<Plan<'a>> {
             plans.push(Plan::new(name, move || new_connections(&what, forwarding, table, feeder, limits)));
         }
     }
-    plans.push(Plan::in_turn("4k flows, few and many", || {
+    plans.push(Plan::in_turn(flat::SIZES.map(|size| flat::name(flat::KNOWN, size)).join("; "), || {
         flat::SIZES.into_iter().map(|size| flat::known(size, limits, feeder)).collect()
     }));
-    plans.push(Plan::in_turn("new connection, few and many", || {
+    plans.push(Plan::in_turn(flat::SIZES.map(|size| flat::name(flat::NEW, size)).join("; "), || {
         flat::SIZES.into_iter().map(|size| flat::new(size, limits, feeder)).collect()
     }));
-    plans.push(Plan::in_turn("4k flows, flood or not", || {
+    plans.push(Plan::in_turn([false, true].map(flood::name).join("; "), || {
         [false, true].into_iter().map(|amid| flood::known(amid, limits, feeder)).collect()
     }));
     plans
