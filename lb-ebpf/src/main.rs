@@ -33,7 +33,7 @@ fn limpet_rare(ctx: XdpContext) -> u32 {
     conclude(&ctx, fate)
 }
 
-/// Connections that the other two don't know.
+/// SYNs, and connections that the other two don't know.
 #[xdp(frags)]
 fn limpet_new(ctx: XdpContext) -> u32 {
     let fate = engine::fresh(&mut XdpFrame::new(&ctx), &BpfTables);

@@ -1,6 +1,6 @@
-//! Packets of connections that are not known: chosen for, remembered, sent on.
+//! Packets of connections that are not known, and all SYNs: chosen for, remembered, sent on.
 
-use super::{Fate, forward};
+use super::{Fate, answer, forward};
 use crate::{
     frame::Frame,
     header::Own,
@@ -9,12 +9,13 @@ use crate::{
     quic,
     reason::Reason,
     rewrite::Layout,
-    stage::{Packed, connect, flow, fragment, service},
+    stage::{Packed, connect, flow, fragment, nat},
     state::{BackendId, HandedOver, Handover, Target},
     tables::{Cache, Tables},
 };
 
-/// Decides the fate of a TCP or UDP packet, or its first fragment, that no connection is known for: it was handed over.
+/// Decides the fate of a TCP or UDP packet, or its first fragment, that was handed over: no connection is known for it, or nobody
+/// has looked yet.
 #[inline(always)]
 pub fn fresh<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> Fate {
     let Some(handover) = tables.handed_over() else { return Err(Reason::Malformed).into() };
@@ -44,20 +45,16 @@ fn begin<A: HandedOver + Layout + Own, F: Frame, T: Tables>(
     {
         return send::<A, F, T>(frame, tables, handover, target);
     }
-    let mut called = service::called(packet);
-    let service = match connect::call(packet, tables, &mut called) {
-        Ok(service) => service,
-        Err(reason) => return Err(reason).into(),
-    };
-    // A SYN's connection is looked up here, as hardly one is known, and not before: what comes next waits for memory as
-    // well, and the processor waits for both at once (20 to 40 ns).
+    // Here, as hardly a SYN's connection is known: its lines of memory are waited for together with those that come next.
     if packet.tcp.opens()
         && let Some((target, _)) = flow::follow(packet, tables, hash)
-        && !target.is_reply()
     {
+        if target.is_reply() {
+            return answer(frame, tables, packet, nat::index_of_kept(tables.settings(), target));
+        }
         return send::<A, F, T>(frame, tables, handover, target);
     }
-    let id = connect::decide(packet, tables, (&called, &service), named, hash);
+    let id = connect::decide(packet, tables, named, hash);
     match id.and_then(|id| connect::bind(packet, tables, hash, id)) {
         Ok(target) => {
             connect::remember(packet, tables, target, hash);

@@ -44,7 +44,7 @@ pub fn process<F: Frame, T: Tables>(frame: &mut F, tables: &T) -> (Reason, Verdi
     (fate.reason(), fate.conclude(tables))
 }
 
-/// Decides the fate of what nearly all packets are: whole TCP or UDP packets of known connections, without tags
+/// Decides the fate of what nearly all packets are: whole TCP or UDP packets of known connections but for SYNs, without tags
 /// or extension headers, and what is nobody's. All others are [`Fate::RARE`] or [`Fate::NEW`], and as they
 /// were: they are for [`rare`] and [`fresh`], apart, so that these don't pay for them.
 #[inline(always)]
@@ -69,8 +69,8 @@ fn plain<A: Family + Layout + Own + HandedOver, F: Frame, T: Tables>(frame: &mut
     }
 }
 
-/// A TCP or UDP packet: back to a client, or along its flow; [`Fate::NEW`] if it may be for a service and has none, and
-/// then it is handed over. `common` is what the fragments after it have in common with it, 0 for a whole packet.
+/// A TCP or UDP packet: back to a client, or along its flow; [`Fate::NEW`] if it may be for a service and has none, or is a
+/// SYN, and then it is handed over. `common` is what the fragments after it have in common with it, 0 for a whole packet.
 #[inline(always)]
 fn carry<A: Layout + Own + HandedOver, F: Frame, T: Tables>(
     frame: &mut F,

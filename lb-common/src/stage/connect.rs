@@ -6,33 +6,12 @@ use crate::{
     packet::Packet,
     quic,
     reason::Reason,
-    state::{BackendId, Expense, Forwarding, Phase, Policy, Service, ServiceKey, Target, flow::Entry},
+    state::{BackendId, Expense, Forwarding, Phase, Policy, Service, Target, flow::Entry},
     tables::{Store, Tables},
 };
 
-/// The service that a packet calls and may use. `called` is the key of its entry by then.
-///
-/// # Errors
-/// The reason why it goes nowhere.
-// The key is the caller's: returned with the service, it is copied to where the verifier refuses to read it.
-#[inline(always)]
-pub fn call<'t, A: Address, T: Tables>(
-    packet: &Packet<A>,
-    tables: &'t T,
-    called: &mut ServiceKey,
-) -> Step<T::Ref<'t, Service>> {
-    let service = service::find(tables, called).ok_or(Reason::NotOurs)?;
-    if !access::admits(tables, &service, packet.source.address.widen()) {
-        return Err(Reason::Denied);
-    }
-    if service.policy.has(Policy::LOCAL) {
-        return Err(to_host(packet, tables));
-    }
-    Ok(service)
-}
-
-/// Decides which backend a new connection goes to: to what it has [called](call). `named` is what [`crate::quic::server`]
-/// says of the packet, `hash` its tuple's.
+/// Decides which backend a new connection goes to. `named` is what [`crate::quic::server`] says of the packet, `hash`
+/// its tuple's.
 ///
 /// # Errors
 /// The reason why it goes nowhere.
@@ -40,10 +19,17 @@ pub fn call<'t, A: Address, T: Tables>(
 pub fn decide<A: Address, T: Tables>(
     packet: &Packet<A>,
     tables: &T,
-    (called, service): (&ServiceKey, &Service),
     named: BackendId,
     hash: u64,
 ) -> Step<BackendId> {
+    let mut called = service::called(packet);
+    let service = service::find(tables, &mut called).ok_or(Reason::NotOurs)?;
+    if !access::admits(tables, &service, packet.source.address.widen()) {
+        return Err(Reason::Denied);
+    }
+    if service.policy.has(Policy::LOCAL) {
+        return Err(to_host(packet, tables));
+    }
     let opens = packet.protocol != protocol::TCP || packet.tcp.opens();
     if !opens {
         tables.count(Reason::TcpMidstream);
@@ -52,15 +38,15 @@ pub fn decide<A: Address, T: Tables>(
     let id = match named {
         Some(id) => id,
         // First the promise, then the function.
-        None => match session::key(tables, service, packet.source.address.widen()) {
-            Some(key) => BackendId(tables.promise(service, &key, opens).unpack()? as u32),
-            None => select::by_hash(tables, service, hash).ok_or(Reason::NoBackend)?,
+        None => match session::key(tables, &service, packet.source.address.widen()) {
+            Some(key) => BackendId(tables.promise(&service, &key, opens).unpack()? as u32),
+            None => select::by_hash(tables, &service, hash).ok_or(Reason::NoBackend)?,
         },
     };
     let backend = tables.backend(id).ok_or(Reason::NoBackend)?;
     // The entries of a hash map may be given to another key while they are read (see `session::home`): slots
     // of another service must not decide.
-    if !backend.serves(service, called) {
+    if !backend.serves(&service, &called) {
         return Err(Reason::NoBackend);
     }
     if backend.target_mac.is_zero() {

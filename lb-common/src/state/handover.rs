@@ -10,7 +10,7 @@ use crate::{
     shared::Word,
 };
 
-/// A packet that nobody knows the connection of.
+/// A SYN, or a packet that nobody knows the connection of.
 #[derive(Debug, Default)]
 #[repr(C)]
 pub struct Handover {

@@ -137,9 +137,11 @@ impl Program {
     /// # Errors
     /// The kernel refuses a write.
     pub fn open(&mut self) -> Result<()> {
-        for (place, name) in (0..).zip(BESIDE) {
+        // The last first: it looks for itself whether a SYN's connection is known, so that those of an earlier run may leave
+        // packets to it.
+        for (place, name) in BESIDE.iter().enumerate().rev() {
             let program = one(&self.ebpf, name).fd()?.try_clone()?;
-            self.kernel.programs.set(place, &program, 0).context("cannot fill PROGRAMS")?;
+            self.kernel.programs.set(place as u32, &program, 0).context("cannot fill PROGRAMS")?;
         }
         self.kernel.meta.set(0, Raw(self.settings), 0).context("cannot write META")
     }

@@ -167,8 +167,8 @@ pub(super) const FAULTS: &[Fault] = &[
     fault(
         CONNECT,
         "new connections don't ask for a session",
-        "None => match session::key(tables, service, packet.source.address.widen()) {",
-        "None => match session::key(tables, service, packet.source.address.widen()).filter(|_| false) {",
+        "None => match session::key(tables, &service, packet.source.address.widen()) {",
+        "None => match session::key(tables, &service, packet.source.address.widen()).filter(|_| false) {",
     ),
     fault(
         CONNECT,
@@ -281,10 +281,5 @@ pub(super) const FAULTS: &[Fault] = &[
         "if false {",
     ),
     shown(FRESH, "a SYN again begins another connection", "if packet.tcp.opens()", "if false"),
-    shown(
-        FRESH,
-        "a backend's SYN to a client is sent back to it",
-        "&& !target.is_reply()",
-        "&& target.raw() != 0",
-    ),
+    shown(FRESH, "a backend's SYN to a client is sent back to it", "if target.is_reply() {", "if false {"),
 ];

@@ -343,6 +343,7 @@ fn since(site: Site) -> Row {
     let (conn, other) = (web.conn(0), local.conn(1));
     opened(Row::new(format!("{}: since a moment ago", site.name())).proves("http-since").at(web), conn, A)
         .change(move |world| local.open(world))
+        .goes(conn, A, conn.first(), &[])
         .goes(conn, A, conn.data(), &[])
         .returns(conn, A, conn.answers(A, ACK, b"hello"), &[])
         .ends(other.first(), ToHost)

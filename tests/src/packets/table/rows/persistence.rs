@@ -6,7 +6,7 @@ use lb_common::{
 };
 
 use super::{
-    super::{A, B, Conn, Family, Row, Site},
+    super::{A, B, Conn, Family, Row, SYN, Site},
     FAMILIES,
 };
 
@@ -19,7 +19,7 @@ pub(super) fn rows() -> Vec<Row> {
         by_connection(),
         flow_outlives_slots(),
         syn_again(),
-        syn_where_answers_go(),
+        syn_as_an_answer(),
         datagrams_after_silence(),
         midstream(),
         strangers_follow_the_hash(),
@@ -99,19 +99,19 @@ fn syn_again() -> Row {
         .goes(conn, A, conn.data(), PROOF)
 }
 
-/// A client whose address is a service's own, and a backend that sees it: its SYN has the tuple of its answers.
-fn syn_where_answers_go() -> Row {
+/// Whether the client's address is a service's own or nobody's: it is all the same connection.
+fn syn_as_an_answer() -> Row {
     let site = Site { forwarding: Forwarding::NatPreserve, ..Site::WEB };
     let other = Site { number: 1, scope: 0xd1f, ..Site::WEB };
-    let conn = Conn { client: other.address(), port: other.port, ..site.conn(0) };
-    let (address, port) = site.server(A);
-    let back = Conn { client: address, port, ..other.conn(0) };
-    Row::new("a backend's SYN is no answer")
-        .proves("new-connection")
-        .at(site)
-        .at(other)
-        .opens(conn, A, conn.first(), &[])
-        .opens(back, A, back.first(), &[])
+    let served = Conn { client: other.address(), port: other.port, ..site.conn(0) };
+    let row =
+        Row::new("a backend's SYN where its answers go is one").proves("v4-tcp-preserve").at(site).at(other);
+    [served, site.conn(1)].into_iter().fold(row, |row, conn| {
+        row.opens(conn, A, conn.first(), &[])
+            .returns(conn, A, conn.answers(A, SYN, b""), &[])
+            .returns(conn, A, conn.answer(A), &[])
+            .goes(conn, A, conn.data(), PROOF)
+    })
 }
 
 /// 170 ticks are 3 minutes.
