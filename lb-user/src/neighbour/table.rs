@@ -4,7 +4,7 @@ use std::{collections::HashMap, net::IpAddr};
 
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    link::{LinkAttribute, LinkLayerType, LinkMessage},
+    link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage},
     neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState},
     route::{RouteAddress, RouteAttribute, RouteMessage},
 };
@@ -31,7 +31,14 @@ struct Link {
     name: String,
     /// `None`: not Ethernet.
     mac: Option<Mac>,
+    /// Those of its flags that routes come and go with.
+    state: LinkFlags,
+    /// What it belongs to: within a VRF other routes count.
+    controller: Option<u32>,
 }
+
+/// Up, and with a carrier.
+const STATE: LinkFlags = LinkFlags::Up.union(LinkFlags::Running).union(LinkFlags::LowerUp);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Neighbour {
@@ -57,9 +64,13 @@ impl Table {
     /// Takes an event, or an entry of a dump.
     pub(super) fn apply(&mut self, message: &RouteNetlinkMessage) -> Effect {
         match message {
-            RouteNetlinkMessage::NewLink(link) => {
-                self.links.insert(link.header.index, parse_link(link));
-                Effect::Routes
+            RouteNetlinkMessage::NewLink(message) => {
+                let link = parse_link(message);
+                // Many events tell of something else: that a packet program was attached, or somebody listens.
+                match self.links.insert(message.header.index, link.clone()) {
+                    Some(old) if old == link => Effect::Nothing,
+                    _ => Effect::Routes,
+                }
             }
             RouteNetlinkMessage::DelLink(link) => {
                 self.links.remove(&link.header.index);
@@ -124,13 +135,15 @@ fn only_destination(route: &RouteMessage) -> Option<IpAddr> {
 }
 
 fn parse_link(message: &LinkMessage) -> Link {
-    let mut link = Link { name: String::new(), mac: None };
+    let state = message.header.flags & STATE;
+    let mut link = Link { name: String::new(), mac: None, state, controller: None };
     for attribute in &message.attributes {
         match attribute {
             LinkAttribute::IfName(name) => link.name.clone_from(name),
             LinkAttribute::Address(bytes) if message.header.link_layer_type == LinkLayerType::Ether => {
                 link.mac = bytes.as_slice().try_into().ok();
             }
+            LinkAttribute::Controller(index) => link.controller = Some(*index),
             _ => {}
         }
     }
@@ -259,6 +272,32 @@ mod tests {
         // A default route names no destination; with a route that goes, others may go unsaid.
         assert_eq!(effect(RouteNetlinkMessage::NewRoute(RouteMessage::default())), Effect::Routes);
         assert_eq!(effect(RouteNetlinkMessage::DelRoute(route(32))), Effect::Routes);
+    }
+
+    #[test]
+    fn a_link_that_routes_do_not_depend_on_has_not_changed() {
+        let RouteNetlinkMessage::NewLink(plain) = link(LinkLayerType::Ether) else {
+            unreachable!("that is what it makes")
+        };
+        let with = |flags, attribute: Option<LinkAttribute>| {
+            let mut message = plain.clone();
+            message.header.flags = flags;
+            message.attributes.extend(attribute);
+            message
+        };
+        let up = LinkFlags::Up | LinkFlags::Running | LinkFlags::LowerUp;
+        let mut table = Table::default();
+        for (message, effect) in [
+            (with(up, None), Effect::Routes),
+            (with(up, None), Effect::Nothing),
+            (with(up | LinkFlags::Promisc, Some(LinkAttribute::Mtu(1400))), Effect::Nothing),
+            (with(up & !LinkFlags::LowerUp, None), Effect::Routes),
+            (with(up, None), Effect::Routes),
+            (with(up, Some(LinkAttribute::Controller(9))), Effect::Routes),
+            (with(LinkFlags::empty(), None), Effect::Routes),
+        ] {
+            assert_eq!(table.apply(&RouteNetlinkMessage::NewLink(message.clone())), effect, "{message:?}");
+        }
     }
 
     #[test]
