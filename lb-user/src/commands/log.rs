@@ -2,9 +2,12 @@
 
 use tracing_subscriber::EnvFilter;
 
+/// What `netlink_proto` warns of is answers that nobody waits for any more, as at the end of a run.
+const DEFAULT: &str = "info,netlink_proto=error";
+
 /// Logs to standard error from here on. `RUST_LOG` sets what (default `info`).
 pub(super) fn start() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
     let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
     tracing_subscriber::fmt()
         .with_ansi(is_terminal)
