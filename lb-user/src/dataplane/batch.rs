@@ -1,6 +1,6 @@
-//! Many entries of a map with few system calls (`BPF_MAP_*_BATCH`; hashes Linux 5.6, tries 5.13).
-//! One by one an entry costs one to write and two to read, and a walk starts again when the current key
-//! vanishes.
+//! Many entries of a map with few system calls (`BPF_MAP_*_BATCH`; hashes and arrays Linux 5.6, tries and arrays
+//! with values of each CPU's own 5.13). One by one an entry costs one to write and two to read, and a walk starts
+//! again when the current key vanishes.
 
 use std::{
     io,
@@ -49,15 +49,17 @@ impl Attributes {
     }
 }
 
-/// Writes every entry of `keys` and `values`, which are equally long, to the map behind `map`.
+/// Writes every entry of `keys` and `values` to the map behind `map`: one value for each key, or where each CPU has its
+/// own, one for each of them.
 ///
 /// # Errors
 /// The system call's; earlier entries are written then.
 pub(super) fn update<K: Plain, V: Plain>(map: BorrowedFd<'_>, keys: &[K], values: &[V]) -> io::Result<()> {
-    assert_eq!(keys.len(), values.len(), "a value for each key");
+    assert!(values.len().is_multiple_of(keys.len().max(1)), "as many values for each key");
+    let each = values.len() / keys.len().max(1);
     let (mut written, mut in_vain) = (0, 0);
     while written < keys.len() {
-        let (keys, values) = (&keys[written..], &values[written..]);
+        let (keys, values) = (&keys[written..], &values[each * written..]);
         let mut attributes = Attributes {
             keys: keys.as_ptr() as u64,
             values: values.as_ptr() as u64,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use lb_common::{
     host::HostTables,
     net::Ip,
@@ -12,17 +12,25 @@ use lb_common::{
     },
 };
 
-use super::{Dataplane, Name};
+use super::{Dataplane, NewBackend};
 use crate::access::AccessList;
 
 impl Dataplane for HostTables {
-    fn set_backend(&mut self, id: BackendId, backend: &Backend) -> Result<()> {
-        *self.backends.get_mut(id.0 as usize).context("beyond BACKENDS")? = *backend;
+    fn add_backends(&mut self, new: &[NewBackend]) -> Result<()> {
+        for NewBackend { id, recipe, health, .. } in new {
+            self.set_health(*id, Health::Absent)?;
+            self.traffic.borrow_mut().remove(id);
+            if let Some(load) = self.loads.get(id.0 as usize) {
+                load.set_sessions(0);
+            }
+            self.set_backend(*id, recipe)?;
+            self.set_health(*id, *health)?;
+        }
         Ok(())
     }
 
-    fn set_name(&mut self, id: BackendId, _name: &Name) -> Result<()> {
-        ensure!((id.0 as usize) < self.backends.len(), "beyond NAMES");
+    fn set_backend(&mut self, id: BackendId, backend: &Backend) -> Result<()> {
+        *self.backends.get_mut(id.0 as usize).context("beyond BACKENDS")? = *backend;
         Ok(())
     }
 
@@ -31,14 +39,6 @@ impl Dataplane for HostTables {
         let word = self.health.get_mut(id.0 as usize).context("beyond HEALTH")?;
         if Health::from_word(*word) != health {
             *word = health.word(now);
-        }
-        Ok(())
-    }
-
-    fn reset_figures(&mut self, id: BackendId) -> Result<()> {
-        self.traffic.borrow_mut().remove(&id);
-        if let Some(load) = self.loads.get(id.0 as usize) {
-            load.set_sessions(0);
         }
         Ok(())
     }

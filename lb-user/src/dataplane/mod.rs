@@ -31,7 +31,7 @@ pub use decap::Decap;
 pub use former::Former;
 pub use kernel::Kernel;
 pub use load::{LoadError, Options, Program};
-pub use name::Name;
+pub use name::{Name, NewBackend};
 pub use promises::Promises;
 pub use read::{Figures, StoredSession, plain};
 pub use scan::{FlowCounts, LIVE_TICKS};
@@ -55,6 +55,12 @@ use crate::access::AccessList;
 /// Writes to the tables. Each call takes effect at once for packets; their order is the caller's
 /// responsibility (see [`crate::plan`]).
 pub trait Dataplane {
+    /// Adds backends at ids that nobody has. Their figures begin at zero.
+    ///
+    /// # Errors
+    /// An id is beyond the table, or a system call failed; some may be there then.
+    fn add_backends(&mut self, new: &[NewBackend]) -> Result<()>;
+
     /// Replaces a backend's recipe. A new generation must be written while the backend is
     /// [`Health::Absent`], as the entry is not replaced in one go.
     ///
@@ -62,23 +68,11 @@ pub trait Dataplane {
     /// The id is beyond the table, or the system call failed.
     fn set_backend(&mut self, id: BackendId, backend: &Backend) -> Result<()>;
 
-    /// Who a backend id belongs to, for the next daemon.
-    ///
-    /// # Errors
-    /// As above.
-    fn set_name(&mut self, id: BackendId, name: &Name) -> Result<()>;
-
     /// Fails a backend over, or brings it back: takes effect with the next packet.
     ///
     /// # Errors
     /// As above.
     fn set_health(&mut self, id: BackendId, health: Health) -> Result<()>;
-
-    /// Sets the figures of a backend id, and its number of sessions, to zero.
-    ///
-    /// # Errors
-    /// As above.
-    fn reset_figures(&mut self, id: BackendId) -> Result<()>;
 
     /// Writes slots from `base` on. They must be out of use: see [`crate::plan::ranges`].
     ///

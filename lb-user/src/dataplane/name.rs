@@ -1,6 +1,6 @@
 //! What the next daemon recognises a backend by.
 
-use lb_common::state::Plain;
+use lb_common::state::{Backend, BackendId, Health, Plain};
 
 /// Who a backend id belongs to: what the next daemon recognises it by.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +32,19 @@ impl Name {
     pub fn backend(&self) -> String {
         text(&self.backend)
     }
+}
+
+/// A backend, and the id that it gets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NewBackend {
+    /// Its id.
+    pub id: BackendId,
+    /// Whose it is.
+    pub name: Name,
+    /// How to reach it.
+    pub recipe: Backend,
+    /// Its state.
+    pub health: Health,
 }
 
 fn text(field: &[u8; 64]) -> String {

@@ -15,8 +15,12 @@ use lb_common::{
     },
 };
 
-use super::{Dataplane, Kernel, Name, batch, grace, raw::Raw};
+use super::{Dataplane, Kernel, NewBackend, batch, grace, raw::Raw};
 use crate::{access::AccessList, clock};
+
+/// Backends added at a time: enough for the system calls to be cheap, few enough for the figures of all CPUs to fit in
+/// little memory.
+const AT_ONCE: usize = 256;
 
 /// Makes nothing of a removal that found no such key.
 pub(super) fn removed(result: Result<(), MapError>) -> Result<()> {
@@ -27,15 +31,39 @@ pub(super) fn removed(result: Result<(), MapError>) -> Result<()> {
     }
 }
 
+impl Kernel {
+    /// Adds a few backends.
+    fn add(&self, new: &[NewBackend]) -> Result<()> {
+        fn column<T>(new: &[NewBackend], of: impl Fn(&NewBackend) -> T) -> Vec<T> {
+            new.iter().map(of).collect()
+        }
+        let (ids, now) = (column(new, |new| new.id.0), clock::now());
+        // Absent while the recipe is replaced: it is not written in one go.
+        let absent = vec![Health::Absent.word(now); new.len()];
+        batch::update(self.health.map().fd().as_fd(), &ids, &absent)?;
+        for load in new.iter().filter_map(|new| self.load(new.id)) {
+            load.set_sessions(0);
+        }
+        let cpus = nr_cpus().map_err(|(_, error)| error)?;
+        let zeros = vec![Traffic::default(); cpus * new.len()];
+        batch::update(self.traffic.map().fd().as_fd(), &ids, &zeros)?;
+        batch::update(self.names.map().fd().as_fd(), &ids, &column(new, |new| new.name))?;
+        batch::update(self.backends.map().fd().as_fd(), &ids, &column(new, |new| new.recipe))?;
+        let healths = column(new, |new| new.health.word(now));
+        Ok(batch::update(self.health.map().fd().as_fd(), &ids, &healths)?)
+    }
+}
+
 impl Dataplane for Kernel {
-    fn set_backend(&mut self, id: BackendId, backend: &Backend) -> Result<()> {
-        self.backends.set(id.0, Raw(*backend), 0).with_context(|| format!("cannot write backend {}", id.0))
+    fn add_backends(&mut self, new: &[NewBackend]) -> Result<()> {
+        for some in new.chunks(AT_ONCE) {
+            self.add(some).with_context(|| format!("cannot write {} backends", some.len()))?;
+        }
+        Ok(())
     }
 
-    fn set_name(&mut self, id: BackendId, name: &Name) -> Result<()> {
-        self.names
-            .set(id.0, Raw(*name), 0)
-            .with_context(|| format!("cannot write the name of backend {}", id.0))
+    fn set_backend(&mut self, id: BackendId, backend: &Backend) -> Result<()> {
+        self.backends.set(id.0, Raw(*backend), 0).with_context(|| format!("cannot write backend {}", id.0))
     }
 
     fn set_health(&mut self, id: BackendId, health: Health) -> Result<()> {
@@ -46,17 +74,6 @@ impl Dataplane for Kernel {
         self.health
             .set(id.0, Raw(health.word(clock::now())), 0)
             .with_context(|| format!("cannot write the health of {}", id.0))
-    }
-
-    fn reset_figures(&mut self, id: BackendId) -> Result<()> {
-        if let Some(load) = self.load(id) {
-            load.set_sessions(0);
-        }
-        let cpus = nr_cpus().map_err(|(_, error)| error)?;
-        let zeros = PerCpuValues::try_from(vec![Raw(Traffic::default()); cpus])?;
-        self.traffic
-            .set(id.0, zeros, 0)
-            .with_context(|| format!("cannot reset the figures of backend {}", id.0))
     }
 
     fn set_slots(&mut self, base: u32, slots: &[u32]) -> Result<()> {

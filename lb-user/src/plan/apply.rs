@@ -4,7 +4,7 @@ use anyhow::Result;
 use lb_common::state::Health;
 
 use super::Step;
-use crate::dataplane::{Dataplane, Name};
+use crate::dataplane::Dataplane;
 
 /// Applies one step.
 ///
@@ -15,14 +15,7 @@ pub fn apply(step: &Step, dataplane: &mut impl Dataplane) -> Result<()> {
     match step {
         Step::SetSources(sources) => dataplane.set_sources(sources),
         Step::SetTunnels(tunnels) => dataplane.set_tunnels(tunnels),
-        Step::AddBackend { id, key, recipe, health } => {
-            // Absent while the recipe is replaced: it is not written in one go.
-            dataplane.set_health(*id, Health::Absent)?;
-            dataplane.reset_figures(*id)?;
-            dataplane.set_name(*id, &Name::new(&key.service, &key.backend))?;
-            dataplane.set_backend(*id, recipe)?;
-            dataplane.set_health(*id, *health)
-        }
+        Step::AddBackends(new) => dataplane.add_backends(new),
         // Address, port and generation stay: a packet in between gets one next hop or the other, or
         // at worst an Ethernet address of both, and is sent again.
         Step::ChangeBackend { id, recipe } => dataplane.set_backend(*id, recipe),

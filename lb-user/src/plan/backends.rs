@@ -3,14 +3,25 @@
 use std::net::SocketAddr;
 
 use anyhow::Result;
+use lb_common::state::{Backend, BackendId, Health};
 
 use super::{BackendState, Inputs, Plan, State, Step, recipe};
 use crate::{
+    dataplane::{Name, NewBackend},
     health::BackendKey,
     model::{self, Model},
 };
 
 impl Plan {
+    /// Adds a backend at an unused id, in one step with those before it.
+    pub(super) fn add(&mut self, id: BackendId, key: &BackendKey, recipe: Backend, health: Health) {
+        let new = NewBackend { id, name: Name::new(&key.service, &key.backend), recipe, health };
+        match self.steps.last_mut() {
+            Some(Step::AddBackends(others)) => others.push(new),
+            _ => self.steps.push(Step::AddBackends(vec![new])),
+        }
+    }
+
     /// Adds a backend, or changes what is there of the same identity.
     pub(super) fn backend(
         &mut self,
@@ -49,7 +60,7 @@ impl Plan {
                 let id = self.next.take_id(model.limits.backends)?;
                 wanted.generation = self.next.next_generation(id);
                 inputs.resolve(backend.address, &mut wanted, None);
-                self.steps.push(Step::AddBackend { id, key: key.clone(), recipe: wanted, health });
+                self.add(id, &key, wanted, health);
                 let verb = if current.backends.contains_key(&key) { "replace" } else { "add" };
                 self.changes.push(format!(
                     "service {}: {verb} backend {} at {}",

@@ -70,8 +70,7 @@ impl Plan {
                 None => {
                     let id = self.next.take_id(model.limits.backends)?;
                     recipe.generation = self.next.next_generation(id);
-                    let health = Health::Up;
-                    self.steps.push(Step::AddBackend { id, key: key.clone(), recipe, health });
+                    self.add(id, &key, recipe, Health::Up);
                     id
                 }
             };

@@ -10,7 +10,7 @@ use lb_common::{
     },
 };
 
-use crate::{access::AccessList, health::BackendKey};
+use crate::{access::AccessList, dataplane::NewBackend};
 
 /// A step of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,17 +19,8 @@ pub enum Step {
     SetSources(Vec<Ip>),
     /// What tunnelled packets are wrapped in, by outer family.
     SetTunnels([Tunnel; Tunnel::COUNT as usize]),
-    /// A backend at an unused id.
-    AddBackend {
-        /// Its id.
-        id: BackendId,
-        /// Whose it is.
-        key: BackendKey,
-        /// How to reach it.
-        recipe: Backend,
-        /// Its state.
-        health: Health,
-    },
+    /// Backends at unused ids.
+    AddBackends(Vec<NewBackend>),
     /// Another next hop or other sources for a backend that stays.
     ChangeBackend {
         /// Its id.

@@ -29,9 +29,7 @@ fn outer_headers_come_before_their_backends_and_stay_until_after_them() {
     let mut tables = tables();
     let first = plan(&State::default(), &with, &wanted(1500)).unwrap();
     let at = |found: fn(&Step) -> bool| first.steps.iter().position(found).unwrap();
-    assert!(
-        at(|step| matches!(step, Step::SetTunnels(_))) < at(|step| matches!(step, Step::AddBackend { .. }))
-    );
+    assert!(at(|step| matches!(step, Step::SetTunnels(_))) < at(|step| matches!(step, Step::AddBackends(_))));
     let (state, _, _) = carry_out(&mut tables, &State::default(), &with, &wanted(1500));
     let (state, changes, steps) = carry_out(&mut tables, &state, &with, &wanted(1400));
     assert_eq!(
