@@ -51,7 +51,7 @@ impl Balancers {
             network.join(system.path(), network.lab.balancer(), back)?;
         }
         // The clients' sessions are to be settled when the measurement begins, and no port is to be waited for.
-        let limits = "new_pins_per_second = 1000000\nnat_connections = 500000\n";
+        let limits = "new_pins_per_second = 1000000\nnat_connections = 2000000\n";
         let config = format!("{}\n[limits]\n{limits}", configuration());
         let limpet = Daemon::start(binary, &network.lab, &config)?;
         let status = limpet.status()?;

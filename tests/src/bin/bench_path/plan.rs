@@ -12,7 +12,7 @@ use std::net::Ipv4Addr;
 /// Backends of each balancer; all are one machine with as many addresses.
 pub(crate) const BACKENDS: u8 = 4;
 /// Addresses that Limpet's `nat` connects from.
-pub(crate) const SOURCES: u8 = 8;
+pub(crate) const SOURCES: u8 = 64;
 /// Of services and backends.
 pub(crate) const PORT: u16 = 80;
 /// Of the wires. So large that a full frame still fits behind the balancer when it is wrapped.
@@ -64,10 +64,10 @@ impl Path {
         Ipv4Addr::new(10, 91, self.0, index + 1)
     }
 
-    /// What Limpet's connections to backends come from: an ended one keeps its port for four seconds, and there are more
-    /// of them in that time than one address has ports.
+    /// What Limpet's connections to backends come from. The server keeps an ended one for a minute, and refuses at first
+    /// what comes from the same port meanwhile: there are more of them in that time than a few addresses have ports.
     pub(crate) fn sources(self) -> impl Iterator<Item = Ipv4Addr> {
-        (0..SOURCES).map(move |index| Ipv4Addr::new(10, 91, self.0, 240 + index))
+        (0..SOURCES).map(move |index| Ipv4Addr::new(10, 91, self.0, 128 + index))
     }
 
     /// What clients call.
