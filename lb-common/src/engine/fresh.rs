@@ -10,7 +10,7 @@ use crate::{
     reason::Reason,
     rewrite::Layout,
     stage::{Packed, connect, flow, fragment, nat},
-    state::{BackendId, HandedOver, Handover, Target},
+    state::{Backend, BackendId, HandedOver, Handover, Target},
     tables::{Cache, Tables},
 };
 
@@ -42,23 +42,27 @@ fn begin<A: HandedOver + Layout + Own, F: Frame, T: Tables>(
     };
     if named != quic::UNASKED
         && let Ok(target) = known(packet, tables, named, hash).target()
+        && let Some(backend) = tables.backend(target.backend())
     {
-        return send::<A, F, T>(frame, tables, handover, target);
+        return send::<A, F, T>(frame, tables, handover, target, &backend);
     }
     // Here, as hardly a SYN's connection is known: its lines of memory are waited for together with those that come next.
     if packet.tcp.opens()
-        && let Some((target, _)) = flow::follow(packet, tables, hash)
+        && let Some((target, backend)) = flow::follow(packet, tables, hash)
     {
         if target.is_reply() {
             return answer(frame, tables, packet, nat::index_of_kept(tables.settings(), target));
         }
-        return send::<A, F, T>(frame, tables, handover, target);
+        return send::<A, F, T>(frame, tables, handover, target, &backend);
     }
-    let id = connect::decide(packet, tables, named, hash);
-    match id.and_then(|id| connect::bind(packet, tables, hash, id)) {
+    let (id, backend) = match connect::decide(packet, tables, named, hash) {
+        Ok(chosen) => chosen,
+        Err(reason) => return Err(reason).into(),
+    };
+    match connect::bind(packet, tables, hash, (id, &backend)) {
         Ok(target) => {
-            connect::remember(packet, tables, target, hash);
-            send::<A, F, T>(frame, tables, handover, target)
+            connect::remember(packet, tables, target, &backend, hash);
+            send::<A, F, T>(frame, tables, handover, target, &backend)
         }
         Err(reason) => Err(reason).into(),
     }
@@ -98,12 +102,10 @@ fn send<A: HandedOver + Layout + Own, F: Frame, T: Tables>(
     tables: &T,
     handover: &Handover,
     target: Target,
+    backend: &Backend,
 ) -> Fate {
     if handover.common != 0 {
         fragment::enter(tables, target, handover.common);
     }
-    match tables.backend(target.backend()) {
-        Some(backend) => forward(frame, tables, A::place(handover), target, &backend).into(),
-        None => Err(Reason::NoBackend).into(),
-    }
+    forward(frame, tables, A::place(handover), target, backend).into()
 }

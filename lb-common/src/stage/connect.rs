@@ -6,7 +6,7 @@ use crate::{
     packet::Packet,
     quic,
     reason::Reason,
-    state::{BackendId, Expense, Forwarding, Phase, Policy, Service, Target, flow::Entry},
+    state::{Backend, BackendId, Expense, Forwarding, Phase, Policy, Service, Target, flow::Entry},
     tables::{Store, Tables},
 };
 
@@ -16,12 +16,12 @@ use crate::{
 /// # Errors
 /// The reason why it goes nowhere.
 #[inline(always)]
-pub fn decide<A: Address, T: Tables>(
+pub fn decide<'t, A: Address, T: Tables>(
     packet: &Packet<A>,
-    tables: &T,
+    tables: &'t T,
     named: BackendId,
     hash: u64,
-) -> Step<BackendId> {
+) -> Step<(BackendId, T::Ref<'t, Backend>)> {
     let mut called = service::called(packet);
     let service = service::find(tables, &mut called).ok_or(Reason::NotOurs)?;
     if !access::admits(tables, &service, packet.source.address.widen()) {
@@ -52,7 +52,7 @@ pub fn decide<A: Address, T: Tables>(
     if backend.target_mac.is_zero() {
         return Err(Reason::NoNextHop);
     }
-    Ok(id)
+    Ok((id, backend))
 }
 
 /// The fate of a packet for a service that the host itself serves. Nothing is remembered of it: the host's stack knows
@@ -69,8 +69,13 @@ fn to_host<A: Address, T: Tables>(packet: &Packet<A>, tables: &T) -> Reason {
 /// # Errors
 /// The reason why it goes nowhere.
 #[inline(always)]
-pub fn bind<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64, id: BackendId) -> Step<Target> {
-    if tables.backend(id).ok_or(Reason::NoBackend)?.is_direct() {
+pub fn bind<A: Address, T: Tables>(
+    packet: &Packet<A>,
+    tables: &T,
+    hash: u64,
+    (id, backend): (BackendId, &Backend),
+) -> Step<Target> {
+    if backend.is_direct() {
         return Ok(Target::direct(id, hash));
     }
     // Without a port of its own it can't be served. A proven client's connection always gets one: who
@@ -78,7 +83,7 @@ pub fn bind<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, hash: u64, id
     if is_one_too_many(packet, tables) {
         return Err(Reason::Flood);
     }
-    nat::bind(packet, tables, id, hash).ok_or(Reason::NoSourcePort)
+    nat::bind(packet, tables, (id, backend), hash).ok_or(Reason::NoSourcePort)
 }
 
 /// Spends a new connection of this CPU's budget; true if none is left, and its client is a stranger.
@@ -112,8 +117,13 @@ pub fn expected<T: Tables>(tables: &T, service: &Service, client: Ip, hash: u64)
 
 /// Remembers a new connection.
 #[inline(always)]
-pub fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: Target, hash: u64) {
-    let Some(backend) = tables.backend(target.backend()) else { return };
+pub fn remember<A: Address, T: Tables>(
+    packet: &Packet<A>,
+    tables: &T,
+    target: Target,
+    backend: &Backend,
+    hash: u64,
+) {
     // What was given a port has paid for it, and is lost without an entry.
     if backend.is_direct() && !tables.spend(Expense::Flow) {
         tables.count(Reason::FlowUnstored);
@@ -123,7 +133,7 @@ pub fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: T
     // A late FIN or RST is forwarded as the end of something, not kept as the beginning.
     let phase = if packet.tcp.closes() { Phase::Closing } else { Phase::New };
     if backend.forwarding() == Forwarding::NatPreserve {
-        nat::insert_reply(packet, tables, &backend, Entry::new(target.reply(), phase, now));
+        nat::insert_reply(packet, tables, backend, Entry::new(target.reply(), phase, now));
     }
     table::enter(tables, hash, Entry::new(target, phase, now).by(packet.ingress), backend.generation);
     tables.count(Reason::FlowNew);
@@ -132,7 +142,7 @@ pub fn remember<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, target: T
     // the same answer, and a flood of SYNs costs no session. A datagram client may never come back
     // from the same port.
     if packet.protocol == protocol::UDP {
-        session::keep(packet, tables, target.backend(), &backend, Proof::None);
+        session::keep(packet, tables, target.backend(), backend, Proof::None);
     }
 }
 

@@ -78,10 +78,9 @@ pub fn index_of<T: Tables>(tables: &T, backend: &Backend, port: Be16, target: Ta
 pub fn bind<A: Address, T: Tables>(
     packet: &Packet<A>,
     tables: &T,
-    id: BackendId,
+    (id, backend): (BackendId, &Backend),
     hash: u64,
 ) -> Option<Target> {
-    let backend = &*tables.backend(id)?;
     let chosen = match backend.source_count {
         // The client's address is kept: connections spread over all lanes.
         0 => (hash >> 40) as u8,
@@ -93,15 +92,20 @@ pub fn bind<A: Address, T: Tables>(
     let lane = lane(tables, backend, port, chosen);
     let offset = tables.take_port(lane, packet.protocol, packet.tcp)?;
     let target = Target::bound(id, chosen, offset as u16);
-    write(packet, tables, index(tables.settings(), lane, offset), target);
+    write(packet, tables, index(tables.settings(), lane, offset), target, backend.generation);
     Some(target)
 }
 
 /// Writes the way back from `target` into the binding at `index`, whose port was just claimed.
 #[inline(never)]
-fn write<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, index: u32, target: Target) {
+fn write<A: Address, T: Tables>(
+    packet: &Packet<A>,
+    tables: &T,
+    index: u32,
+    target: Target,
+    generation: u32,
+) {
     let Some(binding) = tables.binding(index) else { return };
-    let Some(backend) = tables.backend(target.backend()) else { return };
     binding.write(&Bound {
         client: packet.source.address.widen(),
         client_port: packet.source.port,
@@ -109,7 +113,7 @@ fn write<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, index: u32, targ
         protocol: packet.protocol,
         backend: target.backend(),
         source: target.source(),
-        generation: backend.generation,
+        generation,
         ifindex: packet.ingress,
         client_mac: packet.source_mac,
         local_mac: packet.destination_mac,
