@@ -98,13 +98,7 @@ pub fn bind<A: Address, T: Tables>(
 
 /// Writes the way back from `target` into the binding at `index`, whose port was just claimed.
 #[inline(never)]
-fn write<A: Address, T: Tables>(
-    packet: &Packet<A>,
-    tables: &T,
-    index: u32,
-    target: Target,
-    generation: u32,
-) {
+fn write<A: Address, T: Tables>(packet: &Packet<A>, tables: &T, index: u32, target: Target, generation: u32) {
     let Some(binding) = tables.binding(index) else { return };
     binding.write(&Bound {
         client: packet.source.address.widen(),

@@ -118,8 +118,8 @@ impl Stamp {
 
     /// With the idle time that what has passed allows. The times are those of Linux's connection
     /// tracking, or a little longer: over 4 s (the walk over the range comes by last where the port
-    /// was freed last, and a backend in TIME_WAIT takes a new SYN), half closed or perhaps reset 2 min,
-    /// unanswered 1 min, UDP answered 3 min, TCP opened by one side only 1 min, by both 2 h (the
+    /// was freed last; a backend in TIME_WAIT takes a newer SYN, and has an older one sent again), half closed or
+    /// perhaps reset 2 min, unanswered 1 min, UDP answered 3 min, TCP opened by one side only 1 min, by both 2 h (the
     /// kernel's keepalive time).
     #[inline(always)]
     const fn limited(self) -> Self {
