@@ -74,6 +74,11 @@ impl Descriptors {
         }
     }
 
+    /// One, if there is any.
+    pub(super) fn take(&self) -> Option<Descriptor> {
+        Arc::clone(&self.free).try_acquire_owned().ok()
+    }
+
     /// One, as soon as there is any.
     pub(super) async fn wait(&self) -> Descriptor {
         Arc::clone(&self.free).acquire_owned().await.expect("it is never closed")

@@ -71,9 +71,14 @@ impl Site {
                 Ok((stream, peer)) => {
                     let (worker, site) = (Rc::clone(&worker), Rc::clone(&self));
                     let guest = worker.guest();
+                    // Counted here, not in the task: of many who come at once, each is let in by what those before it left.
+                    let descriptor = worker.descriptors.take();
                     spawn_local(async move {
-                        // There is one but for the last few who come when backends have all others.
-                        let descriptor = worker.descriptors.wait().await;
+                        let descriptor = match descriptor {
+                            Some(descriptor) => descriptor,
+                            // The last few, who come when backends have all others.
+                            None => worker.descriptors.wait().await,
+                        };
                         connection::serve(worker, site, (stream, descriptor), peer).await;
                         drop(guest);
                     });
